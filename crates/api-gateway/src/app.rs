@@ -1,0 +1,120 @@
+//! The HTTP server: routes, and what holds around all of them.
+
+use std::future::ready;
+use std::net::{SocketAddr, TcpListener};
+use std::time::Duration;
+
+use actix_web::guard::{self, Guard};
+use actix_web::http::header;
+use actix_web::{App, Handler, HttpResponse, HttpServer, Resource, Route, middleware, web};
+use anyhow::Context;
+use service::Lifecycle;
+
+use crate::observe::observe;
+use crate::problem::{Code, Problem};
+use crate::state::State;
+use crate::{datasets, exports, files, openapi, tasks};
+
+/// What the last rings may take at shutdown.
+const RING_PATIENCE: Duration = Duration::from_secs(5);
+
+/// The gateway, ready to serve.
+#[derive(Clone)]
+pub struct Gateway {
+    pub(crate) state: web::Data<State>,
+}
+
+impl Gateway {
+    /// Binds `listen` and serves with `workers` threads until the soft shutdown; requests under way
+    /// are answered, and their rings sent, within the grace period. Returns the address that was bound.
+    ///
+    /// # Errors
+    /// When the address cannot be bound.
+    pub fn serve(
+        &self,
+        listen: SocketAddr,
+        workers: usize,
+        lifecycle: &Lifecycle,
+    ) -> anyhow::Result<SocketAddr> {
+        let listener = TcpListener::bind(listen)
+            .with_context(|| format!("cannot listen on {listen} (http.listen)"))?;
+        let address = listener.local_addr()?;
+        let state = self.state.clone();
+        let server = HttpServer::new(move || {
+            App::new()
+                .app_data(state.clone())
+                .wrap(middleware::from_fn(observe))
+                .configure(routes)
+                .default_service(web::to(nowhere))
+        })
+        .workers(workers)
+        .disable_signals()
+        .shutdown_timeout(drain_time(lifecycle.grace()).as_secs())
+        .listen(listener)?
+        .run();
+        let handle = server.handle();
+        let soft = lifecycle.soft();
+        let announcer = self.state.announcer.clone();
+        lifecycle.spawn("http server", async move {
+            let ended = server.await;
+            // Only now is there no request left that could ring.
+            announcer.close(RING_PATIENCE).await;
+            Ok(ended?)
+        });
+        lifecycle.spawn("http shutdown", async move {
+            soft.cancelled().await;
+            handle.stop(true).await;
+            Ok(())
+        });
+        Ok(address)
+    }
+}
+
+/// What requests under way get of the grace period: the last rings need some of it.
+fn drain_time(grace: Duration) -> Duration {
+    grace
+        .saturating_sub(RING_PATIENCE + Duration::from_secs(1))
+        .max(Duration::from_secs(1))
+}
+
+fn routes(app: &mut web::ServiceConfig) {
+    app.service(resource("/openapi.json", "GET, HEAD").route(get(openapi::show)))
+        .service(resource("/api/v1/exports", "POST").route(web::post().to(exports::submit)))
+        .service(resource("/api/v1/tasks", "GET, HEAD").route(get(tasks::list)))
+        .service(resource("/api/v1/tasks/{id}", "GET, HEAD").route(get(tasks::show)))
+        .service(resource("/api/v1/tasks/{id}/cancel", "POST").route(web::post().to(tasks::cancel)))
+        .service(resource("/api/v1/tasks/{id}/download", "GET, HEAD").route(get(files::download)))
+        .service(
+            resource("/api/v1/tasks/{id}/files/{file_id}", "GET, HEAD").route(get(files::file)),
+        )
+        .service(resource("/api/v1/datasets", "GET, HEAD").route(get(datasets::list)))
+        .service(resource("/api/v1/datasets/{name}", "GET, HEAD").route(get(datasets::show)));
+}
+
+/// A resource that answers other methods than `allow` by 405.
+fn resource(path: &'static str, allow: &'static str) -> Resource {
+    web::resource(path).default_service(web::to(move || {
+        let detail = format!("allowed here: {allow}");
+        let problem =
+            Problem::new(Code::MethodNotAllowed, detail).with_header(header::ALLOW, allow);
+        ready(Err::<HttpResponse, _>(problem))
+    }))
+}
+
+/// GET, and HEAD as its shadow.
+fn get<H, Args>(handler: H) -> Route
+where
+    H: Handler<Args>,
+    Args: actix_web::FromRequest + 'static,
+    H::Output: actix_web::Responder + 'static,
+{
+    web::route().guard(get_or_head()).to(handler)
+}
+
+fn get_or_head() -> impl Guard {
+    guard::Any(guard::Get()).or(guard::Head())
+}
+
+async fn nowhere() -> Result<HttpResponse, Problem> {
+    Err(Problem::not_found())
+}

@@ -1,0 +1,56 @@
+//! `GET /datasets`, `GET /datasets/{name}`.
+
+use actix_web::{HttpRequest, HttpResponse, web};
+
+use crate::auth::Caller;
+use crate::problem::{Code, Problem};
+use crate::state::State;
+use crate::view::{DatasetSummary, DatasetView, List};
+
+/// Lists the datasets and what the caller may do with each.
+#[utoipa::path(
+    get,
+    path = "/api/v1/datasets",
+    tag = "datasets",
+    responses(
+        (status = 200, description = "All of them", body = List<DatasetSummary>),
+        (status = 401, description = "unauthenticated", body = crate::problem::ProblemBody),
+    )
+)]
+pub(crate) async fn list(caller: Caller, state: web::Data<State>) -> HttpResponse {
+    let items = state
+        .house
+        .catalog
+        .iter()
+        .map(|dataset| DatasetSummary::new(dataset, &caller))
+        .collect();
+    HttpResponse::Ok().json(List::<DatasetSummary> {
+        items,
+        next_cursor: None,
+    })
+}
+
+/// Shows a dataset: columns, filters, limits.
+#[utoipa::path(
+    get,
+    path = "/api/v1/datasets/{name}",
+    tag = "datasets",
+    params(("name" = String, Path, description = "The dataset's name")),
+    responses(
+        (status = 200, description = "The dataset", body = DatasetView),
+        (status = 401, description = "unauthenticated", body = crate::problem::ProblemBody),
+        (status = 404, description = "dataset_not_found", body = crate::problem::ProblemBody),
+    )
+)]
+pub(crate) async fn show(
+    caller: Caller,
+    state: web::Data<State>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    let name = request.match_info().get("name").unwrap_or_default();
+    let dataset =
+        state.house.catalog.get(name).ok_or_else(|| {
+            Problem::new(Code::DatasetNotFound, "no dataset of that name is defined")
+        })?;
+    Ok(HttpResponse::Ok().json(DatasetView::new(dataset, &caller)))
+}

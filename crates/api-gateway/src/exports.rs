@@ -1,0 +1,212 @@
+//! `POST /exports`: a checked request becomes a task and its row, in one transaction.
+
+use std::time::Duration;
+
+use actix_web::http::header;
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
+use domain::{ExportRequest, ExportSpec, Lane, Progress, Task, TaskId, TaskKind, TaskStatus};
+use store::{Announced, NewExport, Submission};
+
+use crate::auth::Caller;
+use crate::problem::{Code, Problem};
+use crate::repetition::{self, REPLAYED};
+use crate::state::State;
+use crate::tasks::render;
+use crate::view::TaskView;
+
+/// Most bytes of a body that describes an export.
+const MAX_BODY_BYTES: usize = 256 * 1024;
+
+/// How long a client may take to send it.
+const BODY_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Submits an export.
+#[utoipa::path(
+    post,
+    path = "/api/v1/exports",
+    tag = "exports",
+    request_body = crate::openapi::ExportBody,
+    params(("Idempotency-Key" = Option<String>, Header,
+        description = "1 to 128 visible ASCII characters; the same key and body within 24 h is the \
+                       same task")),
+    responses(
+        (status = 200, description = "The same export of the same user is still open: that task",
+            body = crate::view::TaskView),
+        (status = 202, description = "Accepted", body = crate::view::TaskView,
+            headers(
+            ("Location" = String, description = "Path of the task"),
+            ("Idempotency-Replayed" = bool, description = "true when the key was used before"),
+        )),
+        (status = 400, description = "invalid_request", body = crate::problem::ProblemBody),
+        (status = 401, description = "unauthenticated", body = crate::problem::ProblemBody),
+        (status = 403, description = "forbidden", body = crate::problem::ProblemBody),
+        (status = 404, description = "dataset_not_found", body = crate::problem::ProblemBody),
+        (status = 413, description = "body_too_large", body = crate::problem::ProblemBody),
+        (status = 415, description = "unsupported_media", body = crate::problem::ProblemBody),
+        (status = 422, description = "unknown_column, invalid_filter, unknown_queue, idempotency_key_reused",
+            body = crate::problem::ProblemBody),
+        (status = 503, description = "database_unavailable", body = crate::problem::ProblemBody),
+    )
+)]
+pub(crate) async fn submit(
+    caller: Caller,
+    state: web::Data<State>,
+    request: HttpRequest,
+    payload: web::Payload,
+) -> Result<HttpResponse, Problem> {
+    let key = repetition::key(&request)?;
+    let body = read_json(&request, payload).await?;
+    let wanted = ExportRequest::from_json(&body)?;
+    check_role(&state, &caller, &wanted)?;
+    let spec = wanted.check(&state.house.catalog, &state.defaults, state.clock.now())?;
+    let export = new_export(&state, &caller, &wanted, &spec)?;
+    let (lane, trace_context) = (export.lane.clone(), export.trace_context.clone());
+    let once = repetition::once(key, &body, &wanted, &spec);
+
+    match state.house.store.submit_export_once(export, once).await? {
+        Submission::New(submitted) => {
+            let row = Announced {
+                rung: submitted.rung,
+                trace_context,
+            };
+            state.announcer.announce(lane, row);
+            let task = accepted(&state, &caller, &spec, submitted.task).await;
+            tracing::info!(task.id = %task.id, dataset = task.dataset, "export accepted");
+            Ok(located(HttpResponse::Accepted(), &task).json(TaskView::from(&task)))
+        }
+        Submission::Replayed(id) => {
+            let task = accepted(&state, &caller, &spec, id).await;
+            Ok(located(HttpResponse::Accepted(), &task)
+                .insert_header((REPLAYED, "true"))
+                .json(TaskView::from(&task)))
+        }
+        Submission::Open(id) => {
+            let task = accepted(&state, &caller, &spec, id).await;
+            Ok(located(HttpResponse::Ok(), &task).json(TaskView::deduplicated(&task)))
+        }
+        Submission::KeyReused => Err(Problem::new(
+            Code::IdempotencyKeyReused,
+            "this Idempotency-Key was used for another request; use a new one for each request",
+        )),
+    }
+}
+
+/// The answer of a submit, with the task's address.
+fn located(answer: HttpResponseBuilder, task: &Task) -> HttpResponseBuilder {
+    let mut answer = render(answer, task);
+    answer.insert_header((header::LOCATION, format!("/api/v1/tasks/{}", task.id)));
+    answer
+}
+
+/// A dataset that the caller may not export is told before any fault within it.
+fn check_role(state: &State, caller: &Caller, wanted: &ExportRequest) -> Result<(), Problem> {
+    match state.house.catalog.get(&wanted.dataset) {
+        Some(dataset) if !caller.may_export(dataset) => {
+            let detail = format!("none of your roles may export {}", dataset.name);
+            Err(Problem::new(Code::Forbidden, detail))
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+fn new_export(
+    state: &State,
+    caller: &Caller,
+    wanted: &ExportRequest,
+    spec: &ExportSpec,
+) -> Result<NewExport, Problem> {
+    Ok(NewExport {
+        tenant: caller.tenant.clone(),
+        user: caller.user.clone(),
+        dataset: spec.dataset.clone(),
+        name: spec.file_name.clone(),
+        queue: spec.queue.clone(),
+        lane: Lane::export(&spec.queue).map_err(Problem::internal)?,
+        locale: spec.locale.clone(),
+        options: json(&wanted.options.clone().unwrap_or_default())?,
+        context: json(spec)?,
+        max_retries: state.max_retries,
+        trace_context: bus::TraceHeaders::current()
+            .traceparent()
+            .map(str::to_owned),
+        scan_interval: state.scan_interval,
+    })
+}
+
+fn json(value: &impl serde::Serialize) -> Result<String, Problem> {
+    serde_json::to_string(value).map_err(Problem::internal)
+}
+
+/// The task as it was stored. It has been accepted, so a database that goes away just now must not
+/// turn the answer into "nothing was accepted": then the task is told from what was submitted.
+async fn accepted(state: &State, caller: &Caller, spec: &ExportSpec, id: TaskId) -> Task {
+    match state.house.store.task(&caller.own(), id).await {
+        Ok(Some(task)) => return task,
+        Ok(None) => {}
+        Err(error) => tracing::warn!(%error, "an accepted task cannot be read back just now"),
+    }
+    let now = state.clock.now();
+    Task {
+        id,
+        tenant: caller.tenant.clone(),
+        kind: TaskKind::Export,
+        dataset: spec.dataset.clone(),
+        name: spec.file_name.clone(),
+        status: TaskStatus::Pending,
+        progress: Progress::default(),
+        queue: spec.queue.clone(),
+        retry_count: 0,
+        max_retries: state.max_retries,
+        error: None,
+        warnings: Vec::new(),
+        options: serde_json::to_value(&spec.options).unwrap_or_default(),
+        files: Vec::new(),
+        created_by: caller.user.clone(),
+        created_at: now,
+        started_at: None,
+        attempt_at: None,
+        progress_at: None,
+        finished_at: None,
+        read_at: now,
+        version: 0,
+    }
+}
+
+/// The body, if it says that it is JSON and is of sane size.
+async fn read_json(request: &HttpRequest, payload: web::Payload) -> Result<web::Bytes, Problem> {
+    let media = request.headers().get(header::CONTENT_TYPE);
+    let media = media
+        .and_then(|media| media.to_str().ok())
+        .unwrap_or_default();
+    let essence = media.split(';').next().unwrap_or_default().trim();
+    if !essence.eq_ignore_ascii_case("application/json") {
+        return Err(Problem::new(
+            Code::UnsupportedMedia,
+            "send Content-Type: application/json",
+        ));
+    }
+    let too_large = || {
+        Problem::new(
+            Code::BodyTooLarge,
+            format!("at most {MAX_BODY_BYTES} bytes are taken"),
+        )
+    };
+    let length = request.headers().get(header::CONTENT_LENGTH);
+    let length = length.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    if length.is_some_and(|length| length > MAX_BODY_BYTES as u64) {
+        return Err(too_large());
+    }
+    let body = tokio::time::timeout(BODY_TIMEOUT, payload.to_bytes_limited(MAX_BODY_BYTES));
+    match body.await {
+        Ok(Ok(Ok(body))) => Ok(body),
+        Ok(Ok(Err(_cut))) => Err(Problem::new(
+            Code::InvalidRequest,
+            "the body did not arrive whole",
+        )),
+        Ok(Err(_limit)) => Err(too_large()),
+        Err(_elapsed) => Err(Problem::new(
+            Code::InvalidRequest,
+            "the body did not arrive in time",
+        )),
+    }
+}

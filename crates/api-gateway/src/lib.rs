@@ -1,0 +1,27 @@
+//! The HTTP door: `api.md`, and nothing else.
+//!
+//! A handler parses, calls one use case, renders. The truth is in MySQL: a submit is accepted when
+//! its transaction has committed, whether Kafka is up or not; the ring follows in the background,
+//! and the relay, which runs here too, makes good what was not rung. Contract and behaviour are
+//! shown by `tests/it`.
+
+mod app;
+mod auth;
+mod cursor;
+mod datasets;
+mod disposition;
+mod exports;
+mod files;
+mod observe;
+mod openapi;
+mod problem;
+mod range;
+mod repetition;
+mod retry_after;
+mod state;
+mod tasks;
+mod view;
+mod wiring;
+
+pub use app::Gateway;
+pub use wiring::start;

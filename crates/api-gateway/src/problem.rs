@@ -1,0 +1,146 @@
+//! Every error that leaves the gateway: `application/problem+json` (RFC 9457) with a stable code.
+//!
+//! A [`Problem`] knows its code, a sentence, the fields at fault, and (for the log alone) its
+//! cause. Instance and request id are added where the request is known, in `observe`. No stack,
+//! no SQL and no path leaves the process. Shapes: `tests/it/problems.rs`.
+
+mod body;
+mod causes;
+mod code;
+
+use std::fmt;
+
+use actix_web::http::{StatusCode, header};
+use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
+use domain::TaskStatus;
+
+pub(crate) use body::ProblemBody;
+pub(crate) use code::Code;
+
+use crate::observe::REQUEST_ID;
+use body::FieldError;
+
+/// One error on its way out.
+#[derive(Debug)]
+pub(crate) struct Problem {
+    code: Code,
+    detail: String,
+    errors: Vec<FieldError>,
+    state: Option<TaskStatus>,
+    headers: Vec<(header::HeaderName, String)>,
+    cause: Option<anyhow::Error>,
+}
+
+impl Problem {
+    pub(crate) fn new(code: Code, detail: impl Into<String>) -> Self {
+        Self {
+            code,
+            detail: detail.into(),
+            errors: Vec::new(),
+            state: None,
+            headers: Vec::new(),
+            cause: None,
+        }
+    }
+
+    /// `404 not_found`: also for what exists but not for this caller.
+    pub(crate) fn not_found() -> Self {
+        Self::new(Code::NotFound, "there is nothing here, or not for you")
+    }
+
+    /// A fault of ours; the cause goes to the log.
+    pub(crate) fn internal(cause: impl Into<anyhow::Error>) -> Self {
+        let detail = "the request id leads to the details in the log";
+        Self {
+            cause: Some(cause.into()),
+            ..Self::new(Code::Internal, detail)
+        }
+    }
+
+    /// `400 invalid_request` for one field or parameter.
+    pub(crate) fn invalid(field: &str, message: impl Into<String>) -> Self {
+        let message = message.into();
+        let code = Code::InvalidRequest.parts().1.to_owned();
+        let errors = vec![FieldError {
+            pointer: format!("/{field}"),
+            code,
+            message: message.clone(),
+        }];
+        Self {
+            errors,
+            ..Self::new(Code::InvalidRequest, message)
+        }
+    }
+
+    /// The task stands where the act is not allowed.
+    pub(crate) fn in_state(mut self, state: TaskStatus) -> Self {
+        self.state = Some(state);
+        self
+    }
+
+    pub(crate) fn with_header(mut self, name: header::HeaderName, value: impl ToString) -> Self {
+        self.headers.push((name, value.to_string()));
+        self
+    }
+
+    pub(crate) fn status(&self) -> StatusCode {
+        self.code.parts().0
+    }
+
+    /// What only operators may read.
+    pub(crate) fn cause(&self) -> Option<&anyhow::Error> {
+        self.cause.as_ref()
+    }
+
+    /// The answer.
+    pub(crate) fn render(&self, instance: &str, request_id: &str) -> HttpResponse {
+        let (status, code, title) = self.code.parts();
+        let mut answer = HttpResponseBuilder::new(status);
+        answer
+            .content_type("application/problem+json")
+            .insert_header((REQUEST_ID, request_id));
+        for (name, value) in &self.headers {
+            answer.insert_header((name.clone(), value.as_str()));
+        }
+        answer.json(ProblemBody {
+            r#type: format!("urn:quayside:problem:{code}"),
+            title: title.to_owned(),
+            status: status.as_u16(),
+            detail: self.detail.clone(),
+            instance: instance.to_owned(),
+            code: code.to_owned(),
+            request_id: request_id.to_owned(),
+            errors: self.errors.clone(),
+            state: self.state.map(|state| state.as_str().to_owned()),
+            allowed_actions: self.state.map(allowed_actions),
+        })
+    }
+}
+
+/// What a client may do with a task in that state, of what this gateway offers.
+fn allowed_actions(state: TaskStatus) -> Vec<String> {
+    match state {
+        TaskStatus::Pending | TaskStatus::Processing => vec!["cancel".to_owned()],
+        TaskStatus::Success
+        | TaskStatus::PartialSuccess
+        | TaskStatus::Failed
+        | TaskStatus::Cancelled => Vec::new(),
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.code.parts().1, self.detail)
+    }
+}
+
+impl ResponseError for Problem {
+    fn status_code(&self) -> StatusCode {
+        self.status()
+    }
+
+    /// Rendered again, with instance and request id, by `observe`.
+    fn error_response(&self) -> HttpResponse {
+        self.render("", "")
+    }
+}

@@ -1,0 +1,76 @@
+//! What becomes of errors from below.
+
+use std::time::Duration;
+
+use actix_web::http::header;
+use domain::FieldFault;
+use service::StorageError;
+use store::StoreError;
+
+use super::body::FieldError;
+use super::{Code, Problem};
+
+/// What a client is told to wait when a dependency is away.
+const RETRY_WHEN_AWAY: Duration = Duration::from_secs(5);
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        let detail = match &error {
+            StoreError::Unavailable(_) | StoreError::Contended(_) => {
+                "nothing was accepted; please try again"
+            }
+            StoreError::UnknownCommit(_) => {
+                "it is unknown whether the request was accepted; look at your tasks before you try again"
+            }
+            StoreError::Fenced
+            | StoreError::Duplicate(_)
+            | StoreError::Refused(_)
+            | StoreError::Corrupt(_) => return Self::internal(error),
+        };
+        let away = Self::new(Code::DatabaseUnavailable, detail)
+            .with_header(header::RETRY_AFTER, RETRY_WHEN_AWAY.as_secs());
+        Self {
+            cause: Some(error.into()),
+            ..away
+        }
+    }
+}
+
+impl From<StorageError> for Problem {
+    fn from(error: StorageError) -> Self {
+        match error {
+            StorageError::Transient(_) | StorageError::Content(_) => {
+                let away = Self::new(Code::StorageUnavailable, "please try again")
+                    .with_header(header::RETRY_AFTER, RETRY_WHEN_AWAY.as_secs());
+                Self {
+                    cause: Some(error.into()),
+                    ..away
+                }
+            }
+            StorageError::NotFound { .. } => Self {
+                cause: Some(error.into()),
+                ..Self::new(Code::FileExpired, "the file is gone from storage")
+            },
+            StorageError::InvalidKey { .. } | StorageError::Permanent(_) => Self::internal(error),
+        }
+    }
+}
+
+impl From<Vec<FieldFault>> for Problem {
+    /// The first fault decides the code; all of them are listed.
+    fn from(faults: Vec<FieldFault>) -> Self {
+        let code = faults
+            .first()
+            .map_or(Code::InvalidRequest, |fault| fault.code.into());
+        let detail = faults
+            .iter()
+            .map(|fault| fault.message.as_str())
+            .collect::<Vec<_>>()
+            .join("; ");
+        let errors = faults.into_iter().map(FieldError::from).collect();
+        Self {
+            errors,
+            ..Self::new(code, detail)
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! The codes of api.md, each with its status and its title.
+
+use actix_web::http::StatusCode;
+use domain::FaultCode;
+
+/// The codes of api.md that the gateway answers with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Code {
+    InvalidRequest,
+    Unauthenticated,
+    Forbidden,
+    NotFound,
+    DatasetNotFound,
+    MethodNotAllowed,
+    StateConflict,
+    NotReady,
+    FileExpired,
+    BodyTooLarge,
+    UnsupportedMedia,
+    RangeNotSatisfiable,
+    UnknownColumn,
+    InvalidFilter,
+    UnknownQueue,
+    IdempotencyKeyReused,
+    DatabaseUnavailable,
+    StorageUnavailable,
+    Internal,
+}
+
+impl Code {
+    /// Status, word and title.
+    pub(super) const fn parts(self) -> (StatusCode, &'static str, &'static str) {
+        match self {
+            Self::InvalidRequest => (
+                StatusCode::BAD_REQUEST,
+                "invalid_request",
+                "The request is not understood",
+            ),
+            Self::Unauthenticated => (
+                StatusCode::UNAUTHORIZED,
+                "unauthenticated",
+                "A valid token is needed",
+            ),
+            Self::Forbidden => (
+                StatusCode::FORBIDDEN,
+                "forbidden",
+                "Your roles do not allow this",
+            ),
+            Self::NotFound => (StatusCode::NOT_FOUND, "not_found", "There is no such thing"),
+            Self::DatasetNotFound => (
+                StatusCode::NOT_FOUND,
+                "dataset_not_found",
+                "There is no such dataset",
+            ),
+            Self::MethodNotAllowed => (
+                StatusCode::METHOD_NOT_ALLOWED,
+                "method_not_allowed",
+                "The method is not allowed here",
+            ),
+            Self::StateConflict => (
+                StatusCode::CONFLICT,
+                "state_conflict",
+                "The task's state does not allow this",
+            ),
+            Self::NotReady => (StatusCode::CONFLICT, "not_ready", "There is no file yet"),
+            Self::FileExpired => (
+                StatusCode::GONE,
+                "file_expired",
+                "The file is no longer kept",
+            ),
+            Self::BodyTooLarge => (
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "body_too_large",
+                "The body is too large",
+            ),
+            Self::UnsupportedMedia => (
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "unsupported_media",
+                "The body must be application/json",
+            ),
+            Self::RangeNotSatisfiable => (
+                StatusCode::RANGE_NOT_SATISFIABLE,
+                "range_not_satisfiable",
+                "The range lies outside the file",
+            ),
+            Self::UnknownColumn => (
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "unknown_column",
+                "A column is not offered",
+            ),
+            Self::InvalidFilter => (
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "invalid_filter",
+                "A filter is not understood",
+            ),
+            Self::UnknownQueue => (
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "unknown_queue",
+                "There is no such queue",
+            ),
+            Self::IdempotencyKeyReused => (
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "idempotency_key_reused",
+                "The idempotency key was used for another request",
+            ),
+            Self::DatabaseUnavailable => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "database_unavailable",
+                "The database is unavailable",
+            ),
+            Self::StorageUnavailable => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "storage_unavailable",
+                "File storage is unavailable",
+            ),
+            Self::Internal => (
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "internal",
+                "Something went wrong on our side",
+            ),
+        }
+    }
+}
+
+impl From<FaultCode> for Code {
+    fn from(code: FaultCode) -> Self {
+        match code {
+            FaultCode::InvalidRequest => Self::InvalidRequest,
+            FaultCode::DatasetNotFound => Self::DatasetNotFound,
+            FaultCode::UnknownColumn => Self::UnknownColumn,
+            FaultCode::InvalidFilter => Self::InvalidFilter,
+            FaultCode::UnknownQueue => Self::UnknownQueue,
+        }
+    }
+}

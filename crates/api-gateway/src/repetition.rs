@@ -1,0 +1,61 @@
+//! Which earlier request makes a submit a repetition: the client's key, or the same export still
+//! open (api.md, ground rules).
+
+use actix_web::HttpRequest;
+use domain::{ExportRequest, ExportSpec};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use store::Once;
+
+use crate::problem::Problem;
+
+/// Tells that an answer is an earlier request's.
+pub(crate) const REPLAYED: &str = "Idempotency-Replayed";
+
+const KEY: &str = "Idempotency-Key";
+
+/// Longest key, in characters.
+const MAX_KEY: usize = 128;
+
+/// The client's key, if it gave one.
+pub(crate) fn key(request: &HttpRequest) -> Result<Option<String>, Problem> {
+    let Some(key) = request.headers().get(KEY) else {
+        return Ok(None);
+    };
+    let visible = key.as_bytes().iter().all(u8::is_ascii_graphic);
+    match key.to_str() {
+        Ok(key) if visible && (1..=MAX_KEY).contains(&key.len()) => Ok(Some(key.to_owned())),
+        Ok(_) | Err(_) => Err(Problem::invalid(
+            KEY,
+            format!("{KEY} has 1 to {MAX_KEY} visible ASCII characters"),
+        )),
+    }
+}
+
+/// What the store is to compare. With a key, the fields as they were sent, whatever their order;
+/// without one, what would be exported, so that another way to say the same counts as the same.
+pub(crate) fn once(
+    key: Option<String>,
+    body: &[u8],
+    wanted: &ExportRequest,
+    spec: &ExportSpec,
+) -> Once {
+    match key {
+        Some(key) => Once::Key {
+            key,
+            request_hash: hash(&fields_in_order(body)),
+        },
+        None if wanted.force.unwrap_or_default() => Once::Always,
+        None => Once::WhileOpen(hash(&spec.identity())),
+    }
+}
+
+fn fields_in_order(body: &[u8]) -> String {
+    let mut fields: Value = serde_json::from_slice(body).unwrap_or_default();
+    fields.sort_all_objects();
+    fields.to_string()
+}
+
+fn hash(text: &str) -> String {
+    hex::encode(Sha256::digest(text.as_bytes()))
+}

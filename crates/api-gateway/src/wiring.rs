@@ -1,0 +1,123 @@
+//! Puts the gateway together from its settings.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::web;
+use anyhow::Context;
+use chrono::{DateTime, Utc};
+use domain::{Clock, ExportDefaults};
+use engine::{Announcer, Relay, RelayLane};
+use service::{AdminServer, House, Lifecycle, Process, Settings};
+
+use crate::app::Gateway;
+use crate::auth::Authenticator;
+use crate::state::State;
+
+/// Rows in one ring of an export lane (design.md, section 6).
+const EXPORT_RING_SIZE: usize = 1;
+
+/// Starts the gateway: public port, admin port, relay.
+///
+/// # Errors
+/// When settings, definitions or addresses are not usable. A database or a Kafka that is away is
+/// no reason.
+pub async fn start(process: Process) -> anyhow::Result<()> {
+    let Process {
+        settings,
+        lifecycle,
+        telemetry,
+        ..
+    } = process;
+    let gateway = Gateway::new(&settings, Arc::new(wall_clock))?;
+    let probes = gateway.state.house.probes();
+    AdminServer::start(settings.admin.listen, &lifecycle, &telemetry, probes)?;
+    gateway.check_datasets(&lifecycle);
+    gateway.relay(&lifecycle)?;
+    let address = gateway.serve(settings.http.listen, settings.http.workers, &lifecycle)?;
+    lifecycle.set_ready();
+    tracing::info!(%address, "the gateway is open");
+    Ok(())
+}
+
+impl Gateway {
+    /// A gateway as the settings say; reaches for nothing yet.
+    ///
+    /// # Errors
+    /// When a setting or a dataset's definition is wrong, or the JWT secret is missing or short.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    pub fn new(settings: &Settings, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
+        let house = House::open(settings)?;
+        let state = State {
+            announcer: Announcer::new(house.store.clone(), house.ringer.clone()),
+            house,
+            authenticator: Authenticator::new(&settings.auth, settings.environment)?,
+            defaults: defaults(settings)?,
+            clock,
+            max_retries: settings.worker.max_attempts,
+            scan_interval: Duration::from_secs(settings.worker.scan_interval_seconds.into()),
+        };
+        Ok(Self {
+            state: web::Data::new(state),
+        })
+    }
+
+    /// Compares the definitions with their tables as soon as the database is there. Requests are
+    /// answered meanwhile; a definition that does not fit ends the process.
+    fn check_datasets(&self, lifecycle: &Lifecycle) {
+        let house = self.state.house.clone();
+        let soft = lifecycle.soft();
+        lifecycle.spawn("check of the definitions", async move {
+            if let Some(checked) = soft.run_until_cancelled(house.check_datasets()).await {
+                checked?;
+                soft.cancelled().await;
+            }
+            Ok(())
+        });
+    }
+
+    /// Rings rows that became due, until the soft shutdown.
+    ///
+    /// # Errors
+    /// When a queue's name does not fit a topic.
+    pub fn relay(&self, lifecycle: &Lifecycle) -> anyhow::Result<()> {
+        let lanes = self
+            .state
+            .house
+            .export_lanes()?
+            .into_iter()
+            .map(|lane| RelayLane {
+                lane,
+                ring_size: EXPORT_RING_SIZE,
+                scan_interval: self.state.scan_interval,
+            });
+        let relay = Relay {
+            announcer: self.state.announcer.clone(),
+            lanes: lanes.collect(),
+        };
+        let soft = lifecycle.soft();
+        lifecycle.spawn("relay", async move {
+            relay.run(soft).await;
+            Ok(())
+        });
+        Ok(())
+    }
+}
+
+fn defaults(settings: &Settings) -> anyhow::Result<ExportDefaults> {
+    let timezone = settings.defaults.timezone.parse();
+    Ok(ExportDefaults {
+        locale: settings.defaults.locale.clone(),
+        timezone: timezone.context("defaults.timezone is no IANA name")?,
+    })
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place where this process takes the time"
+)]
+fn wall_clock() -> DateTime<Utc> {
+    Utc::now()
+}

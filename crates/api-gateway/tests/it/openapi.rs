@@ -1,0 +1,237 @@
+//! What the document says against what the gateway does.
+
+use std::collections::BTreeSet;
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::house::{Answer, DAY, House, manager};
+
+/// Every field of `value` is documented, and every field that must be there is. Refs are followed.
+fn assert_fits(document: &Value, schema: &Value, value: &Value, at: &str) {
+    if let Some(path) = schema["$ref"].as_str() {
+        let target = document
+            .pointer(path.trim_start_matches('#'))
+            .expect("a ref that leads on");
+        return assert_fits(document, target, value, at);
+    }
+    if let Some(choices) = schema["oneOf"].as_array() {
+        if !value.is_null() {
+            let choice = choices
+                .iter()
+                .find(|choice| choice["type"] != "null")
+                .unwrap();
+            assert_fits(document, choice, value, at);
+        }
+        return;
+    }
+    assert_type(schema, value, at);
+    if let (Some(properties), Some(fields)) = (schema["properties"].as_object(), value.as_object())
+    {
+        for required in schema["required"].as_array().into_iter().flatten() {
+            assert!(
+                fields.contains_key(required.as_str().unwrap()),
+                "{at} lacks {required}"
+            );
+        }
+        for (name, field) in fields {
+            let schema = properties
+                .get(name)
+                .unwrap_or_else(|| panic!("{at}/{name} is not documented"));
+            assert_fits(document, schema, field, &format!("{at}/{name}"));
+        }
+    }
+    if let Some(items) = value.as_array() {
+        for (index, item) in items.iter().enumerate() {
+            assert_fits(document, &schema["items"], item, &format!("{at}/{index}"));
+        }
+    }
+}
+
+fn assert_type(schema: &Value, value: &Value, at: &str) {
+    let allowed: Vec<&str> = match &schema["type"] {
+        Value::String(one) => vec![one],
+        Value::Array(several) => several.iter().map(|one| one.as_str().unwrap()).collect(),
+        _ => return,
+    };
+    let actual = match value {
+        Value::Null => "null",
+        Value::Bool(_) => "boolean",
+        Value::Number(number) if number.is_u64() => "integer",
+        Value::Number(_) => "number",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    };
+    let fits = allowed.contains(&actual) || (actual == "integer" && allowed.contains(&"number"));
+    assert!(fits, "{at} is {actual}, documented as {allowed:?}");
+}
+
+struct Check<'a> {
+    document: &'a Value,
+    seen: BTreeSet<(String, String, u16)>,
+}
+
+impl Check<'_> {
+    /// The answer is one that the document knows, in status, media type and shape.
+    fn answer(&mut self, method: &str, route: &str, answer: &Answer) {
+        let method = method.to_lowercase();
+        let operation = &self.document["paths"][route][&method];
+        let documented = &operation["responses"][answer.status.to_string()];
+        assert!(
+            documented.is_object(),
+            "{method} {route} answers {} undocumented",
+            answer.status
+        );
+        self.seen.insert((method, route.to_owned(), answer.status));
+        let Some(content) = documented["content"].as_object() else {
+            assert!(answer.body.is_empty(), "{route}");
+            return;
+        };
+        let media = answer.header("content-type").unwrap();
+        if media == "application/json" || media == "application/problem+json" {
+            let documented = content
+                .get(media)
+                .unwrap_or_else(|| panic!("{route}: {media}"));
+            let schema = &documented["schema"];
+            assert_fits(self.document, schema, &answer.json(), route);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_documented_is_what_is_answered() {
+    let house = House::open().await;
+    let document = house
+        .send(house.request(Method::GET, "/openapi.json"))
+        .await
+        .json();
+    assert!(document["openapi"].as_str().unwrap().starts_with("3.1"));
+    let mut check = Check {
+        document: &document,
+        seen: BTreeSet::new(),
+    };
+    let (open, done) = (
+        house.an_export(&manager()).await,
+        house.an_export(&manager()).await,
+    );
+    house.run(&done, "a.xlsx", b"abc", DAY).await;
+    let shown = house
+        .get(&manager(), &format!("/api/v1/tasks/{done}"))
+        .await;
+    let file = shown.json()["files"][0]["id"].as_str().unwrap().to_owned();
+
+    let calls = [
+        ("GET", "/api/v1/tasks", "/api/v1/tasks?limit=1".to_owned()),
+        ("GET", "/api/v1/tasks", "/api/v1/tasks?limit=0".to_owned()),
+        ("GET", "/api/v1/tasks", "/api/v1/tasks?all=true".to_owned()),
+        ("GET", "/api/v1/tasks/{id}", format!("/api/v1/tasks/{open}")),
+        ("GET", "/api/v1/tasks/{id}", format!("/api/v1/tasks/{done}")),
+        ("GET", "/api/v1/tasks/{id}", "/api/v1/tasks/x".to_owned()),
+        (
+            "GET",
+            "/api/v1/tasks/{id}/download",
+            format!("/api/v1/tasks/{open}/download"),
+        ),
+        (
+            "GET",
+            "/api/v1/tasks/{id}/download",
+            format!("/api/v1/tasks/{done}/download"),
+        ),
+        (
+            "GET",
+            "/api/v1/tasks/{id}/files/{file_id}",
+            format!("/api/v1/tasks/{done}/files/{file}"),
+        ),
+        (
+            "GET",
+            "/api/v1/tasks/{id}/files/{file_id}",
+            format!("/api/v1/tasks/{done}/files/0"),
+        ),
+        ("GET", "/api/v1/datasets", "/api/v1/datasets".to_owned()),
+        (
+            "GET",
+            "/api/v1/datasets/{name}",
+            "/api/v1/datasets/member".to_owned(),
+        ),
+        (
+            "GET",
+            "/api/v1/datasets/{name}",
+            "/api/v1/datasets/nobody".to_owned(),
+        ),
+        (
+            "POST",
+            "/api/v1/tasks/{id}/cancel",
+            format!("/api/v1/tasks/{open}/cancel"),
+        ),
+        (
+            "POST",
+            "/api/v1/tasks/{id}/cancel",
+            format!("/api/v1/tasks/{open}/cancel"),
+        ),
+        (
+            "POST",
+            "/api/v1/tasks/{id}/cancel",
+            "/api/v1/tasks/0/cancel".to_owned(),
+        ),
+    ];
+    for (method, route, path) in calls {
+        let method_ = Method::from_bytes(method.as_bytes()).unwrap();
+        let answer = house
+            .send(house.request(method_, &path).bearer_auth(manager()))
+            .await;
+        check.answer(method, route, &answer);
+    }
+    for body in [
+        json!({"dataset": "employee"}),
+        json!({"dataset": "employee", "x": 1}),
+        json!({"dataset": "nobody"}),
+        json!({"dataset": "employee", "queue": "x"}),
+    ] {
+        let answer = house.post(&manager(), "/api/v1/exports", &body).await;
+        check.answer("POST", "/api/v1/exports", &answer);
+    }
+
+    for (route, operations) in document["paths"].as_object().unwrap() {
+        for method in operations.as_object().unwrap().keys() {
+            let name = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
+            let path = route
+                .replace("{id}", "1")
+                .replace("{file_id}", "1")
+                .replace("{name}", "x");
+            let answer = house.send(house.request(name, &path)).await;
+            assert_eq!(
+                answer.status, 401,
+                "{method} {route} is documented and asks for a token"
+            );
+            check.answer(method, route, &answer);
+            let good = check
+                .seen
+                .iter()
+                .any(|(m, r, status)| (m, r) == (method, route) && (200..300).contains(status));
+            assert!(good, "{method} {route} was never seen to succeed");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_documented_field_of_a_request_is_understood() {
+    let house = House::open().await;
+    let document = house
+        .send(house.request(Method::GET, "/openapi.json"))
+        .await
+        .json();
+    let schema = &document["components"]["schemas"]["ExportRequest"];
+    assert_eq!(schema["required"], json!(["dataset"]));
+    let mut body = json!({"dataset": "employee"});
+    for field in schema["properties"]
+        .as_object()
+        .unwrap()
+        .keys()
+        .filter(|name| *name != "dataset")
+    {
+        body[field] = Value::Null;
+    }
+    let answer = house.post(&manager(), "/api/v1/exports", &body).await;
+    assert_eq!(answer.status, 202, "{answer:?}");
+}

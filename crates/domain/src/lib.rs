@@ -1,0 +1,45 @@
+//! The words and rules of Quayside, pure: no I/O, no async, no clock, no randomness.
+//!
+//! What a row may become is [`transition`]; what may be asked for is checked by the dataset's
+//! definition. Everything else in the house applies what is written here.
+
+mod biz;
+mod cell;
+mod clock;
+mod closed_set;
+mod dataset;
+mod export;
+mod failure;
+mod id;
+mod name;
+mod retry;
+mod task;
+
+use thiserror::Error;
+
+pub use biz::{BizStatus, Change, Event, IllegalTransition, RowState, transition};
+pub use cell::{Cell, RowChunk};
+pub use clock::Clock;
+pub use dataset::{
+    Catalog, Column, ColumnType, Dataset, DefinitionError, Filter, ImportMode, Labels, Limits,
+    LiveValue, Operator, Place, SoftDelete, SortKey, Tenancy,
+};
+pub use export::{
+    Condition, ExportDefaults, ExportFormat, ExportOptions, ExportRequest, ExportSpec, FaultCode,
+    FieldFault, Operand, Predicate, ResolvedExport,
+};
+pub use failure::{Failure, FailureCode, FailureKind};
+pub use id::{CompensateBizId, LeaseEpoch, Rung, TaskFileId, TaskId};
+pub use name::{BizId, BizType, InvalidName, Lane, Tenant, UserId};
+pub use retry::{NoBackoff, RetryPolicy};
+pub use task::{
+    FileRole, FileState, Progress, Task, TaskError, TaskFile, TaskKind, TaskStatus, Warning,
+};
+
+/// A word that its closed set does not hold.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{word:?} is no {set}")]
+pub struct UnknownWord {
+    set: &'static str,
+    word: String,
+}

@@ -1,0 +1,164 @@
+//! Names that people and settings give: tenant, user, biz type, lane. Checked once, at the border.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+/// Why a text is no name of its kind.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{what} must be 1 to {max} characters without control characters or spaces at its ends")]
+pub struct InvalidName {
+    what: &'static str,
+    max: usize,
+}
+
+/// Trailing spaces are refused because `utf8mb4_bin` compares with padding: `a` equals `a `.
+fn check(what: &'static str, text: &str, max: usize) -> Result<(), InvalidName> {
+    let length = text.chars().count();
+    let fits =
+        (1..=max).contains(&length) && text.trim() == text && !text.chars().any(char::is_control);
+    fits.then_some(()).ok_or(InvalidName { what, max })
+}
+
+macro_rules! text_name {
+    ($(#[$doc:meta])* $name:ident, $what:literal, $max:literal) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(String);
+
+        impl $name {
+            /// Checks the text.
+            ///
+            /// # Errors
+            /// [`InvalidName`] when it is empty, too long, padded or has control characters.
+            pub fn parse(text: impl Into<String>) -> Result<Self, InvalidName> {
+                let text = text.into();
+                check($what, &text, $max)?;
+                Ok(Self(text))
+            }
+
+            /// What the database holds, however odd: plain SQL clients insert rows, too, and one odd
+            /// name must not stop the rows behind it.
+            #[must_use]
+            pub fn stored(text: String) -> Self {
+                Self(text)
+            }
+
+            /// The text.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = InvalidName;
+
+            fn try_from(text: String) -> Result<Self, InvalidName> {
+                Self::parse(text)
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(name: $name) -> String {
+                name.0
+            }
+        }
+    };
+}
+
+text_name!(
+    /// Whose data it is; from the token, never from a request. At most 64 characters.
+    Tenant, "tenant", 64
+);
+text_name!(
+    /// A person or service within a tenant: the token's `sub`. At most 128 characters.
+    UserId, "user", 128
+);
+text_name!(
+    /// The kind of work of a row: `EXPORT`, or a business's own. At most 128 characters.
+    BizType, "biz_type", 128
+);
+text_name!(
+    /// What the work is about; unique with tenant and type. At most 128 characters.
+    BizId, "biz_id", 128
+);
+
+/// A topic and the rows that ring on it (design.md, glossary).
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Lane(String);
+
+/// Longest topic name that Kafka takes, less room for `.dlt`.
+/// Source: Kafka's `org.apache.kafka.common.internals.Topic.MAX_NAME_LENGTH` = 249.
+const LANE_MAX_LENGTH: usize = 245;
+
+impl Lane {
+    /// Checks the text against Kafka's rule for topic names: `[a-zA-Z0-9._-]`, not too long.
+    ///
+    /// # Errors
+    /// [`InvalidName`] otherwise.
+    pub fn parse(text: impl Into<String>) -> Result<Self, InvalidName> {
+        let text = text.into();
+        let fits = (1..=LANE_MAX_LENGTH).contains(&text.len())
+            && text
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
+        if fits {
+            Ok(Self(text))
+        } else {
+            Err(InvalidName {
+                what: "lane",
+                max: LANE_MAX_LENGTH,
+            })
+        }
+    }
+
+    /// The lane of exports on a queue: `quayside.export.<queue>`.
+    ///
+    /// # Errors
+    /// [`InvalidName`] when the queue's name does not fit a topic.
+    pub fn export(queue: &str) -> Result<Self, InvalidName> {
+        Self::parse(format!("quayside.export.{queue}"))
+    }
+
+    /// The topic of this lane's dead letters: `<topic>.dlt`.
+    #[must_use]
+    pub fn dead_letters(&self) -> String {
+        format!("{}.dlt", self.0)
+    }
+
+    /// The topic's name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Lane {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl TryFrom<String> for Lane {
+    type Error = InvalidName;
+
+    fn try_from(text: String) -> Result<Self, InvalidName> {
+        Self::parse(text)
+    }
+}
+
+impl From<Lane> for String {
+    fn from(lane: Lane) -> String {
+        lane.0
+    }
+}

@@ -1,0 +1,8 @@
+//! The laws of the domain.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod dataset;
+mod export;
+mod retry;
+mod transitions;

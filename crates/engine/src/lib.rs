@@ -1,0 +1,21 @@
+//! Runs work: takes rows of a lane by ring and by scan, runs their handlers under a lease, settles
+//! them, rings, relays and sweeps. Knows no kind of work.
+//!
+//! What it promises (at most one handler per row and epoch, effects exactly with the finish, nothing
+//! lost when Kafka, MySQL, a worker or all of them go away) is shown by `tests/it/`.
+
+mod announce;
+mod attempt;
+mod chain;
+mod ears;
+mod handler;
+mod lane;
+mod pulse;
+mod run;
+mod sweeper;
+
+pub use announce::{Announcer, Relay, RelayLane};
+pub use attempt::Attempt;
+pub use handler::BizHandler;
+pub use lane::{LaneSettings, LaneWorker};
+pub use sweeper::Sweeper;

@@ -1,0 +1,78 @@
+//! What an attempt is to do, read from its row and the definitions as they are now.
+
+use domain::{Catalog, ExportSpec, Failure, FailureCode};
+use engine::Attempt;
+use store::RowQuery;
+use tabular::Layout;
+
+use crate::failure::of_fault;
+
+/// One export, ready to run.
+#[derive(Debug)]
+pub(crate) struct Job {
+    pub(crate) spec: ExportSpec,
+    pub(crate) query: RowQuery,
+    pub(crate) layout: Layout,
+    /// Where the file will lie.
+    pub(crate) object_key: String,
+}
+
+impl Job {
+    pub(crate) fn read(attempt: &Attempt, catalog: &Catalog) -> Result<Self, Failure> {
+        let spec: ExportSpec = serde_json::from_str(attempt.context()).map_err(|error| {
+            Failure::permanent(
+                FailureCode::InvalidRequest,
+                format!("unreadable context: {error}"),
+            )
+        })?;
+        let dataset = catalog.get(&spec.dataset).ok_or_else(|| {
+            let detail = format!("dataset {} is not defined", spec.dataset);
+            Failure::rejected(FailureCode::DatasetNotFound, detail)
+        })?;
+        let prefix = prefix(attempt).ok_or_else(|| {
+            Failure::permanent(FailureCode::Internal, "the row belongs to no task")
+        })?;
+        let query = RowQuery::new(dataset, &spec, attempt.tenant());
+        let layout = Layout::of(dataset, &spec);
+        Ok(Self {
+            query: query.map_err(|fault| of_fault(&fault))?,
+            layout: layout.map_err(|fault| of_fault(&fault))?,
+            object_key: format!("{prefix}/1.xlsx"),
+            spec,
+        })
+    }
+}
+
+/// Where all files of the attempt lie: the epoch keeps it apart from every other attempt. None for
+/// a row without a task.
+pub(crate) fn prefix(attempt: &Attempt) -> Option<String> {
+    task_prefix(attempt).map(|task| format!("{task}/e{}", attempt.epoch()))
+}
+
+/// Where the files of all attempts at the task lie.
+pub(crate) fn task_prefix(attempt: &Attempt) -> Option<String> {
+    let tenant = segment(attempt.tenant().as_str());
+    attempt
+        .task_id()
+        .map(|task| format!("{tenant}/tasks/{task}"))
+}
+
+/// Whether a directory below [`task_prefix`] holds the files of an attempt before this one.
+pub(crate) fn is_earlier(directory: &str, attempt: &Attempt) -> bool {
+    directory
+        .strip_prefix('e')
+        .and_then(|epoch| epoch.parse().ok())
+        .is_some_and(|epoch: u64| epoch < attempt.epoch().0)
+}
+
+/// A tenant's name as one segment of a key, different for different names.
+fn segment(name: &str) -> String {
+    let mut segment = String::with_capacity(name.len());
+    for byte in name.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' => segment.push(byte.into()),
+            other => segment.push_str(&format!("={other:02X}")),
+        }
+    }
+    segment
+}

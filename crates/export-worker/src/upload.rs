@@ -1,0 +1,107 @@
+//! The pipe between the writer's thread and the upload: bounded, and never mistaken for whole when
+//! it was cut.
+
+use std::io::{self, Write};
+
+use bytes::Bytes;
+use futures::Stream;
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+/// Bytes of one piece.
+const PIECE_BYTES: usize = 256 << 10;
+/// Pieces that may wait for the upload.
+const PIECES_WAITING: usize = 4;
+
+enum Piece {
+    Bytes(Bytes),
+    /// Nothing is missing.
+    End,
+}
+
+/// The writer's end; for a thread outside the runtime.
+pub(crate) struct PipeWriter {
+    pieces: mpsc::Sender<Piece>,
+    buffer: Vec<u8>,
+    runtime: Handle,
+    stop: CancellationToken,
+}
+
+/// A pipe that breaks when `stop` falls.
+pub(crate) fn pipe(
+    runtime: Handle,
+    stop: CancellationToken,
+) -> (PipeWriter, impl Stream<Item = io::Result<Bytes>> + Send) {
+    let (pieces, receiver) = mpsc::channel(PIECES_WAITING);
+    let buffer = Vec::with_capacity(PIECE_BYTES);
+    let read = futures::stream::try_unfold(Some(receiver), |receiver| async move {
+        let Some(mut receiver) = receiver else {
+            return Ok(None);
+        };
+        match receiver.recv().await {
+            Some(Piece::Bytes(bytes)) => Ok(Some((bytes, Some(receiver)))),
+            Some(Piece::End) => Ok(None),
+            None => Err(io::Error::new(
+                io::ErrorKind::UnexpectedEof,
+                "the writer broke off",
+            )),
+        }
+    });
+    (
+        PipeWriter {
+            pieces,
+            buffer,
+            runtime,
+            stop,
+        },
+        read,
+    )
+}
+
+impl PipeWriter {
+    /// Says that all has been written. A pipe dropped without it ends in an error at the reader.
+    pub(crate) fn end(mut self) -> io::Result<()> {
+        self.flush()?;
+        self.send(Piece::End)
+    }
+
+    /// True when nobody reads any more.
+    pub(crate) fn is_broken(&self) -> bool {
+        self.pieces.is_closed()
+    }
+
+    fn send(&self, piece: Piece) -> io::Result<()> {
+        let sent = self.runtime.block_on(async {
+            tokio::select! {
+                () = self.stop.cancelled() => false,
+                sent = self.pieces.send(piece) => sent.is_ok(),
+            }
+        });
+        if sent {
+            Ok(())
+        } else {
+            Err(io::ErrorKind::BrokenPipe.into())
+        }
+    }
+}
+
+impl Write for PipeWriter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let room = PIECE_BYTES - self.buffer.len();
+        let taken = &bytes[..bytes.len().min(room)];
+        self.buffer.extend_from_slice(taken);
+        if self.buffer.len() == PIECE_BYTES {
+            self.flush()?;
+        }
+        Ok(taken.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        if self.buffer.is_empty() {
+            return Ok(());
+        }
+        let full = std::mem::replace(&mut self.buffer, Vec::with_capacity(PIECE_BYTES));
+        self.send(Piece::Bytes(full.into()))
+    }
+}

@@ -1,0 +1,6 @@
+//! The laws of the export worker, on a real MySQL and the embedded broker.
+
+mod export;
+mod held;
+mod house;
+mod process;

@@ -1,0 +1,103 @@
+//! What the gateway answers, as far as a person is told of it. Fields that are not read here stay
+//! in the JSON that `--json` prints.
+
+use domain::{FileRole, FileState, TaskStatus};
+use serde::Deserialize;
+use serde_json::Value;
+
+/// A task, beside the JSON that it came as.
+#[derive(Debug, Clone)]
+pub(crate) struct Answered {
+    pub(crate) task: Task,
+    pub(crate) json: Value,
+}
+
+impl Answered {
+    pub(crate) fn read(json: Value) -> Result<Self, serde_json::Error> {
+        Ok(Self {
+            task: Task::deserialize(&json)?,
+            json,
+        })
+    }
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Task {
+    pub(crate) id: String,
+    pub(crate) kind: String,
+    pub(crate) dataset: String,
+    pub(crate) name: Option<String>,
+    pub(crate) status: TaskStatus,
+    #[serde(default)]
+    pub(crate) progress: Progress,
+    pub(crate) error: Option<Reason>,
+    #[serde(default)]
+    pub(crate) warnings: Vec<Warning>,
+    #[serde(default)]
+    pub(crate) files: Vec<File>,
+    #[serde(default)]
+    pub(crate) retry_count: u32,
+    pub(crate) created_by: Option<String>,
+    pub(crate) created_at: Option<String>,
+    pub(crate) started_at: Option<String>,
+    pub(crate) finished_at: Option<String>,
+    #[serde(default)]
+    pub(crate) deduplicated: bool,
+}
+
+impl Task {
+    /// The file that a download gives.
+    pub(crate) fn main_file(&self) -> Option<&File> {
+        let available = || {
+            self.files
+                .iter()
+                .filter(|file| file.state == FileState::Available)
+        };
+        available()
+            .find(|file| file.role == FileRole::Artifact)
+            .or_else(|| available().find(|file| file.role == FileRole::Failures))
+    }
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Progress {
+    pub(crate) phase: Option<String>,
+    pub(crate) total_rows: Option<u64>,
+    pub(crate) total_is_estimate: bool,
+    pub(crate) done_rows: u64,
+    pub(crate) failed_rows: u64,
+    pub(crate) percent: Option<f64>,
+    pub(crate) rows_per_second: Option<f64>,
+    pub(crate) eta_seconds: Option<f64>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Reason {
+    pub(crate) code: String,
+    pub(crate) message: String,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Warning {
+    pub(crate) code: String,
+    pub(crate) count: u64,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct File {
+    pub(crate) role: FileRole,
+    pub(crate) state: FileState,
+    pub(crate) name: String,
+    pub(crate) size: u64,
+    pub(crate) sha256: Option<String>,
+    pub(crate) rows: Option<u64>,
+    pub(crate) expires_at: Option<String>,
+}
+
+/// One page of a list.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Page {
+    pub(crate) items: Vec<Value>,
+    pub(crate) next_cursor: Option<String>,
+}

@@ -1,0 +1,149 @@
+//! What a binary that works for tasks is built upon, opened from its settings: definitions, MySQL,
+//! Kafka, object storage.
+//!
+//! Opening reaches for nothing, so a database or a Kafka that is away keeps no process from
+//! starting. Shown by `tests/it/house.rs` and by the binaries' own tests.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, anyhow, bail};
+use bus::{BusSettings, Ringer};
+use domain::{Catalog, DefinitionError, Lane};
+use secrecy::ExposeSecret;
+use store::{Store, StoreSettings};
+
+use crate::admin::Probe;
+use crate::settings::Settings;
+use crate::storage::Storage;
+
+/// Pause between tries to reach a database that is away at the start, in seconds.
+const DATABASE_PAUSE_SECONDS: u64 = 1;
+
+/// Longest wait of a readiness probe for Kafka, in milliseconds.
+const KAFKA_PROBE_MILLIS: u64 = 800;
+
+/// The parts. Cheap to clone.
+#[derive(Clone)]
+pub struct House {
+    /// The dataset definitions.
+    pub catalog: Arc<Catalog>,
+    /// MySQL.
+    pub store: Store,
+    /// Files.
+    pub storage: Storage,
+    /// How to reach Kafka, for consumers.
+    pub bus: BusSettings,
+    /// The producer.
+    pub ringer: Ringer,
+}
+
+impl House {
+    /// Opens the house.
+    ///
+    /// # Errors
+    /// When a setting or a definition is wrong; says which.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    pub fn open(settings: &Settings) -> anyhow::Result<Self> {
+        let catalog = read_catalog(&settings.datasets.dir)?;
+        let url = settings.mysql.url.expose_secret().to_owned();
+        let pool_size = usize::try_from(settings.mysql.pool_size)?;
+        let store = Store::connect(StoreSettings { url, pool_size }).context("mysql")?;
+        let bus = BusSettings {
+            brokers: settings.kafka.brokers.clone(),
+            delivery_timeout_ms: settings.kafka.delivery_timeout_ms.into(),
+            client: settings.kafka.client.clone(),
+        };
+        let ringer = Ringer::new(&bus).context("kafka")?;
+        let storage = Storage::local(&settings.storage.root).context("storage.root")?;
+        Ok(Self {
+            catalog: Arc::new(catalog),
+            store,
+            storage,
+            bus,
+            ringer,
+        })
+    }
+
+    /// The lane of every export queue that a definition names.
+    ///
+    /// # Errors
+    /// When a queue's name does not fit a topic.
+    pub fn export_lanes(&self) -> anyhow::Result<Vec<Lane>> {
+        let lane = |queue| Lane::export(queue).with_context(|| format!("queue {queue}"));
+        self.catalog.queues().into_iter().map(lane).collect()
+    }
+
+    /// Compares the definitions with their tables, waiting for a database that is away.
+    ///
+    /// # Errors
+    /// When a definition does not fit its table: each fault with file and line.
+    pub async fn check_datasets(&self) -> anyhow::Result<()> {
+        loop {
+            match self.store.check_datasets(&self.catalog).await {
+                Ok(faults) if faults.is_empty() => return Ok(()),
+                Ok(faults) => {
+                    return Err(told(&faults).context("definitions do not fit their tables"));
+                }
+                Err(error) if error.is_transient() => {
+                    let error = format!("{:#}", anyhow::Error::from(error));
+                    tracing::warn!(error, "the definitions cannot be checked yet; waiting");
+                    tokio::time::sleep(Duration::from_secs(DATABASE_PAUSE_SECONDS)).await;
+                }
+                Err(error) => return Err(error).context("cannot check the definitions"),
+            }
+        }
+    }
+
+    /// Detail for `/readyz`.
+    #[must_use]
+    pub fn probes(&self) -> Vec<Probe> {
+        let (store, ringer) = (self.store.clone(), self.ringer.clone());
+        let mysql = Probe::new("mysql", move || {
+            let store = store.clone();
+            async move { Ok(store.ping().await?) }
+        });
+        let kafka = Probe::new("kafka", move || {
+            let ringer = ringer.clone();
+            let patience = Duration::from_millis(KAFKA_PROBE_MILLIS);
+            async move { Ok(ringer.health(patience).await.map(drop)?) }
+        });
+        vec![mysql, kafka]
+    }
+}
+
+/// Reads every `*.toml` of `directory`.
+///
+/// # Errors
+/// When the directory cannot be read or holds no definition, or when a definition is wrong: each
+/// fault with file, line and reason.
+pub fn read_catalog(directory: &Path) -> anyhow::Result<Catalog> {
+    let shown = directory.display();
+    let entries = std::fs::read_dir(directory)
+        .with_context(|| format!("cannot read the datasets in {shown} (datasets.dir)"))?;
+    let mut files = Vec::new();
+    for entry in entries {
+        let path = entry?.path();
+        if path
+            .extension()
+            .is_some_and(|extension| extension == "toml")
+        {
+            let text = std::fs::read_to_string(&path)
+                .with_context(|| format!("cannot read {}", path.display()))?;
+            files.push((path.display().to_string(), text));
+        }
+    }
+    if files.is_empty() {
+        bail!("there is no dataset definition (*.toml) in {shown} (datasets.dir)");
+    }
+    files.sort();
+    Catalog::parse(files).map_err(|faults| told(&faults))
+}
+
+fn told(faults: &[DefinitionError]) -> anyhow::Error {
+    let lines: Vec<String> = faults.iter().map(ToString::to_string).collect();
+    anyhow!("{}", lines.join("\n"))
+}

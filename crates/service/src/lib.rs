@@ -1,0 +1,27 @@
+//! What every binary of Quayside shares and that knows no Task: settings, the command line,
+//! logs, traces and metrics, the life of the process, the admin port, object storage, and the
+//! [`House`] that a binary is built upon.
+//!
+//! A binary is `service::main(NAME, VERSION, start)`; `start` gets a [`Process`], spawns its
+//! loops on [`Process::lifecycle`] and returns. Everything else is the same for all of them.
+
+mod admin;
+mod house;
+mod lifecycle;
+mod log_format;
+mod process;
+mod settings;
+mod storage;
+mod telemetry;
+
+pub use admin::{AdminServer, Probe};
+pub use house::{House, read_catalog};
+pub use lifecycle::{Ended, Lifecycle, Phase};
+pub use process::{Process, main};
+pub use settings::{
+    AdminSettings, AuthSettings, DatasetSettings, DefaultSettings, Environment, HttpSettings,
+    KafkaSettings, LifecycleSettings, LogFormat, MysqlSettings, Settings, SettingsError,
+    StorageSettings, TelemetrySettings, WorkerSettings,
+};
+pub use storage::{ByteStream, Object, Storage, StorageError, Stored};
+pub use telemetry::Telemetry;

@@ -1,0 +1,116 @@
+//! Settings: one type for all binaries, so that one file configures a whole installation.
+//!
+//! Order: defaults in code, then the TOML file, then the environment
+//! (`QUAYSIDE__MYSQL__URL`, `QUAYSIDE__WORKER__LEASE_SECONDS`). An unknown key is refused by a
+//! sentence that names the key and where it stood; so is, by its key, a zero that makes no sense.
+//! Secrets have no default and never print: [`Settings::redacted`] is what goes to the log. Proven
+//! by `tests/it/settings.rs`.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+mod load;
+mod redact;
+mod sections;
+
+pub use load::SettingsError;
+pub use sections::{
+    AdminSettings, AuthSettings, DatasetSettings, DefaultSettings, HttpSettings, KafkaSettings,
+    LifecycleSettings, LogFormat, MysqlSettings, StorageSettings, TelemetrySettings,
+    WorkerSettings,
+};
+
+/// All settings of all binaries. Durations and sizes carry their unit in the name.
+#[derive(Clone, Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// `production` unless told otherwise; `development` allows what only a laptop may do.
+    pub environment: Environment,
+    /// The database that holds the truth.
+    pub mysql: MysqlSettings,
+    /// The doorbell.
+    pub kafka: KafkaSettings,
+    /// Where files lie.
+    pub storage: StorageSettings,
+    /// The gateway's public port.
+    pub http: HttpSettings,
+    /// The port for probes and metrics, one per binary.
+    pub admin: AdminSettings,
+    /// Who may come in.
+    pub auth: AuthSettings,
+    /// Where the dataset definitions lie.
+    pub datasets: DatasetSettings,
+    /// What holds when a request does not say.
+    pub defaults: DefaultSettings,
+    /// Logs, traces, metrics.
+    pub telemetry: TelemetrySettings,
+    /// How work is run.
+    pub worker: WorkerSettings,
+    /// How the process ends.
+    pub lifecycle: LifecycleSettings,
+}
+
+impl Settings {
+    /// Reads the settings: defaults, then `file` if given, then the process's environment.
+    pub fn load(file: Option<&Path>) -> Result<Self, SettingsError> {
+        load::load(file, None)
+    }
+
+    /// As [`Settings::load`], with an environment of the caller's choice.
+    pub fn load_with(
+        file: Option<&Path>,
+        environment: HashMap<String, String>,
+    ) -> Result<Self, SettingsError> {
+        load::load(file, Some(environment))
+    }
+
+    /// A key that is zero and must not be.
+    fn zero(&self) -> Option<&'static str> {
+        let worker = &self.worker;
+        [
+            ("mysql.pool_size", self.mysql.pool_size == 0),
+            (
+                "kafka.delivery_timeout_ms",
+                self.kafka.delivery_timeout_ms == 0,
+            ),
+            ("http.workers", self.http.workers == 0),
+            ("worker.permits", worker.permits == 0),
+            ("worker.lease_seconds", worker.lease_seconds == 0),
+            (
+                "worker.scan_interval_seconds",
+                worker.scan_interval_seconds == 0,
+            ),
+            (
+                "worker.hard_deadline_seconds",
+                worker.hard_deadline_seconds == 0,
+            ),
+            ("lifecycle.grace_seconds", self.lifecycle.grace_seconds == 0),
+        ]
+        .into_iter()
+        .find_map(|(key, zero)| zero.then_some(key))
+    }
+
+    /// The effective settings as JSON, every secret blotted out.
+    pub fn redacted(&self) -> serde_json::Value {
+        serde_json::to_value(self).unwrap_or_else(|error| error.to_string().into())
+    }
+}
+
+impl std::fmt::Debug for Settings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.redacted())
+    }
+}
+
+/// Where the process runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Environment {
+    /// Nothing is taken for granted; secrets must be there and long.
+    #[default]
+    Production,
+    /// A laptop or a test.
+    Development,
+}

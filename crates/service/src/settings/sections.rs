@@ -1,0 +1,245 @@
+//! The sections of the settings, each with its defaults.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+
+use super::{load, redact};
+
+/// `[mysql]`
+#[derive(Clone, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MysqlSettings {
+    /// `mysql://user:password@host:port/database`; a secret, because of the password. No default.
+    #[serde(serialize_with = "redact::url")]
+    pub url: SecretString,
+    /// Connections at most.
+    pub pool_size: u32,
+}
+
+impl Default for MysqlSettings {
+    fn default() -> Self {
+        Self {
+            url: SecretString::default(),
+            pool_size: 16,
+        }
+    }
+}
+
+/// `[kafka]`
+#[derive(Clone, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct KafkaSettings {
+    /// `host:port`, comma-separated.
+    pub brokers: String,
+    /// A ring that was not acknowledged after this long has failed (the scan makes it good).
+    pub delivery_timeout_ms: u32,
+    /// Further librdkafka settings, as they are called there.
+    #[serde(serialize_with = "redact::table")]
+    pub client: BTreeMap<String, String>,
+}
+
+impl Default for KafkaSettings {
+    fn default() -> Self {
+        Self {
+            brokers: "127.0.0.1:9092".into(),
+            delivery_timeout_ms: 3_000,
+            client: BTreeMap::new(),
+        }
+    }
+}
+
+/// `[storage]`
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct StorageSettings {
+    /// Directory on the local disk (or a mounted volume that gateway and workers share).
+    pub root: PathBuf,
+}
+
+impl Default for StorageSettings {
+    fn default() -> Self {
+        Self {
+            root: "storage".into(),
+        }
+    }
+}
+
+/// `[http]`
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct HttpSettings {
+    /// Address of the public port.
+    pub listen: SocketAddr,
+    /// Threads that serve requests.
+    pub workers: usize,
+}
+
+impl Default for HttpSettings {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            workers: 2,
+        }
+    }
+}
+
+/// `[admin]`
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AdminSettings {
+    /// Address of the admin port. Port 0 takes any free one.
+    pub listen: SocketAddr,
+}
+
+impl Default for AdminSettings {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8081)),
+        }
+    }
+}
+
+/// `[auth]`
+#[derive(Clone, Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AuthSettings {
+    /// The HS256 secret, 32 bytes or more. No default.
+    #[serde(serialize_with = "redact::secret")]
+    pub jwt_secret: SecretString,
+    /// Demanded `iss`, when set.
+    pub issuer: Option<String>,
+    /// Demanded `aud`, when set.
+    pub audience: Option<String>,
+}
+
+/// `[datasets]`
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DatasetSettings {
+    /// Directory of the definition files (`*.toml`).
+    pub dir: PathBuf,
+}
+
+impl Default for DatasetSettings {
+    fn default() -> Self {
+        Self {
+            dir: "deploy/datasets".into(),
+        }
+    }
+}
+
+/// `[defaults]`
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DefaultSettings {
+    /// Language of headers and file names, a BCP 47 tag.
+    pub locale: String,
+    /// IANA time zone of dates in files and of file names.
+    pub timezone: String,
+}
+
+impl Default for DefaultSettings {
+    fn default() -> Self {
+        Self {
+            locale: "zh-CN".into(),
+            timezone: "Asia/Shanghai".into(),
+        }
+    }
+}
+
+/// How a log line looks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// One JSON object a line.
+    #[default]
+    Json,
+    /// For eyes.
+    Text,
+}
+
+/// `[telemetry]`
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TelemetrySettings {
+    /// `json` or `text`.
+    pub log_format: LogFormat,
+    /// Directives of tracing's `EnvFilter`.
+    pub log_filter: String,
+    /// Base URL of an OTLP collector over HTTP (`http://collector:4318`). Unset: no export.
+    #[serde(serialize_with = "redact::optional_url")]
+    pub otlp_endpoint: Option<String>,
+}
+
+impl Default for TelemetrySettings {
+    fn default() -> Self {
+        Self {
+            log_format: LogFormat::Json,
+            // A client's garbage is no error of ours: actix logs each unreadable request as one.
+            log_filter: "info,actix_server=warn,actix_http::h1::dispatcher=off".into(),
+            otlp_endpoint: None,
+        }
+    }
+}
+
+/// `[worker]`
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct WorkerSettings {
+    /// Attempts that run at the same time in one process.
+    pub permits: u32,
+    /// How long a claim holds without a heartbeat; heartbeats come at a third of it.
+    pub lease_seconds: u32,
+    /// How often a worker looks for due rows that no ring brought.
+    pub scan_interval_seconds: u32,
+    /// An attempt that runs longer than this is ended for good (`timed_out`).
+    pub hard_deadline_seconds: u32,
+    /// Directory for files in the making; each attempt cleans up its own.
+    pub temp_dir: PathBuf,
+    /// Failures after which a row is set aside.
+    pub max_attempts: u32,
+    /// Least delay before each retry, in order; the last one repeats. From the environment as
+    /// `2,4,8`.
+    #[serde(deserialize_with = "load::numbers")]
+    pub backoff_seconds: Vec<u32>,
+}
+
+impl Default for WorkerSettings {
+    fn default() -> Self {
+        Self {
+            permits: 4,
+            lease_seconds: 30,
+            scan_interval_seconds: 5,
+            hard_deadline_seconds: 3_600,
+            temp_dir: std::env::temp_dir(),
+            max_attempts: 3,
+            backoff_seconds: vec![2, 4, 8],
+        }
+    }
+}
+
+/// `[lifecycle]`
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LifecycleSettings {
+    /// Time that running work gets after SIGTERM before it is cut off.
+    pub grace_seconds: u32,
+}
+
+impl LifecycleSettings {
+    /// `grace_seconds` as a duration.
+    pub fn grace(&self) -> Duration {
+        Duration::from_secs(self.grace_seconds.into())
+    }
+}
+
+impl Default for LifecycleSettings {
+    fn default() -> Self {
+        Self { grace_seconds: 25 }
+    }
+}

@@ -1,0 +1,157 @@
+use std::collections::HashMap;
+use std::io::Write;
+
+use secrecy::ExposeSecret;
+use service::{Environment, Settings, SettingsError};
+
+fn file(text: &str) -> tempfile::NamedTempFile {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(text.as_bytes()).unwrap();
+    file
+}
+
+fn load(text: &str, environment: &[(&str, &str)]) -> Result<Settings, SettingsError> {
+    let environment: HashMap<_, _> = environment
+        .iter()
+        .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+        .collect();
+    Settings::load_with(Some(file(text).path()), environment)
+}
+
+#[test]
+fn nothing_configured_means_production_and_no_secret() {
+    let settings = Settings::load_with(None, HashMap::new()).unwrap();
+    assert_eq!(settings.environment, Environment::Production);
+    assert!(settings.auth.jwt_secret.expose_secret().is_empty());
+    assert_eq!(settings.kafka.delivery_timeout_ms, 3_000);
+    assert_eq!(settings.worker.backoff_seconds, [2, 4, 8]);
+}
+
+#[test]
+fn the_environment_overrides_the_file_and_the_file_the_defaults() {
+    let settings = load(
+        r#"
+        environment = "development"
+        [worker]
+        permits = 7
+        lease_seconds = 11
+        [kafka.client]
+        "message.max.bytes" = "1000"
+        "#,
+        &[
+            ("QUAYSIDE__WORKER__PERMITS", "9"),
+            ("QUAYSIDE__WORKER__BACKOFF_SECONDS", "1, 2"),
+            ("QUAYSIDE__AUTH__JWT_SECRET", "0012345"),
+            ("QUAYSIDE__TELEMETRY__OTLP_ENDPOINT", ""),
+            ("QUAYSIDE_URL", "not one of ours"),
+        ],
+    )
+    .unwrap();
+    assert_eq!(settings.environment, Environment::Development);
+    assert_eq!(settings.worker.permits, 9);
+    assert_eq!(settings.worker.lease_seconds, 11);
+    assert_eq!(settings.worker.scan_interval_seconds, 5);
+    assert_eq!(settings.worker.backoff_seconds, [1, 2]);
+    assert_eq!(settings.auth.jwt_secret.expose_secret(), "0012345");
+    assert_eq!(settings.kafka.client["message.max.bytes"], "1000");
+    assert_eq!(settings.telemetry.otlp_endpoint, None);
+}
+
+#[test]
+fn an_unknown_key_is_refused_by_name_file_and_line() {
+    let file = file("[worker]\npermits = 3\npermitz = 4\n");
+    let error = Settings::load_with(Some(file.path()), HashMap::new())
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("permitz"), "{error}");
+    assert!(
+        error.contains(&file.path().display().to_string()),
+        "{error}"
+    );
+    assert!(error.contains("line 3"), "{error}");
+}
+
+#[test]
+fn an_unknown_key_of_the_environment_is_refused_by_name() {
+    let error = load("", &[("QUAYSIDE__WORKER__PERMITZ", "4")])
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("permitz") && error.contains("environment"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_value_that_is_not_understood_is_refused_by_key() {
+    let error = load("", &[("QUAYSIDE__WORKER__PERMITS", "many")])
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("worker.permits"), "{error}");
+}
+
+#[test]
+fn zero_is_refused_by_key_where_nothing_would_happen_or_everything_at_once() {
+    for (section, key) in [
+        ("mysql", "pool_size"),
+        ("kafka", "delivery_timeout_ms"),
+        ("http", "workers"),
+        ("worker", "permits"),
+        ("worker", "lease_seconds"),
+        ("worker", "scan_interval_seconds"),
+        ("worker", "hard_deadline_seconds"),
+        ("lifecycle", "grace_seconds"),
+    ] {
+        let name = format!("{section}.{key}");
+        let variable = format!("QUAYSIDE__{section}__{key}").to_uppercase();
+        let in_file = format!("[{section}]\n{key} = 0\n");
+        let by_file = load(&in_file, &[]).unwrap_err().to_string();
+        assert!(by_file.contains(&name), "{by_file}");
+        let by_environment = load("", &[(&variable, "0")]).unwrap_err().to_string();
+        assert!(by_environment.contains(&name), "{by_environment}");
+        load(&in_file, &[(&variable, "1")]).expect("what counts is the effective value");
+    }
+    let no_second_try = load("[worker]\nmax_attempts = 0\n", &[]).unwrap();
+    assert_eq!(no_second_try.worker.max_attempts, 0);
+}
+
+#[test]
+fn a_missing_file_is_named() {
+    let missing = std::path::Path::new("/nowhere/quayside.toml");
+    let error = Settings::load_with(Some(missing), HashMap::new())
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("/nowhere/quayside.toml"), "{error}");
+}
+
+#[test]
+fn secrets_never_print() {
+    let settings = load(
+        r#"
+        [mysql]
+        url = "mysql://root:hunter2@db:3306/quayside"
+        [auth]
+        jwt_secret = "hunter2-hunter2"
+        [telemetry]
+        otlp_endpoint = "https://me:hunter2@collector/?k=hunter2"
+        [kafka.client]
+        "sasl.password" = "hunter2"
+        "client.id" = "gateway"
+        "#,
+        &[],
+    )
+    .unwrap();
+    for shown in [settings.redacted().to_string(), format!("{settings:?}")] {
+        assert!(!shown.contains("hunter2"), "{shown}");
+        assert!(shown.contains("db:3306/quayside"), "{shown}");
+        assert!(shown.contains(r#""client.id":"gateway""#), "{shown}");
+    }
+}
+
+#[test]
+fn an_error_does_not_quote_the_line_that_may_hold_a_secret() {
+    let error = load("[auth]\njwt_secret = \"hunter2\" x\n", &[])
+        .unwrap_err()
+        .to_string();
+    assert!(!error.contains("hunter2"), "{error}");
+}

@@ -1,0 +1,118 @@
+//! Rows as LOAD DATA reads them: fields between tabs, rows between newlines, `\N` for null.
+
+use bytes::Bytes;
+use mysql_async::Value;
+
+/// Rows on their way to the bulk door.
+#[derive(Debug, Clone)]
+pub struct BulkChunk {
+    pub(super) text: Bytes,
+    pub(super) rows: u64,
+}
+
+impl BulkChunk {
+    /// The rows as text.
+    #[must_use]
+    pub fn text(&self) -> &[u8] {
+        &self.text
+    }
+
+    /// How many rows it holds.
+    #[must_use]
+    pub fn rows(&self) -> u64 {
+        self.rows
+    }
+}
+
+/// Writes rows, field by field.
+#[derive(Debug, Default)]
+pub struct BulkRows {
+    text: Vec<u8>,
+    rows: u64,
+    in_row: bool,
+}
+
+impl BulkRows {
+    /// Adds a text to the row.
+    pub fn text(&mut self, value: &str) {
+        self.separate();
+        for byte in value.bytes() {
+            match byte {
+                b'\\' => self.text.extend_from_slice(b"\\\\"),
+                b'\t' => self.text.extend_from_slice(b"\\t"),
+                b'\n' => self.text.extend_from_slice(b"\\n"),
+                b'\0' => self.text.extend_from_slice(b"\\0"),
+                plain => self.text.push(plain),
+            }
+        }
+    }
+
+    /// Adds null to the row.
+    pub fn null(&mut self) {
+        self.separate();
+        self.text.extend_from_slice(b"\\N");
+    }
+
+    /// Ends the row.
+    pub fn end_row(&mut self) {
+        self.text.push(b'\n');
+        self.rows += 1;
+        self.in_row = false;
+    }
+
+    /// Bytes so far.
+    #[must_use]
+    pub fn size_bytes(&self) -> usize {
+        self.text.len()
+    }
+
+    /// Hands over the rows so far.
+    #[must_use]
+    pub fn take(&mut self) -> BulkChunk {
+        let room = self.text.capacity();
+        let text = std::mem::replace(&mut self.text, Vec::with_capacity(room));
+        BulkChunk {
+            text: text.into(),
+            rows: std::mem::take(&mut self.rows),
+        }
+    }
+
+    fn separate(&mut self) {
+        if self.in_row {
+            self.text.push(b'\t');
+        }
+        self.in_row = true;
+    }
+}
+
+/// The rows of a chunk; a newline within a value is escaped.
+pub(super) fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    text.split_inclusive(|byte| *byte == b'\n')
+        .map(|line| line.strip_suffix(b"\n").unwrap_or(line))
+}
+
+/// The values of a row.
+pub(super) fn fields(line: &[u8]) -> impl Iterator<Item = Value> {
+    line.split(|byte| *byte == b'\t').map(|field| match field {
+        b"\\N" => Value::NULL,
+        escaped => Value::Bytes(unescape(escaped)),
+    })
+}
+
+fn unescape(escaped: &[u8]) -> Vec<u8> {
+    let mut plain = Vec::with_capacity(escaped.len());
+    let mut bytes = escaped.iter().copied();
+    while let Some(byte) = bytes.next() {
+        let literal = match byte {
+            b'\\' => bytes.next().map(|letter| match letter {
+                b't' => b'\t',
+                b'n' => b'\n',
+                b'0' => b'\0',
+                other => other,
+            }),
+            other => Some(other),
+        };
+        plain.extend(literal);
+    }
+    plain
+}

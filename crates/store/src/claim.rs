@@ -1,0 +1,192 @@
+//! Taking the right to run rows: by ring and by scan.
+//!
+//! A claim raises the epoch, sets the lease and writes a fresh token into `lease_owner`; what was
+//! claimed is read back by id and token, so that two workers never hold one row at one epoch, and
+//! an unknown COMMIT is resolved by the same read. A claim by ring waits for row locks: with
+//! SKIP LOCKED a row that somebody held for a moment would be acknowledged unseen (design.md §6).
+//! Shown by `tests/it/claim.rs`.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use domain::{BizId, BizType, CompensateBizId, Lane, LeaseEpoch, Rung, TaskId, Tenant};
+
+use crate::Store;
+use crate::door::Op;
+use crate::error::StoreError;
+use crate::fragment::list;
+use crate::pool::Connection;
+use crate::take::{Take, due_ids, epoch_of};
+
+/// Pause between tries to read a claim back, in milliseconds.
+const READ_BACK_PAUSE_MILLIS: u64 = 200;
+
+/// What a claim grants.
+#[derive(Debug, Clone)]
+pub struct ClaimTerms {
+    /// Who claims; the token begins with it. At most 128 characters.
+    pub worker: String,
+    /// How long the row is held without a heartbeat.
+    pub lease: Duration,
+    /// Fills a `max_cnt` that the inserter left out.
+    pub max_cnt: u32,
+    /// Fills a hard deadline that the inserter left out, counted from this claim.
+    pub hard_deadline: Duration,
+}
+
+/// The right to run one row: every write of its holder names all three.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lease {
+    /// The row.
+    pub id: CompensateBizId,
+    /// The fence.
+    pub epoch: LeaseEpoch,
+    /// The claim's own token.
+    pub token: String,
+}
+
+/// A row that this worker now holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claimed {
+    /// The right to run it.
+    pub lease: Lease,
+    /// Whose it is.
+    pub tenant: Tenant,
+    /// The kind of work.
+    pub biz_type: BizType,
+    /// What it is about.
+    pub biz_id: BizId,
+    /// The work itself, as JSON.
+    pub context: String,
+    /// Failures so far.
+    pub cnt: u32,
+    /// The user's task, if it belongs to one.
+    pub task_id: Option<TaskId>,
+    /// The span that asked for the work, as W3C `traceparent`.
+    pub trace_context: Option<String>,
+}
+
+/// What became of the rows of a ring.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RungClaim {
+    /// Held now.
+    pub claimed: Vec<Claimed>,
+    /// Rows that exist but are not waiting at the ring's epoch: doubled or late rings.
+    pub duplicates: usize,
+    /// Rows that do not exist on this lane: for a dead letter.
+    pub orphans: Vec<Rung>,
+}
+
+impl Store {
+    /// Claims the rows that a ring names, those that wait at the ring's epoch.
+    ///
+    /// # Errors
+    /// [`StoreError`]; after an unknown COMMIT the outcome has been read back.
+    pub async fn claim_rung(
+        &self,
+        lane: &Lane,
+        rung: &[Rung],
+        terms: &ClaimTerms,
+    ) -> Result<RungClaim, StoreError> {
+        let mut rung = rung.to_vec();
+        rung.sort_unstable();
+        rung.dedup();
+        if rung.is_empty() {
+            return Ok(RungClaim::default());
+        }
+        let claim = Take::new(lane, terms);
+        let ids = list(rung.iter().map(|rung| rung.id.0));
+        let (rows, asked) = (ids.clone(), rung.clone());
+        let body = {
+            let claim = claim.clone();
+            async move |connection: &mut Connection| {
+                let guard = format!("id IN ({rows}) AND lease_epoch = {}", epoch_of(&asked));
+                claim.take(connection, &guard).await?;
+                claim.outcome(connection, &rows).await
+            }
+        };
+        let (claimed, known) = match self.transact(Op::ClaimRung, body).await {
+            Err(StoreError::UnknownCommit(_)) => self.read_back_later(claim, ids).await?,
+            done => done?,
+        };
+        let orphans: Vec<Rung> = rung
+            .iter()
+            .filter(|rung| !known.contains(&rung.id))
+            .copied()
+            .collect();
+        let duplicates = rung.len() - claimed.len() - orphans.len();
+        Ok(RungClaim {
+            claimed,
+            duplicates,
+            orphans,
+        })
+    }
+
+    /// Claims at most `limit` due rows of the lane, oldest first, whether or not they were
+    /// announced: lost rings, Kafka away, work stuck behind another worker's partition.
+    ///
+    /// # Errors
+    /// [`StoreError`]; after an unknown COMMIT the outcome has been read back, as long as half of the
+    /// lease lasts.
+    pub async fn claim_due(
+        &self,
+        lane: &Lane,
+        limit: usize,
+        terms: &ClaimTerms,
+    ) -> Result<Vec<Claimed>, StoreError> {
+        if limit == 0 {
+            return Ok(Vec::new());
+        }
+        let claim = Take::new(lane, terms);
+        let found = Arc::new(Mutex::new(String::new()));
+        let body = {
+            let (claim, found) = (claim.clone(), found.clone());
+            async move |connection: &mut Connection| {
+                let due = due_ids(connection, &claim.lane, limit).await?;
+                if due.is_empty() {
+                    return Ok(Vec::new());
+                }
+                let rows = list(due);
+                found
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .clone_from(&rows);
+                claim.take(connection, &format!("id IN ({rows})")).await?;
+                claim.read_back(connection, &rows).await
+            }
+        };
+        match self.transact(Op::ClaimDue, body).await {
+            Err(StoreError::UnknownCommit(_)) => {
+                let rows = found.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                Ok(self.read_back_later(claim, rows).await?.0)
+            }
+            done => done,
+        }
+    }
+
+    /// What an unknown COMMIT claimed: asked for until the database answers, or the lease that it
+    /// may have granted is half over.
+    async fn read_back_later(
+        &self,
+        claim: Take,
+        rows: String,
+    ) -> Result<(Vec<Claimed>, HashSet<CompensateBizId>), StoreError> {
+        let began = Instant::now();
+        loop {
+            let (claim, rows) = (claim.clone(), rows.clone());
+            let patience = claim.terms.lease / 2;
+            let read = self
+                .transact(Op::ClaimRung, async move |connection: &mut Connection| {
+                    claim.outcome(connection, &rows).await
+                })
+                .await;
+            match read {
+                Err(error) if error.is_transient() && began.elapsed() < patience => {
+                    tokio::time::sleep(Duration::from_millis(READ_BACK_PAUSE_MILLIS)).await;
+                }
+                read => return read,
+            }
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! The one door to the database: every statement of the store goes through [`Store::transact`].
+//!
+//! It begins, runs the body, commits, and repeats the **whole** transaction on deadlock and lock
+//! wait (1205 rolls back the statement only, so the rest must go too), at most [`MAX_TRIES`] times,
+//! with jitter. It runs on the store's own runtime as a task of its own, so a caller that goes
+//! away, times out or sits on another runtime never cuts a transaction in two.
+//! Shown by `tests/it/door.rs`.
+
+use std::time::{Duration, Instant};
+
+use diesel_async::pooled_connection::deadpool::Object;
+use diesel_async::{AnsiTransactionManager, TransactionManager};
+
+use crate::Store;
+use crate::error::StoreError;
+use crate::pool::Connection;
+
+/// Tries of one transaction before [`StoreError::Contended`] (cases.md C 6).
+const MAX_TRIES: u32 = 5;
+
+/// Longest pause before the second try, in milliseconds; doubles with each further try.
+const FIRST_PAUSE_MILLIS: u64 = 20;
+
+/// Longest try of one transaction, in seconds: a server that is silent (stopped, failed over without
+/// a word) counts as away after it. Far above any transaction of ours.
+const TRY_SECONDS: u64 = 20;
+
+/// What a transaction is for: the label of its metrics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Op {
+    SubmitExport,
+    ReadTask,
+    ListTasks,
+    ClaimRung,
+    ClaimDue,
+    Heartbeat,
+    Settle,
+    Cancel,
+    Announce,
+    Retract,
+    Sweep,
+    DeadLetter,
+    Ping,
+}
+
+impl Op {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::SubmitExport => "submit_export",
+            Self::ReadTask => "read_task",
+            Self::ListTasks => "list_tasks",
+            Self::ClaimRung => "claim_rung",
+            Self::ClaimDue => "claim_due",
+            Self::Heartbeat => "heartbeat",
+            Self::Settle => "settle",
+            Self::Cancel => "cancel",
+            Self::Announce => "announce",
+            Self::Retract => "retract",
+            Self::Sweep => "sweep",
+            Self::DeadLetter => "dead_letter",
+            Self::Ping => "ping",
+        }
+    }
+}
+
+/// The body of a transaction, with its future nameable so that it can be required to be `Send`.
+pub(crate) trait Body<A, R>:
+    AsyncFnOnce(A) -> R + FnOnce(A) -> <Self as Body<A, R>>::Fut
+{
+    type Fut: Future<Output = R>;
+}
+
+impl<F, A, R, Fut> Body<A, R> for F
+where
+    F: AsyncFnOnce(A) -> R + FnOnce(A) -> Fut,
+    Fut: Future<Output = R>,
+{
+    type Fut = Fut;
+}
+
+impl Store {
+    /// Runs `body` in one transaction. The body is cloned for each try, so what it captures must be
+    /// cheap to clone.
+    pub(crate) async fn transact<T, F>(&self, op: Op, body: F) -> Result<T, StoreError>
+    where
+        for<'c> F: AsyncFnOnce(&'c mut Connection) -> Result<T, StoreError>
+            + Body<&'c mut Connection, Result<T, StoreError>, Fut: Send>
+            + Clone
+            + Send
+            + 'static,
+        T: Send + 'static,
+    {
+        let store = self.clone();
+        let task = self
+            .runtime
+            .spawn(async move { store.try_until_done(op, body).await });
+        match task.await {
+            Ok(done) => done,
+            Err(stopped) => Err(StoreError::Unavailable(Box::new(stopped))),
+        }
+    }
+
+    async fn try_until_done<T, F>(&self, op: Op, body: F) -> Result<T, StoreError>
+    where
+        for<'c> F: AsyncFnOnce(&'c mut Connection) -> Result<T, StoreError>
+            + Body<&'c mut Connection, Result<T, StoreError>, Fut: Send>
+            + Clone
+            + Send,
+        T: Send,
+    {
+        let began = Instant::now();
+        let mut tried = 1;
+        let done = loop {
+            match self.try_once(body.clone()).await {
+                Err(StoreError::Contended(_)) if tried < MAX_TRIES => {
+                    metrics::counter!("quayside_store_retries_total", "op" => op.as_str())
+                        .increment(1);
+                    tokio::time::sleep(pause(tried)).await;
+                    tried += 1;
+                }
+                done => break done,
+            }
+        };
+        metrics::histogram!("quayside_store_transaction_duration_seconds", "op" => op.as_str())
+            .record(began.elapsed());
+        if let Err(error) = &done {
+            metrics::counter!("quayside_store_errors_total",
+                "op" => op.as_str(), "error" => error.word())
+            .increment(1);
+        }
+        done
+    }
+
+    async fn try_once<T, F>(&self, body: F) -> Result<T, StoreError>
+    where
+        for<'c> F: AsyncFnOnce(&'c mut Connection) -> Result<T, StoreError>
+            + Body<&'c mut Connection, Result<T, StoreError>, Fut: Send>
+            + Send,
+        T: Send,
+    {
+        let mut connection = self.connection().await?;
+        let mut committing = false;
+        let bound = Duration::from_secs(TRY_SECONDS);
+        // The one place where a transaction may be cut off: its connection goes with it.
+        let tried = tokio::time::timeout(
+            bound,
+            in_transaction(&mut connection, body, &mut committing),
+        );
+        let done = match tried.await {
+            Ok(done) => done,
+            Err(silence) => Err(StoreError::Unavailable(Box::new(silence))),
+        };
+        match done {
+            Err(StoreError::Unavailable(cause)) => {
+                // Broken, silent or read-only: the pool must not hand it out again.
+                drop(Object::take(connection));
+                Err(if committing {
+                    StoreError::UnknownCommit(cause)
+                } else {
+                    StoreError::Unavailable(cause)
+                })
+            }
+            done => done,
+        }
+    }
+}
+
+async fn in_transaction<T, F>(
+    connection: &mut Connection,
+    body: F,
+    committing: &mut bool,
+) -> Result<T, StoreError>
+where
+    for<'c> F: AsyncFnOnce(&'c mut Connection) -> Result<T, StoreError>
+        + Body<&'c mut Connection, Result<T, StoreError>, Fut: Send>
+        + Send,
+    T: Send,
+{
+    AnsiTransactionManager::begin_transaction(connection).await?;
+    match body(connection).await {
+        Ok(value) => {
+            *committing = true;
+            AnsiTransactionManager::commit_transaction(connection).await?;
+            Ok(value)
+        }
+        Err(error) => {
+            // A connection that cannot even roll back is dropped by the pool; the server then
+            // rolls back by itself.
+            if let Err(rollback) = AnsiTransactionManager::rollback_transaction(connection).await {
+                tracing::debug!(error = %rollback, "rollback failed; the connection is dropped");
+            }
+            Err(error)
+        }
+    }
+}
+
+fn pause(tried: u32) -> Duration {
+    let longest = FIRST_PAUSE_MILLIS << tried.min(6);
+    Duration::from_millis(rand::random_range(longest / 2..=longest))
+}

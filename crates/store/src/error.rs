@@ -1,0 +1,130 @@
+//! What can go wrong at the database, told apart by what the caller does about it.
+
+use diesel::result::{DatabaseErrorKind, Error as DieselError};
+use thiserror::Error;
+
+/// A failure at the database.
+#[derive(Debug, Error)]
+pub enum StoreError {
+    /// MySQL is away, overloaded, read-only or full: nothing was written; try later.
+    #[error("the database is unavailable")]
+    Unavailable(#[source] Cause),
+    /// Deadlock or lock wait, and every retry of the whole transaction met one again.
+    #[error("the transaction kept meeting locks")]
+    Contended(#[source] Cause),
+    /// The connection was cut after COMMIT was sent: whether it happened must be read back.
+    #[error("it is unknown whether the transaction was committed")]
+    UnknownCommit(#[source] Cause),
+    /// A guarded write matched no row: somebody else holds the row, or it has ended.
+    #[error("the row is not held any more")]
+    Fenced,
+    /// A unique key has that value already.
+    #[error("a row with that key exists")]
+    Duplicate(#[source] Cause),
+    /// Anything else: a fault of ours.
+    #[error("the database refused a statement")]
+    Refused(#[source] Cause),
+    /// What is stored is not what the code knows.
+    #[error("a stored value is not understood: {0}")]
+    Corrupt(String),
+}
+
+/// The driver's error.
+pub type Cause = Box<dyn std::error::Error + Send + Sync>;
+
+impl StoreError {
+    /// Whether a later try may succeed by itself.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Unavailable(_) | Self::Contended(_) | Self::UnknownCommit(_) => true,
+            Self::Fenced | Self::Duplicate(_) | Self::Refused(_) | Self::Corrupt(_) => false,
+        }
+    }
+
+    /// The word of a metric label.
+    pub(crate) fn word(&self) -> &'static str {
+        match self {
+            Self::Unavailable(_) => "unavailable",
+            Self::Contended(_) => "contended",
+            Self::UnknownCommit(_) => "unknown_commit",
+            Self::Fenced => "fenced",
+            Self::Duplicate(_) => "duplicate",
+            Self::Refused(_) => "refused",
+            Self::Corrupt(_) => "corrupt",
+        }
+    }
+}
+
+/// Texts by which MySQL says that it is away, full or not writable. diesel-async hands server
+/// errors on as text, without their number; each line names the number.
+const AWAY: &[&str] = &[
+    "Input/output error",          // mysql_async: the socket
+    "Driver error",                // mysql_async: connection closed, packets out of order
+    "Server shutdown in progress", // 1053
+    "Too many connections",        // 1040
+    "option so it cannot execute", // 1290: --read-only, --super-read-only
+    "is full",                     // 1114
+    "Disk full",                   // 1021
+    "No space left on device",     // 1026
+    "disconnected by the server",  // 4031
+    "connection was killed",       // 1317
+    "Query execution was interrupted",
+];
+
+/// Ends the texts of 1205 (lock wait time-out) and 1213 (deadlock) alike.
+const LOCKED: &str = "try restarting transaction";
+
+impl From<DieselError> for StoreError {
+    fn from(error: DieselError) -> Self {
+        let DieselError::DatabaseError(kind, facts) = &error else {
+            return match error {
+                DieselError::BrokenTransactionManager => Self::Unavailable(Box::new(error)),
+                other => Self::Refused(Box::new(other)),
+            };
+        };
+        let text = facts.message();
+        if matches!(kind, DatabaseErrorKind::UniqueViolation) {
+            Self::Duplicate(Box::new(error))
+        } else if text.contains(LOCKED) {
+            Self::Contended(Box::new(error))
+        } else if matches!(kind, DatabaseErrorKind::ReadOnlyTransaction)
+            || AWAY.iter().any(|away| text.contains(away))
+        {
+            Self::Unavailable(Box::new(error))
+        } else {
+            Self::Refused(Box::new(error))
+        }
+    }
+}
+
+impl From<mysql_async::Error> for StoreError {
+    fn from(error: mysql_async::Error) -> Self {
+        let mysql_async::Error::Server(server) = &error else {
+            return match error {
+                mysql_async::Error::Url(_) => Self::Refused(Box::new(error)),
+                away => Self::Unavailable(Box::new(away)),
+            };
+        };
+        match server.code {
+            1205 | 1213 => Self::Contended(Box::new(error)),
+            1021 | 1026 | 1040 | 1053 | 1114 | 1290 | 1317 | 1792 | 4031 => {
+                Self::Unavailable(Box::new(error))
+            }
+            1062 => Self::Duplicate(Box::new(error)),
+            _ => Self::Refused(Box::new(error)),
+        }
+    }
+}
+
+impl From<domain::UnknownWord> for StoreError {
+    fn from(error: domain::UnknownWord) -> Self {
+        Self::Corrupt(error.to_string())
+    }
+}
+
+impl From<domain::InvalidName> for StoreError {
+    fn from(error: domain::InvalidName) -> Self {
+        Self::Corrupt(error.to_string())
+    }
+}

@@ -1,0 +1,193 @@
+//! One request, however often it comes: what makes a submit the same as an earlier one is a unique
+//! key in its transaction, so of many that arrive at once, one is accepted. Shown by
+//! `tests/it/submit.rs`.
+
+use std::time::Duration;
+
+use diesel::prelude::QueryableByName;
+use diesel::sql_query;
+use diesel::sql_types::{BigInt, Bool, Text, Unsigned};
+use diesel_async::RunQueryDsl;
+use domain::{TaskId, Tenant, UserId};
+
+use crate::Store;
+use crate::door::Op;
+use crate::error::StoreError;
+use crate::fragment::after;
+use crate::pool::Connection;
+use crate::row::Id;
+use crate::submit::{NewExport, Submitted};
+
+/// What a client's key of this call is remembered under.
+const ROUTE: &str = "POST /exports";
+
+/// Which earlier request makes this one a repetition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Once {
+    /// None: a second task is wanted.
+    Always,
+    /// One with the client's key, within [`KEEP_KEYS_SECONDS`].
+    Key {
+        /// The client's key, at most 128 characters.
+        key: String,
+        /// Hash of the request's fields, 64 characters: another request may not use the key again.
+        request_hash: String,
+    },
+    /// An open one of the same user with the same hash, 64 characters.
+    WhileOpen(String),
+}
+
+/// How long a client's key is remembered, in seconds (api.md, ground rules: 24 h).
+const KEEP_KEYS_SECONDS: u64 = 24 * 3_600;
+
+/// Tries to find the earlier request that a unique key speaks of, before the lock counts as
+/// contended: it may end or expire at that very moment.
+const FIND_TRIES: u32 = 3;
+
+/// What became of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Submission {
+    /// Accepted; to be rung now.
+    New(Submitted),
+    /// The key was used for the same request before: that task.
+    Replayed(TaskId),
+    /// The same request is still open: that task.
+    Open(TaskId),
+    /// The key was used for another request.
+    KeyReused,
+}
+
+impl Store {
+    /// Accepts an export unless an earlier request makes it a repetition.
+    ///
+    /// # Errors
+    /// As [`Store::submit_export`].
+    pub async fn submit_export_once(
+        &self,
+        export: NewExport,
+        once: Once,
+    ) -> Result<Submission, StoreError> {
+        for _ in 0..FIND_TRIES {
+            match self.submit(export.clone(), once.clone()).await {
+                Err(StoreError::Duplicate(_)) => {}
+                submitted => return submitted.map(Submission::New),
+            }
+            if let Some(found) = self.find_first(&export, once.clone()).await? {
+                return Ok(found);
+            }
+        }
+        Err(StoreError::Contended(
+            "the earlier request comes and goes".into(),
+        ))
+    }
+
+    async fn find_first(
+        &self,
+        export: &NewExport,
+        once: Once,
+    ) -> Result<Option<Submission>, StoreError> {
+        let (tenant, user) = (export.tenant.clone(), export.user.clone());
+        self.transact(
+            Op::SubmitExport,
+            async move |connection: &mut Connection| match once {
+                Once::Always => Ok(None),
+                Once::Key { key, request_hash } => {
+                    let first = find_key(connection, &tenant, &user, &key).await?;
+                    Ok(first.map(|first| match first.request_hash == request_hash {
+                        true => Submission::Replayed(TaskId(first.task_id)),
+                        false => Submission::KeyReused,
+                    }))
+                }
+                Once::WhileOpen(hash) => {
+                    let open = find_open(connection, &tenant, &user, &hash).await?;
+                    Ok(open.map(Submission::Open))
+                }
+            },
+        )
+        .await
+    }
+}
+
+pub(crate) async fn insert_key(
+    connection: &mut Connection,
+    export: &NewExport,
+    key: &str,
+    request_hash: &str,
+    task: TaskId,
+) -> Result<(), StoreError> {
+    sql_query(format!(
+        "INSERT INTO idempotency (tenant, created_by, route, idempotency_key, request_hash, \
+         task_id, expires_at) VALUES (?, ?, ?, ?, ?, ?, {})",
+        after(Duration::from_secs(KEEP_KEYS_SECONDS))
+    ))
+    .bind::<Text, _>(export.tenant.as_str())
+    .bind::<Text, _>(export.user.as_str())
+    .bind::<Text, _>(ROUTE)
+    .bind::<Text, _>(key)
+    .bind::<Text, _>(request_hash)
+    .bind::<Unsigned<BigInt>, _>(task.0)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// The request that used the key. One that has expired is removed, and counts as none.
+async fn find_key(
+    connection: &mut Connection,
+    tenant: &Tenant,
+    user: &UserId,
+    key: &str,
+) -> Result<Option<FirstRequest>, StoreError> {
+    let found: Vec<FirstRequest> = sql_query(
+        "SELECT id, task_id, request_hash, expires_at <= UTC_TIMESTAMP(6) AS expired \
+         FROM idempotency \
+         WHERE tenant = ? AND created_by = ? AND route = ? AND idempotency_key = ? FOR UPDATE",
+    )
+    .bind::<Text, _>(tenant.as_str())
+    .bind::<Text, _>(user.as_str())
+    .bind::<Text, _>(ROUTE)
+    .bind::<Text, _>(key)
+    .load(connection)
+    .await?;
+    let Some(first) = found.into_iter().next() else {
+        return Ok(None);
+    };
+    if !first.expired {
+        return Ok(Some(first));
+    }
+    sql_query("DELETE FROM idempotency WHERE id = ?")
+        .bind::<Unsigned<BigInt>, _>(first.id)
+        .execute(connection)
+        .await?;
+    Ok(None)
+}
+
+async fn find_open(
+    connection: &mut Connection,
+    tenant: &Tenant,
+    user: &UserId,
+    hash: &str,
+) -> Result<Option<TaskId>, StoreError> {
+    let found: Vec<Id> = sql_query(
+        "SELECT id FROM task FORCE INDEX (tenant_open) \
+         WHERE tenant = ? AND created_by = ? AND open_key = ?",
+    )
+    .bind::<Text, _>(tenant.as_str())
+    .bind::<Text, _>(user.as_str())
+    .bind::<Text, _>(hash)
+    .load(connection)
+    .await?;
+    Ok(found.into_iter().next().map(|row| TaskId(row.id)))
+}
+
+#[derive(QueryableByName)]
+struct FirstRequest {
+    #[diesel(sql_type = Unsigned<BigInt>)]
+    id: u64,
+    #[diesel(sql_type = Unsigned<BigInt>)]
+    task_id: u64,
+    #[diesel(sql_type = Text)]
+    request_hash: String,
+    #[diesel(sql_type = Bool)]
+    expired: bool,
+}

@@ -1,0 +1,212 @@
+//! Whether a definition and its table agree.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use domain::{Catalog, Column, ColumnType, Dataset, DefinitionError, Place, Tenancy};
+use mysql_async::Conn;
+use mysql_async::prelude::Queryable;
+
+use super::pump::connect;
+use crate::error::StoreError;
+use crate::pool::Store;
+
+/// The only collation in which two tenants are never taken for one.
+const EXACT_COLLATION: &str = "utf8mb4_bin";
+
+impl Store {
+    /// Compares every definition with the table that it names and tells all that does not fit;
+    /// nothing when all is well.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database cannot be asked.
+    pub async fn check_datasets(
+        &self,
+        catalog: &Catalog,
+    ) -> Result<Vec<DefinitionError>, StoreError> {
+        let mut connection = connect(&self.settings.url).await?;
+        let mut errors = Vec::new();
+        for dataset in catalog.iter() {
+            let table = Table::read(&mut connection, &dataset.table).await?;
+            Check {
+                dataset,
+                table: &table,
+                errors: &mut errors,
+            }
+            .run();
+        }
+        connection.disconnect().await?;
+        Ok(errors)
+    }
+}
+
+/// What the database says of a table.
+struct Table {
+    /// Type and collation by column.
+    columns: BTreeMap<String, (String, Option<String>)>,
+    /// The columns of each unique index; the primary key is `PRIMARY`.
+    unique: BTreeMap<String, BTreeSet<String>>,
+}
+
+impl Table {
+    async fn read(connection: &mut Conn, name: &str) -> Result<Self, StoreError> {
+        let columns: Vec<(String, String, Option<String>)> = connection
+            .exec(
+                "SELECT COLUMN_NAME, DATA_TYPE, COLLATION_NAME FROM information_schema.COLUMNS \
+                 WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = ?",
+                (name,),
+            )
+            .await?;
+        // an index over an expression has no column name
+        let parts: Vec<(String, Option<String>)> = connection
+            .exec(
+                "SELECT INDEX_NAME, COLUMN_NAME FROM information_schema.STATISTICS \
+                 WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = ? AND NON_UNIQUE = 0",
+                (name,),
+            )
+            .await?;
+        let mut unique: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for (index, column) in parts {
+            unique
+                .entry(index)
+                .or_default()
+                .insert(column.unwrap_or_default());
+        }
+        let columns = columns
+            .into_iter()
+            .map(|(name, kind, collation)| (name, (kind, collation)))
+            .collect();
+        Ok(Self { columns, unique })
+    }
+}
+
+/// The comparison of one definition.
+struct Check<'a> {
+    dataset: &'a Dataset,
+    table: &'a Table,
+    errors: &'a mut Vec<DefinitionError>,
+}
+
+impl Check<'_> {
+    fn run(&mut self) {
+        let dataset = self.dataset;
+        if self.table.columns.is_empty() {
+            self.fault(
+                &dataset.place,
+                format!("there is no table `{}`", dataset.table),
+            );
+            return;
+        }
+        for column in &dataset.columns {
+            self.column(column);
+        }
+        self.tenant();
+        if let Some(deleted) = &dataset.soft_delete {
+            self.exists(&deleted.column);
+        }
+        self.keys();
+    }
+
+    fn column(&mut self, column: &Column) {
+        let Some((actual, _)) = self.table.columns.get(&column.name) else {
+            self.fault(
+                &column.place,
+                format!("`{}` has no column `{}`", self.dataset.table, column.name),
+            );
+            return;
+        };
+        if !fits(column.kind, actual) {
+            let reason = format!(
+                "column `{}` is {actual} in the table, which is no {}",
+                column.name, column.kind
+            );
+            self.fault(&column.place, reason);
+        }
+    }
+
+    fn tenant(&mut self) {
+        let Tenancy::Column(name) = &self.dataset.tenancy else {
+            return;
+        };
+        if !self.exists(name) {
+            return;
+        }
+        let collation = self
+            .table
+            .columns
+            .get(name)
+            .and_then(|(_, collation)| collation.as_deref());
+        if collation != Some(EXACT_COLLATION) {
+            let actual = collation.unwrap_or("no collation");
+            let reason =
+                format!("tenant column `{name}` has {actual}, it must be {EXACT_COLLATION}");
+            self.fault(&self.dataset.place, reason);
+        }
+    }
+
+    fn keys(&mut self) {
+        let dataset = self.dataset;
+        let within_tenant = |index: &BTreeSet<String>| -> BTreeSet<String> {
+            let tenant = match &dataset.tenancy {
+                Tenancy::Column(name) => Some(name),
+                Tenancy::Shared => None,
+            };
+            index
+                .iter()
+                .filter(|column| Some(*column) != tenant)
+                .cloned()
+                .collect()
+        };
+        let primary: BTreeSet<String> = dataset.primary_key.iter().cloned().collect();
+        if self.table.unique.get("PRIMARY").map(within_tenant) != Some(primary) {
+            let reason = format!(
+                "`primary_key` is not the primary key of `{}`",
+                dataset.table
+            );
+            self.fault(&dataset.place, reason);
+        }
+        let key: BTreeSet<String> = dataset.key.iter().cloned().collect();
+        if !self
+            .table
+            .unique
+            .values()
+            .any(|index| within_tenant(index).is_subset(&key))
+        {
+            let reason = format!("no unique index of `{}` makes `key` unique", dataset.table);
+            self.fault(&dataset.place, reason);
+        }
+    }
+
+    fn exists(&mut self, column: &str) -> bool {
+        let exists = self.table.columns.contains_key(column);
+        if !exists {
+            let reason = format!("`{}` has no column `{column}`", self.dataset.table);
+            self.fault(&self.dataset.place, reason);
+        }
+        exists
+    }
+
+    fn fault(&mut self, place: &Place, reason: String) {
+        self.errors
+            .push(DefinitionError::new(place.clone(), reason));
+    }
+}
+
+/// Whether values of MySQL's type can be read as the definition's.
+fn fits(kind: ColumnType, actual: &str) -> bool {
+    let whole = matches!(
+        actual,
+        "tinyint" | "smallint" | "mediumint" | "int" | "bigint" | "year"
+    );
+    match kind {
+        ColumnType::String => matches!(
+            actual,
+            "char" | "varchar" | "tinytext" | "text" | "mediumtext" | "longtext" | "enum" | "set"
+        ),
+        ColumnType::Integer => whole,
+        ColumnType::Decimal => whole || matches!(actual, "decimal" | "float" | "double"),
+        ColumnType::Boolean => matches!(actual, "tinyint" | "bit"),
+        ColumnType::Date => actual == "date",
+        ColumnType::Datetime => matches!(actual, "datetime" | "timestamp"),
+        ColumnType::Time => actual == "time",
+    }
+}

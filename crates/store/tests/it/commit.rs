@@ -1,0 +1,201 @@
+//! The connection is cut after COMMIT was sent (cases.md C 5): read back, never blindly repeated.
+
+use std::time::Duration;
+
+use domain::{BizStatus, Failure, FailureCode, TaskStatus};
+use store::{Cancelled, Effects, Ending, NewExport, Settled, Store, StoreSettings, Story};
+use testkit::{MoodyProxy, TestDatabase, a_lane, an_export, terms};
+
+use crate::settle::owner;
+
+struct Cut {
+    database: TestDatabase,
+    proxy: MoodyProxy,
+    store: Store,
+}
+
+async fn behind_a_proxy() -> Cut {
+    let database = TestDatabase::create().await;
+    let proxy = MoodyProxy::before(database.url()).await;
+    let settings = StoreSettings {
+        url: proxy.url(database.url()),
+        pool_size: 2,
+    };
+    let store = Store::connect(settings).expect("a pool");
+    Cut {
+        database,
+        proxy,
+        store,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_submit_whose_commit_was_not_answered_is_accepted_once() {
+    let Cut {
+        database,
+        proxy,
+        store,
+    } = behind_a_proxy().await;
+    proxy.cut_next_commits(1);
+    let submitted = store
+        .submit_export(an_export(&a_lane()))
+        .await
+        .expect("accepted");
+    assert_eq!(proxy.cuts_left(), 0, "the cut happened");
+    let (tasks, task): (u64, u64) = database.one("SELECT COUNT(*), MAX(id) FROM task").await;
+    assert_eq!((tasks, task), (1, submitted.task.0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_claim_whose_commit_was_not_answered_is_held_by_its_claimant_at_one_epoch() {
+    let Cut { proxy, store, .. } = behind_a_proxy().await;
+    let lane = a_lane();
+    let rung = store
+        .submit_export(an_export(&lane))
+        .await
+        .expect("accepted")
+        .rung;
+    proxy.cut_next_commits(1);
+    let claim = store
+        .claim_rung(&lane, &[rung], &terms("one"))
+        .await
+        .expect("read back");
+    assert_eq!(proxy.cuts_left(), 0, "the cut happened");
+    assert_eq!((claim.claimed.len(), claim.duplicates), (1, 0));
+    assert_eq!(claim.claimed[0].lease.epoch.0, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_finish_whose_commit_was_not_answered_is_known_to_have_happened() {
+    let Cut {
+        proxy,
+        store,
+        database,
+    } = behind_a_proxy().await;
+    let row = crate::settle::a_claimed_export(&store, &a_lane()).await;
+    proxy.cut_next_commits(1);
+    let ending = Ending::Finished(Effects::none());
+    let settled = store
+        .settle_held(&row.lease, ending, Story::default())
+        .await;
+    assert!(matches!(settled, Ok(Settled::Now(_))), "{settled:?}");
+    assert_eq!(proxy.cuts_left(), 0, "the cut happened");
+    let task = store
+        .task(&owner(), row.task_id.expect("a task"))
+        .await
+        .expect("read");
+    assert_eq!(task.expect("visible").status, TaskStatus::Success);
+    let attempts: u64 = database
+        .one("SELECT COUNT(*) FROM compensate_biz_attempt")
+        .await;
+    assert_eq!(attempts, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_finish_is_known_even_when_the_database_stayed_away_after_its_commit() {
+    let Cut { proxy, store, .. } = behind_a_proxy().await;
+    let row = crate::settle::a_claimed_export(&store, &a_lane()).await;
+    proxy.go_away_at_the_next_commit();
+    let finish = || Ending::Finished(Effects::none());
+    let settled = store
+        .settle_held(&row.lease, finish(), Story::default())
+        .await;
+    assert!(
+        settled.is_err_and(|error| error.is_transient()),
+        "nobody can say yet"
+    );
+    proxy.come_back();
+    let settled = store
+        .settle_held(&row.lease, finish(), Story::default())
+        .await;
+    assert_eq!(settled.expect("answers"), Settled::Now(BizStatus::Success));
+    let failure = Failure::permanent(FailureCode::Internal, "a later thought");
+    let ending = Ending::Failed(failure, Duration::ZERO);
+    let settled = store
+        .settle_held(&row.lease, ending, Story::default())
+        .await;
+    assert_eq!(
+        settled.expect("answers"),
+        Settled::Now(BizStatus::Success),
+        "it stays finished"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failure_whose_commit_was_not_answered_costs_one_try() {
+    let Cut {
+        database,
+        proxy,
+        store,
+    } = behind_a_proxy().await;
+    let row = crate::settle::a_claimed_export(&store, &a_lane()).await;
+    proxy.cut_next_commits(1);
+    let failure = Failure::transient(FailureCode::Internal, "once");
+    let ending = Ending::Failed(failure, Duration::from_secs(60));
+    let settled = store
+        .settle_held(&row.lease, ending, Story::default())
+        .await;
+    assert_eq!(
+        settled.expect("answers"),
+        Settled::Now(BizStatus::WaitHandle)
+    );
+    let (cnt, attempts): (u32, u64) = database
+        .one("SELECT cnt, (SELECT COUNT(*) FROM compensate_biz_attempt) FROM compensate_biz")
+        .await;
+    assert_eq!((cnt, attempts), (1, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_scan_whose_commit_was_not_answered_holds_what_it_claimed() {
+    let Cut { proxy, store, .. } = behind_a_proxy().await;
+    let lane = a_lane();
+    let due = NewExport {
+        scan_interval: Duration::ZERO,
+        ..an_export(&lane)
+    };
+    store.submit_export(due).await.expect("accepted");
+    proxy.cut_next_commits(1);
+    let claimed = store
+        .claim_due(&lane, 5, &terms("one"))
+        .await
+        .expect("read back");
+    assert_eq!(proxy.cuts_left(), 0, "the cut happened");
+    assert_eq!(claimed.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cancel_whose_commit_was_not_answered_is_known_to_have_happened() {
+    let Cut { proxy, store, .. } = behind_a_proxy().await;
+    let task = store
+        .submit_export(an_export(&a_lane()))
+        .await
+        .expect("accepted")
+        .task;
+    proxy.cut_next_commits(1);
+    let cancelled = store.cancel_task(&owner(), task).await.expect("answers");
+    assert_eq!(cancelled, Cancelled::Now);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_broke_is_not_handed_out_again() {
+    let Cut { proxy, store, .. } = behind_a_proxy().await;
+    store.ping().await.expect("answers");
+    proxy.go_away();
+    assert!(store.ping().await.is_err());
+    proxy.come_back();
+    store
+        .ping()
+        .await
+        .expect("answers again, without a restart");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn handing_back_is_known_too() {
+    let Cut { proxy, store, .. } = behind_a_proxy().await;
+    let row = crate::settle::a_claimed_export(&store, &a_lane()).await;
+    proxy.cut_next_commits(1);
+    let settled = store
+        .settle_held(&row.lease, Ending::HandedBack, Story::default())
+        .await;
+    assert!(matches!(settled, Ok(Settled::Now(_))), "{settled:?}");
+}

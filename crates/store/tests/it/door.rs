@@ -1,0 +1,149 @@
+//! The transaction door, met through public calls.
+
+use std::time::{Duration, Instant};
+
+use domain::TaskId;
+use mysql_async::prelude::Queryable;
+use store::Cancelled;
+use testkit::{TestDatabase, a_lane, an_export, eventually};
+
+use crate::settle::owner;
+
+/// Strict for all tables; the order is the server's.
+const STRICT: &str = "STRICT_ALL_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,ERROR_FOR_DIVISION_BY_ZERO,\
+                      NO_ENGINE_SUBSTITUTION";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deadlock_is_repeated_whole_and_never_reaches_the_caller() {
+    let database = TestDatabase::create().await;
+    let store = database.store();
+    let submitted = store
+        .submit_export(an_export(&a_lane()))
+        .await
+        .expect("accepted");
+
+    // The other transaction locks the task; cancel locks the row and waits for the task; then the
+    // other one asks for the row: a deadlock, whose smaller side (cancel's) InnoDB rolls back.
+    let mut other = database.plain_connection().await;
+    other.query_drop("BEGIN").await.expect("begins");
+    other.query_drop("INSERT INTO task_file (tenant, task_id, role, state, object_key, name, expires_at) \
+         SELECT 'x', seq.n, 'PART', 'PENDING', '', '', UTC_TIMESTAMP() FROM \
+         (WITH RECURSIVE s (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < 200) SELECT n FROM s) seq")
+        .await.expect("makes this side the heavier");
+    other
+        .query_drop(format!(
+            "SELECT id FROM task WHERE id = {} FOR UPDATE",
+            submitted.task
+        ))
+        .await
+        .expect("locks the task");
+    let cancel = {
+        let (store, task) = (store.clone(), submitted.task);
+        async move { store.cancel_task(&owner(), task).await }
+    };
+    let collide = async {
+        eventually("cancel to wait for the task", async || {
+            waiting_for(&database, submitted.task).await.then_some(())
+        })
+        .await;
+        other
+            .query_drop(format!(
+                "SELECT id FROM compensate_biz WHERE id = {} FOR UPDATE",
+                submitted.rung.id
+            ))
+            .await
+            .expect("this side wins");
+        other.query_drop("ROLLBACK").await.expect("releases");
+    };
+    let (cancelled, ()) = tokio::join!(cancel, collide);
+    assert_eq!(cancelled.expect("repeated, not reported"), Cancelled::Now);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lock_that_outlasts_one_wait_is_waited_for_again() {
+    let database = TestDatabase::create().await;
+    let store = database.store();
+    let submitted = store
+        .submit_export(an_export(&a_lane()))
+        .await
+        .expect("accepted");
+    let mut other = database.plain_connection().await;
+    other.query_drop("BEGIN").await.expect("begins");
+    let lock = format!(
+        "SELECT id FROM task WHERE id = {} FOR UPDATE",
+        submitted.task
+    );
+    other.query_drop(lock).await.expect("locks");
+    let who = owner();
+    let cancel = store.cancel_task(&who, submitted.task);
+    let release = async {
+        let began = Instant::now();
+        // Longer than innodb_lock_wait_timeout, so that the first try has failed with 1205.
+        eventually("the second wait", async || {
+            let waits = waiting_for(&database, submitted.task).await;
+            (waits && began.elapsed() > Duration::from_millis(3_500)).then_some(())
+        })
+        .await;
+        other.query_drop("ROLLBACK").await.expect("releases");
+    };
+    let (cancelled, ()) = tokio::join!(cancel, release);
+    assert_eq!(cancelled.expect("repeated, not reported"), Cancelled::Now);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_that_goes_away_does_not_cut_its_transaction() {
+    let database = TestDatabase::create().await;
+    let store = database.store();
+    let submit = store.submit_export(an_export(&a_lane()));
+    // Polled once, then dropped: the transaction runs on as a task of the store's runtime.
+    let gone = tokio::time::timeout(Duration::ZERO, submit).await;
+    assert!(gone.is_err(), "it cannot be done within no time");
+    eventually("both rows of the submit", async || {
+        let counts: (u64, u64) = database
+            .one("SELECT (SELECT COUNT(*) FROM task), (SELECT COUNT(*) FROM compensate_biz)")
+            .await;
+        (counts == (1, 1)).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_connection_has_the_session_that_the_design_asks_for() {
+    let database = TestDatabase::create().await;
+    let store = database.store();
+    store.ping().await.expect("answers");
+    let name = database
+        .url()
+        .rsplit('/')
+        .next()
+        .expect("a name")
+        .to_owned();
+    let settings: Vec<(String, String)> = database
+        .query(&format!(
+            "SELECT v.VARIABLE_NAME, v.VARIABLE_VALUE \
+             FROM performance_schema.variables_by_thread v \
+             JOIN performance_schema.threads t ON t.THREAD_ID = v.THREAD_ID \
+             WHERE t.PROCESSLIST_DB = '{name}' AND t.PROCESSLIST_ID <> CONNECTION_ID() \
+             AND v.VARIABLE_NAME IN ('transaction_isolation', 'time_zone', \
+             'innodb_lock_wait_timeout', 'lc_messages', 'sql_mode') ORDER BY 1"
+        ))
+        .await;
+    let expected = [
+        ("innodb_lock_wait_timeout", "3"),
+        ("lc_messages", "en_US"),
+        ("sql_mode", STRICT),
+        ("time_zone", "+00:00"),
+        ("transaction_isolation", "READ-COMMITTED"),
+    ];
+    let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    assert_eq!(settings, expected);
+}
+
+/// Whether somebody waits for the lock of that task.
+async fn waiting_for(database: &TestDatabase, task: TaskId) -> bool {
+    let sql = format!(
+        "SELECT COUNT(*) FROM performance_schema.data_locks WHERE LOCK_STATUS = 'WAITING' \
+         AND OBJECT_NAME = 'task' AND OBJECT_SCHEMA = DATABASE() AND LOCK_DATA = '{task}'"
+    );
+    database.one::<u64>(&sql).await > 0
+}

@@ -1,0 +1,220 @@
+//! Every statement that the store sends, explained: no filesort, no temporary table, no full scan,
+//! on an empty, a small and a large table.
+//!
+//! The statements are taken from the server's own log, so a query that is added later and met by
+//! [`exercise`] is checked without being named here.
+
+use std::time::Duration;
+
+use domain::{Failure, FailureCode, Lane, Progress, TaskKind, TaskStatus};
+use mysql_async::Row;
+use mysql_async::prelude::Queryable;
+use store::{Effects, Ending, Once, Poisoned, Store, Story, TaskFilter};
+use testkit::{TestDatabase, a_lane, an_export, terms};
+
+use crate::settle::owner;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_statement_sorts_or_scans_whatever_the_size_of_the_table() {
+    let database = TestDatabase::create().await;
+    let lane = a_lane();
+    let mut explained = 0;
+    for rows in [0, 20, 20_000] {
+        fill(&database, &lane, rows).await;
+        for statement in statements_of(&database, &lane).await {
+            check_plan(&database, &statement, rows).await;
+            explained += 1;
+        }
+    }
+    assert!(
+        explained > 60,
+        "only {explained} statements were seen: is the general log on?"
+    );
+}
+
+/// Calls everything once.
+async fn exercise(store: &Store, lane: &Lane) {
+    let who = owner();
+    let done = store
+        .submit_export(an_export(lane))
+        .await
+        .expect("accepted");
+    let lost = store
+        .submit_export(an_export(lane))
+        .await
+        .expect("accepted");
+    let given_up = store
+        .submit_export(an_export(lane))
+        .await
+        .expect("accepted");
+    store
+        .retract(&[lost.rung, given_up.rung])
+        .await
+        .expect("retracted");
+    store
+        .announce_due(lane, 1, Duration::ZERO)
+        .await
+        .expect("announced");
+    let claimed = store
+        .claim_rung(lane, &[done.rung], &terms("one"))
+        .await
+        .expect("claimed");
+    let lease = &claimed.claimed[0].lease;
+    let progress = Some((done.task, Progress::default()));
+    store
+        .heartbeat(lease, Duration::from_secs(30), progress)
+        .await
+        .expect("beats");
+    let ending = Ending::Finished(Effects::new(|tx| {
+        Box::pin(async move { tx.count(&Progress::default(), &[]).await })
+    }));
+    store
+        .settle_held(lease, ending, Story::default())
+        .await
+        .expect("settled");
+    for once in [
+        Once::Key {
+            key: "k".to_owned(),
+            request_hash: "0".repeat(64),
+        },
+        Once::WhileOpen("0".repeat(64)),
+    ] {
+        for _ in 0..2 {
+            let export = an_export(lane);
+            store
+                .submit_export_once(export, once.clone())
+                .await
+                .expect("accepted");
+        }
+    }
+    let mut short = terms("one");
+    short.lease = Duration::ZERO;
+    let due = store.claim_due(lane, 2, &short).await.expect("claimed");
+    store.sweep(lane, 10).await.expect("swept");
+    let again = store
+        .claim_due(lane, 2, &terms("two"))
+        .await
+        .expect("claimed");
+    let failure = Failure::permanent(FailureCode::Internal, "no");
+    let ending = Ending::Failed(failure, Duration::ZERO);
+    let held = again.first().or(due.first()).expect("something is due");
+    store
+        .settle_held(&held.lease, ending, Story::default())
+        .await
+        .expect("settled");
+    store
+        .cancel_task(&who, given_up.task)
+        .await
+        .expect("answers");
+    store.task(&who, done.task).await.expect("read");
+    let mut everyone = who.clone();
+    everyone.user = None;
+    for who in [who, everyone] {
+        for status in [None, Some(TaskStatus::Failed)] {
+            let filter = TaskFilter {
+                kind: status.map(|_| TaskKind::Export),
+                status,
+                dataset: status.map(|_| "employee".to_owned()),
+                name_holds: status.map(|_| "x".to_owned()),
+                before: status.map(|_| done.task),
+                created_from: None,
+                created_to: None,
+                limit: 50,
+            };
+            store.tasks(&who, filter).await.expect("listed");
+        }
+    }
+    let poison = Poisoned {
+        lane: lane.clone(),
+        reason: "malformed",
+        detail: String::new(),
+        payload: vec![1],
+        headers: String::new(),
+    };
+    store.record_poison(poison).await.expect("recorded");
+}
+
+/// What the server saw of one round of calls, by the connections of a pool made for it.
+async fn statements_of(database: &TestDatabase, lane: &Lane) -> Vec<String> {
+    let mut admin = database.plain_connection().await;
+    let own_id: u64 = admin
+        .query_first("SELECT CONNECTION_ID()")
+        .await
+        .expect("asks")
+        .expect("one");
+    admin
+        .query_drop("SET GLOBAL log_output = 'TABLE'; SET GLOBAL general_log = ON")
+        .await
+        .expect("the throwaway server lets its log be switched on");
+    exercise(&database.store_with_pool(1), lane).await;
+    let name = database.url().rsplit('/').next().expect("a name");
+    let statements: Vec<String> = admin
+        .query(format!(
+            "SELECT CONVERT(l.argument USING utf8mb4) FROM mysql.general_log l \
+             WHERE l.command_type = 'Execute' AND l.thread_id <> {own_id} AND l.thread_id > {own_id} \
+             AND EXISTS (SELECT 1 FROM mysql.general_log c WHERE c.thread_id = l.thread_id \
+             AND c.command_type = 'Connect' \
+             AND CONVERT(c.argument USING utf8mb4) LIKE '%{name}%')"
+        ))
+        .await
+        .expect("reads the log");
+    statements
+        .into_iter()
+        .filter(|sql| {
+            ["SELECT", "UPDATE", "DELETE"]
+                .iter()
+                .any(|word| sql.starts_with(word))
+        })
+        .filter(|sql| sql.contains(" FROM ") || sql.starts_with("UPDATE"))
+        .collect()
+}
+
+async fn check_plan(database: &TestDatabase, statement: &str, rows: usize) {
+    let mut client = database.plain_connection().await;
+    let plan: Vec<Row> = client
+        .query(format!("EXPLAIN FORMAT=TRADITIONAL {statement}"))
+        .await
+        .unwrap_or_else(|error| panic!("cannot explain {statement}: {error}"));
+    for step in plan {
+        let text = |column: &str| {
+            step.get_opt::<Option<String>, _>(column)
+                .and_then(Result::ok)
+                .flatten()
+        };
+        let (access, extra) = (text("type"), text("Extra").unwrap_or_default());
+        let bad = matches!(access.as_deref(), Some("ALL" | "index"))
+            || extra.contains("filesort")
+            || extra.contains("temporary");
+        assert!(
+            !bad,
+            "with {rows} rows: {access:?} {extra:?} in the plan of {statement}"
+        );
+    }
+    client.disconnect().await.expect("closes");
+}
+
+/// Makes the tables hold about so many rows, on this lane and another, of several users.
+async fn fill(database: &TestDatabase, lane: &Lane, rows: usize) {
+    if rows == 0 {
+        return;
+    }
+    let numbers = format!(
+        "(WITH RECURSIVE s (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < {rows}) \
+         SELECT n FROM s) seq"
+    );
+    database
+        .execute(&format!(
+            "SET cte_max_recursion_depth = 1000000; \
+             INSERT INTO task (tenant, kind, dataset, name, queue, params, locale, created_by) \
+             SELECT 'acme', 'EXPORT', 'employee', 'x', 'default', '{{}}', 'en', n % 10 FROM {numbers}; \
+             INSERT INTO task_file (tenant, task_id, role, state, object_key, name, expires_at) \
+             SELECT 'acme', n, 'ARTIFACT', 'AVAILABLE', 'x', 'x', UTC_TIMESTAMP() FROM {numbers}; \
+             INSERT INTO compensate_biz (tenant, biz_type, biz_id, context, lane, task_id, status, \
+             wake_at, announced) SELECT 'acme', 'FILL', UUID(), '{{}}', \
+             IF(n % 2, '{lane}', 'quayside.biz.other'), n, \
+             ELT(1 + n % 3, 'SUCCESS', 'PROCESSING', 'WAIT_HANDLE'), \
+             IF(n % 3, UTC_TIMESTAMP() + INTERVAL IF(n % 7, 1, -1) DAY, NULL), n % 2 FROM {numbers}; \
+             ANALYZE TABLE task, task_file, compensate_biz"
+        ))
+        .await;
+}

@@ -1,0 +1,89 @@
+//! Rescuing rows whose worker has vanished.
+
+use std::time::Duration;
+
+use domain::{BizStatus, TaskStatus};
+use testkit::{TestDatabase, a_lane, terms};
+
+use crate::settle::{a_claimed_export, owner};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_whose_lease_runs_is_left_alone_and_one_whose_lease_ended_is_rescued_once() {
+    let database = TestDatabase::create().await;
+    let store = database.store_with_pool(4);
+    let lane = a_lane();
+    let row = a_claimed_export(&store, &lane).await;
+    assert!(store.sweep(&lane, 10).await.expect("swept").is_empty());
+
+    database
+        .execute("UPDATE compensate_biz SET wake_at = UTC_TIMESTAMP(6)")
+        .await;
+    let (one, two) = tokio::join!(store.sweep(&lane, 10), store.sweep(&lane, 10));
+    let rescued: Vec<_> = [one, two]
+        .into_iter()
+        .flat_map(|swept| swept.expect("swept"))
+        .collect();
+    assert_eq!(rescued.len(), 1);
+    assert_eq!(rescued[0].change.to, BizStatus::WaitHandle);
+    let again = store
+        .claim_due(&lane, 1, &terms("two"))
+        .await
+        .expect("claimed")
+        .remove(0);
+    assert_eq!(
+        again.lease.epoch.0,
+        row.lease.epoch.0 + 2,
+        "sweep and claim each raise the epoch"
+    );
+    assert_eq!(again.cnt, 1);
+    let outcome: String = database
+        .one("SELECT outcome FROM compensate_biz_attempt")
+        .await;
+    assert_eq!(outcome, "LOST");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn past_the_hard_deadline_the_user_reads_that_it_took_too_long() {
+    let database = TestDatabase::create().await;
+    let store = database.store();
+    let lane = a_lane();
+    let row = a_claimed_export(&store, &lane).await;
+    database
+        .execute("UPDATE compensate_biz SET wake_at = UTC_TIMESTAMP(6), hard_deadline = wake_at")
+        .await;
+    store.sweep(&lane, 10).await.expect("swept");
+    let task = store
+        .task(&owner(), row.task_id.expect("a task"))
+        .await
+        .expect("read");
+    let task = task.expect("visible");
+    let error = task.error.expect("a failed task says why");
+    assert_eq!(task.status, TaskStatus::Failed);
+    assert_eq!(
+        (&*error.code, &*error.message),
+        ("timed_out", "处理超时，请重新导出")
+    );
+    let letters: u64 = database.one("SELECT COUNT(*) FROM dead_letter").await;
+    assert_eq!(letters, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_sweep_does_not_wait_for_a_row_that_its_worker_has_locked() {
+    use mysql_async::prelude::Queryable;
+
+    let database = TestDatabase::create().await;
+    let store = database.store();
+    let lane = a_lane();
+    a_claimed_export(&store, &lane).await;
+    database
+        .execute("UPDATE compensate_biz SET wake_at = UTC_TIMESTAMP(6)")
+        .await;
+    let mut worker = database.plain_connection().await;
+    worker.query_drop("BEGIN").await.expect("begins");
+    worker
+        .query_drop("SELECT id FROM compensate_biz FOR UPDATE")
+        .await
+        .expect("locks");
+    let swept = tokio::time::timeout(Duration::from_secs(2), store.sweep(&lane, 10)).await;
+    assert!(swept.expect("it does not wait").expect("swept").is_empty());
+}

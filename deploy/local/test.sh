@@ -1,0 +1,60 @@
+#!/usr/bin/env bash
+# test.sh [ARGUMENTS OF cargo test]: the whole suite on a throwaway MySQL and Kafka.
+#
+#   test.sh up     start the two and leave them for later runs; prints their exports
+#   test.sh down   stop them
+#
+# The servers are stopped on every way out, unless `up` had started them.
+# shellcheck source=deploy/local/lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+KEEP="$RUN/test.keep"
+
+start_servers() {
+    say "Servers for the tests:"
+    "$HERE/install.sh" mysql kafka
+    "$HERE/mysql.sh" start test
+    "$HERE/kafka.sh" start test
+    QUAYSIDE_TEST_MYSQL="$("$HERE/mysql.sh" url test)"
+    QUAYSIDE_TEST_KAFKA="$("$HERE/kafka.sh" brokers test)"
+    export QUAYSIDE_TEST_MYSQL QUAYSIDE_TEST_KAFKA
+    say "  MySQL $QUAYSIDE_TEST_MYSQL, Kafka $QUAYSIDE_TEST_KAFKA"
+}
+
+stop_servers() {
+    "$HERE/kafka.sh" stop test
+    "$HERE/mysql.sh" stop test
+}
+
+at_exit() {
+    stop_child
+    [ -e "$KEEP" ] || stop_servers
+}
+
+case "${1:-}" in
+up)
+    start_servers
+    touch "$KEEP"
+    echo "export QUAYSIDE_TEST_MYSQL=$QUAYSIDE_TEST_MYSQL"
+    echo "export QUAYSIDE_TEST_KAFKA=$QUAYSIDE_TEST_KAFKA"
+    exit
+    ;;
+down)
+    rm -f "$KEEP"
+    stop_servers
+    exit
+    ;;
+esac
+
+exec 9>"$RUN/test.lock"
+flock -n 9 || {
+    say "another ./dev test runs in this checkout; waiting for it"
+    flock 9
+}
+on_every_way_out at_exit
+"$HERE/install.sh" build
+cd "$ROOT"
+# the binaries too: some tests run them as processes
+child cargo build "${LOCKED[@]}" --workspace --all-targets
+start_servers
+child cargo test "${LOCKED[@]}" --workspace ${CI:+--no-fail-fast} "$@"

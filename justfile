@@ -1,0 +1,84 @@
+# Every task that a person or CI runs. `./dev RECIPE` is `just RECIPE`, and gets `just` if need be.
+
+set positional-arguments
+
+[private]
+@default:
+    {{ just_executable() }} --list --unsorted
+
+# one export from submit to download, on servers that it starts and stops: [--rows N] [--kafka]
+[no-exit-message]
+@demo *args:
+    exec deploy/local/demo.sh "$@"
+
+# the whole test suite, on a MySQL and a Kafka that it starts and stops; arguments go to cargo test
+[no-exit-message]
+@test *args:
+    exec deploy/local/test.sh "$@"
+
+# MySQL, a broker, the gateway on port 8080 and a worker, until Ctrl-C: [--kafka] [--detach]
+[no-exit-message]
+@up *args:
+    exec deploy/local/services.sh up "$@"
+
+# stop all that `up` started
+[no-exit-message]
+@down:
+    exec deploy/local/services.sh down
+
+# print a token (JWT): --user 7 --role MANAGER [--tenant T] [--expires-in SECONDS]
+[no-exit-message]
+@token *args:
+    exec deploy/local/services.sh token "$@"
+
+# print where the running system is, as `export` lines
+[no-exit-message]
+@env:
+    exec deploy/local/services.sh env
+
+# build all binaries
+build:
+    cargo build --workspace --bins
+
+# format the code
+fmt:
+    cargo fmt --all
+
+# formatting, lints, licences and the direction of dependencies
+check: domain-is-pure
+    cargo fmt --all --check
+    cargo clippy --workspace --all-targets -- -D warnings
+    {{ just_executable() }} deny
+
+# licences, sources and the direction of dependencies (deny.toml)
+@deny: domain-is-pure
+    "$(deploy/local/tool.sh cargo-deny)" --workspace check licenses sources
+    "$(deploy/local/tool.sh cargo-deny)" --workspace --exclude-dev check --hide-inclusion-graph -A unused-wrapper bans
+
+# what `domain` may use, which deny.toml cannot say: nothing that waits, reads a clock or does I/O
+[private]
+domain-is-pure:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    allowed=" serde serde_json chrono chrono-tz thiserror toml "
+    used="$(cargo tree -q -p domain -e normal,build --depth 1 --prefix none --format '{p}' | tail -n +2 | cut -d ' ' -f 1)"
+    for crate in $used; do
+        [[ "$allowed" == *" $crate "* ]] || {
+            echo "domain may use only$allowed, not $crate (design.md, section 2)" >&2
+            exit 1
+        }
+    done
+
+# start the servers of the tests and leave them running, for work on one test; prints its exports
+[no-exit-message]
+@test-up:
+    exec deploy/local/test.sh up
+
+# stop the servers that test-up started
+[no-exit-message]
+@test-down:
+    exec deploy/local/test.sh down
+
+# what CI runs
+ci:
+    bash .ci/run
