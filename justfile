@@ -16,6 +16,11 @@ set positional-arguments
 @test *args:
     exec deploy/local/test.sh "$@"
 
+# measure exports on servers of its own: export [--peers] [--rows N] [--runs K] [--quick]; bench --help
+[no-exit-message]
+@bench *args:
+    exec deploy/local/bench.sh "$@"
+
 # MySQL, a broker, the gateway on port 8080 and a worker, until Ctrl-C: [--kafka] [--detach]
 [no-exit-message]
 @up *args:

@@ -3,6 +3,7 @@
 #
 #   build  what the crates are built with (librdkafka by cmake, which reads curl's headers; OpenSSL, zlib)
 #   mysql  MySQL 9        kafka  Kafka 4 and Java
+#   readers  the other reader of workbooks that the tests compare with (openpyxl)
 #   look   what ./dev demo needs to look into a workbook
 # shellcheck source=deploy/local/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -15,7 +16,8 @@ for part in "$@"; do
         ;;
     mysql) "$HERE/mysql.sh" install ;;
     kafka) "$HERE/kafka.sh" install ;;
+    readers) need_packages python3-openpyxl ;;
     look) need_packages unzip ;;
-    *) die "usage: install.sh build|mysql|kafka|look ..." ;;
+    *) die "usage: install.sh build|mysql|kafka|readers|look ..." ;;
     esac
 done

@@ -109,7 +109,6 @@ write_config() {
 		[datasets]
 		dir = "$ROOT/deploy/datasets"
 		[worker]
-		temp_dir = "$LOCAL/tmp"
 	TOML
     mv "$CONFIG.new" "$CONFIG"
 }

@@ -13,7 +13,7 @@ use service::Lifecycle;
 use crate::observe::observe;
 use crate::problem::{Code, Problem};
 use crate::state::State;
-use crate::{datasets, exports, files, openapi, tasks};
+use crate::{acts, attempts, datasets, events, exports, files, openapi, quotas, tasks};
 
 /// What the last rings may take at shutdown.
 const RING_PATIENCE: Duration = Duration::from_secs(5);
@@ -52,6 +52,7 @@ impl Gateway {
         .shutdown_timeout(drain_time(lifecycle.grace()).as_secs())
         .listen(listener)?
         .run();
+        self.state.events.start(lifecycle);
         let handle = server.handle();
         let soft = lifecycle.soft();
         let announcer = self.state.announcer.clone();
@@ -81,12 +82,30 @@ fn routes(app: &mut web::ServiceConfig) {
     app.service(resource("/openapi.json", "GET, HEAD").route(get(openapi::show)))
         .service(resource("/api/v1/exports", "POST").route(web::post().to(exports::submit)))
         .service(resource("/api/v1/tasks", "GET, HEAD").route(get(tasks::list)))
-        .service(resource("/api/v1/tasks/{id}", "GET, HEAD").route(get(tasks::show)))
-        .service(resource("/api/v1/tasks/{id}/cancel", "POST").route(web::post().to(tasks::cancel)))
+        // Before the tasks: `events` is no id.
+        .service(resource("/api/v1/tasks/events", "GET").route(web::get().to(events::of_own)))
+        .service(
+            resource("/api/v1/tasks/events-ticket", "POST")
+                .route(web::post().to(events::ticket_to_own)),
+        )
+        .service(resource("/api/v1/tasks/{id}/events", "GET").route(web::get().to(events::of_task)))
+        .service(
+            resource("/api/v1/tasks/{id}/events-ticket", "POST")
+                .route(web::post().to(events::ticket_to_task)),
+        )
+        .service(
+            resource("/api/v1/tasks/{id}", "GET, HEAD, DELETE")
+                .route(get(tasks::show))
+                .route(web::delete().to(acts::delete)),
+        )
+        .service(resource("/api/v1/tasks/{id}/cancel", "POST").route(web::post().to(acts::cancel)))
+        .service(resource("/api/v1/tasks/{id}/retry", "POST").route(web::post().to(acts::retry)))
+        .service(resource("/api/v1/tasks/{id}/attempts", "GET, HEAD").route(get(attempts::list)))
         .service(resource("/api/v1/tasks/{id}/download", "GET, HEAD").route(get(files::download)))
         .service(
             resource("/api/v1/tasks/{id}/files/{file_id}", "GET, HEAD").route(get(files::file)),
         )
+        .service(resource("/api/v1/quotas", "GET, HEAD").route(get(quotas::show)))
         .service(resource("/api/v1/datasets", "GET, HEAD").route(get(datasets::list)))
         .service(resource("/api/v1/datasets/{name}", "GET, HEAD").route(get(datasets::show)));
 }

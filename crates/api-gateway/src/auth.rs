@@ -5,12 +5,13 @@
 //! come from the token alone. Proven by `tests/it/auth.rs`.
 
 use std::future::{Ready, ready};
+use std::time::Duration;
 
 use actix_web::dev::Payload;
 use actix_web::http::header;
 use actix_web::{FromRequest, HttpRequest, web};
 use anyhow::ensure;
-use domain::{Dataset, Tenant, UserId};
+use domain::{Access, Dataset, Tenant, UserId};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use secrecy::ExposeSecret;
 use serde::Deserialize;
@@ -26,6 +27,9 @@ const MIN_SECRET_BYTES: usize = 32;
 /// The role that may do everything within its tenant.
 const SUPER_ADMIN: &str = "SUPER_ADMIN";
 
+/// The role that looks after work that went wrong.
+const OPERATOR: &str = "OPERATOR";
+
 /// Checks tokens.
 pub(crate) struct Authenticator {
     key: DecodingKey,
@@ -38,6 +42,8 @@ struct Claims {
     tenant: Tenant,
     #[serde(default)]
     roles: Vec<String>,
+    /// Seconds since 1970, perhaps with a fraction (RFC 7519, 2).
+    exp: f64,
 }
 
 impl Authenticator {
@@ -93,13 +99,25 @@ impl Authenticator {
         }
         let token = jsonwebtoken::decode::<Claims>(token.trim(), &self.key, &self.validation)
             .map_err(|error| refusal(error.kind()))?;
-        let Claims { sub, tenant, roles } = token.claims;
+        let Claims {
+            sub,
+            tenant,
+            roles,
+            exp,
+        } = token.claims;
         Ok(Caller {
             tenant,
             user: sub,
             roles,
+            // Not negative: that would have expired.
+            expires_at: Duration::try_from_secs_f64(exp).map_or(u64::MAX, |exp| exp.as_secs()),
         })
     }
+}
+
+/// `401 unauthenticated`.
+pub(crate) fn unauthenticated(detail: &str) -> Problem {
+    Problem::new(Code::Unauthenticated, detail).with_header(header::WWW_AUTHENTICATE, "Bearer")
 }
 
 /// What a client is told; never how close it came.
@@ -115,12 +133,32 @@ fn refusal(kind: &jsonwebtoken::errors::ErrorKind) -> &'static str {
 pub(crate) struct Caller {
     pub(crate) tenant: Tenant,
     pub(crate) user: UserId,
-    roles: Vec<String>,
+    pub(crate) roles: Vec<String>,
+    /// When the token ends, in seconds since 1970.
+    pub(crate) expires_at: u64,
 }
 
 impl Caller {
+    /// Who sent the request, by its token.
+    ///
+    /// # Errors
+    /// `401 unauthenticated`.
+    pub(crate) fn of(state: &State, request: &HttpRequest) -> Result<Self, Problem> {
+        state.authenticator.check(request).map_err(unauthenticated)
+    }
+
+    /// Whose quota a thing counts on.
+    pub(crate) fn key(&self) -> (Tenant, UserId) {
+        (self.tenant.clone(), self.user.clone())
+    }
+
     pub(crate) fn is_super_admin(&self) -> bool {
         self.roles.iter().any(|role| role == SUPER_ADMIN)
+    }
+
+    /// Whether the caller may read what is for operators, of what it may see at all.
+    pub(crate) fn is_operator(&self) -> bool {
+        self.is_super_admin() || self.roles.iter().any(|role| role == OPERATOR)
     }
 
     pub(crate) fn may_export(&self, dataset: &Dataset) -> bool {
@@ -129,6 +167,13 @@ impl Caller {
 
     pub(crate) fn may_import(&self, dataset: &Dataset) -> bool {
         self.is_super_admin() || dataset.may_import(&self.roles)
+    }
+
+    /// What of a dataset the caller may see.
+    pub(crate) fn access(&self, dataset: &Dataset) -> Access {
+        Access {
+            sensitive: self.is_super_admin() || dataset.may_see_sensitive(&self.roles),
+        }
     }
 
     /// The tasks that the caller submitted.
@@ -159,9 +204,6 @@ impl FromRequest for Caller {
                 "the app has no state"
             ))));
         };
-        ready(state.authenticator.check(request).map_err(|detail| {
-            Problem::new(Code::Unauthenticated, detail)
-                .with_header(header::WWW_AUTHENTICATE, "Bearer")
-        }))
+        ready(Self::of(state, request))
     }
 }

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
-use domain::{ExportRequest, ExportSpec, Lane, Progress, Task, TaskId, TaskKind, TaskStatus};
-use store::{Announced, NewExport, Submission};
+use domain::{Access, ExportRequest, ExportSpec, Lane, Task};
+use store::{Accepted, Announced, NewExport, Submission};
 
 use crate::auth::Caller;
 use crate::problem::{Code, Problem};
+use crate::quotas::too_many_open;
 use crate::repetition::{self, REPLAYED};
 use crate::state::State;
 use crate::tasks::render;
@@ -45,6 +46,8 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(15);
         (status = 415, description = "unsupported_media", body = crate::problem::ProblemBody),
         (status = 422, description = "unknown_column, invalid_filter, unknown_queue, idempotency_key_reused",
             body = crate::problem::ProblemBody),
+        (status = 429, description = "too_many_open_tasks", body = crate::problem::ProblemBody,
+            headers(("Retry-After" = u32, description = "When to try again"))),
         (status = 503, description = "database_unavailable", body = crate::problem::ProblemBody),
     )
 )]
@@ -58,32 +61,32 @@ pub(crate) async fn submit(
     let body = read_json(&request, payload).await?;
     let wanted = ExportRequest::from_json(&body)?;
     check_role(&state, &caller, &wanted)?;
-    let spec = wanted.check(&state.house.catalog, &state.defaults, state.clock.now())?;
+    let access = access(&state, &caller, &wanted);
+    let catalog = &state.house.catalog;
+    let spec = wanted.check(catalog, &state.defaults, access, state.clock.now())?;
     let export = new_export(&state, &caller, &wanted, &spec)?;
     let (lane, trace_context) = (export.lane.clone(), export.trace_context.clone());
     let once = repetition::once(key, &body, &wanted, &spec);
+    let store = &state.house.store;
 
-    match state.house.store.submit_export_once(export, once).await? {
-        Submission::New(submitted) => {
+    match store.submit_export_once(export, once, state.limits).await? {
+        Submission::New(accepted) => {
+            let Accepted { task, rung } = *accepted;
             let row = Announced {
-                rung: submitted.rung,
+                rung,
                 trace_context,
             };
             state.announcer.announce(lane, row);
-            let task = accepted(&state, &caller, &spec, submitted.task).await;
             tracing::info!(task.id = %task.id, dataset = task.dataset, "export accepted");
             Ok(located(HttpResponse::Accepted(), &task).json(TaskView::from(&task)))
         }
-        Submission::Replayed(id) => {
-            let task = accepted(&state, &caller, &spec, id).await;
-            Ok(located(HttpResponse::Accepted(), &task)
-                .insert_header((REPLAYED, "true"))
-                .json(TaskView::from(&task)))
-        }
-        Submission::Open(id) => {
-            let task = accepted(&state, &caller, &spec, id).await;
+        Submission::Replayed(task) => Ok(located(HttpResponse::Accepted(), &task)
+            .insert_header((REPLAYED, "true"))
+            .json(TaskView::from(&*task))),
+        Submission::Open(task) => {
             Ok(located(HttpResponse::Ok(), &task).json(TaskView::deduplicated(&task)))
         }
+        Submission::TooManyOpen(quota) => Err(too_many_open(quota)),
         Submission::KeyReused => Err(Problem::new(
             Code::IdempotencyKeyReused,
             "this Idempotency-Key was used for another request; use a new one for each request",
@@ -109,6 +112,11 @@ fn check_role(state: &State, caller: &Caller, wanted: &ExportRequest) -> Result<
     }
 }
 
+fn access(state: &State, caller: &Caller, wanted: &ExportRequest) -> Access {
+    let dataset = state.house.catalog.get(&wanted.dataset);
+    dataset.map_or_else(Access::default, |dataset| caller.access(dataset))
+}
+
 fn new_export(
     state: &State,
     caller: &Caller,
@@ -126,50 +134,19 @@ fn new_export(
         options: json(&wanted.options.clone().unwrap_or_default())?,
         context: json(spec)?,
         max_retries: state.max_retries,
-        trace_context: bus::TraceHeaders::current()
-            .traceparent()
-            .map(str::to_owned),
+        trace_context: traceparent(),
         scan_interval: state.scan_interval,
     })
 }
 
-fn json(value: &impl serde::Serialize) -> Result<String, Problem> {
-    serde_json::to_string(value).map_err(Problem::internal)
+/// The present span, as W3C `traceparent`.
+pub(crate) fn traceparent() -> Option<String> {
+    let headers = bus::TraceHeaders::current();
+    headers.traceparent().map(str::to_owned)
 }
 
-/// The task as it was stored. It has been accepted, so a database that goes away just now must not
-/// turn the answer into "nothing was accepted": then the task is told from what was submitted.
-async fn accepted(state: &State, caller: &Caller, spec: &ExportSpec, id: TaskId) -> Task {
-    match state.house.store.task(&caller.own(), id).await {
-        Ok(Some(task)) => return task,
-        Ok(None) => {}
-        Err(error) => tracing::warn!(%error, "an accepted task cannot be read back just now"),
-    }
-    let now = state.clock.now();
-    Task {
-        id,
-        tenant: caller.tenant.clone(),
-        kind: TaskKind::Export,
-        dataset: spec.dataset.clone(),
-        name: spec.file_name.clone(),
-        status: TaskStatus::Pending,
-        progress: Progress::default(),
-        queue: spec.queue.clone(),
-        retry_count: 0,
-        max_retries: state.max_retries,
-        error: None,
-        warnings: Vec::new(),
-        options: serde_json::to_value(&spec.options).unwrap_or_default(),
-        files: Vec::new(),
-        created_by: caller.user.clone(),
-        created_at: now,
-        started_at: None,
-        attempt_at: None,
-        progress_at: None,
-        finished_at: None,
-        read_at: now,
-        version: 0,
-    }
+fn json(value: &impl serde::Serialize) -> Result<String, Problem> {
+    serde_json::to_string(value).map_err(Problem::internal)
 }
 
 /// The body, if it says that it is JSON and is of sane size.

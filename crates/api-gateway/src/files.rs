@@ -2,13 +2,14 @@
 //! in one range, never in memory. Proven by `tests/it/files.rs`.
 
 use actix_web::body::SizedStream;
+use actix_web::http::Method;
 use actix_web::http::header::{self, ETag, EntityTag, Header, IfNoneMatch};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
 use domain::{FileRole, FileState, Task, TaskFile, TaskFileId};
 use futures::TryStreamExt;
+use service::Label;
 
 use crate::auth::Caller;
-use crate::disposition::attachment;
 use crate::problem::{Code, Problem};
 use crate::range::{Wanted, wanted};
 use crate::retry_after::retry_after;
@@ -31,6 +32,10 @@ use crate::view::state_of;
             )),
         (status = 206, description = "The range asked for",
             content_type = "application/octet-stream", body = Vec<u8>),
+        (status = 303, description = "Storage gives it: a GET without Range, where storage offers \
+            a short-lived address, which is a secret", headers(
+                ("Location" = String, description = "The address"),
+            )),
         (status = 304, description = "The client has it already"),
         (status = 401, description = "unauthenticated", body = crate::problem::ProblemBody),
         (status = 404, description = "not_found", body = crate::problem::ProblemBody),
@@ -69,6 +74,10 @@ pub(crate) async fn download(
             body = Vec<u8>),
         (status = 206, description = "The range asked for",
             content_type = "application/octet-stream", body = Vec<u8>),
+        (status = 303, description = "Storage gives it: a GET without Range, where storage offers \
+            a short-lived address, which is a secret", headers(
+                ("Location" = String, description = "The address"),
+            )),
         (status = 304, description = "The client has it already"),
         (status = 401, description = "unauthenticated", body = crate::problem::ProblemBody),
         (status = 404, description = "not_found", body = crate::problem::ProblemBody),
@@ -124,6 +133,12 @@ async fn send(
     if IfNoneMatch::parse(request).is_ok_and(|known| matches(&known, &tag)) {
         return Ok(headers(HttpResponse::NotModified(), file, tag).finish());
     }
+    if let Some(address) = presigned(state, request, task, file).await? {
+        return Ok(HttpResponse::SeeOther()
+            .insert_header((header::LOCATION, address))
+            .insert_header((header::CACHE_CONTROL, "no-store"))
+            .finish());
+    }
     let range = match wanted(request, &tag, file.size) {
         Wanted::Whole => None,
         Wanted::Part(range) => Some(range),
@@ -155,26 +170,35 @@ async fn send(
     )))
 }
 
+/// Where the client may fetch the file from storage itself, at most as long as it is kept. Ranges
+/// are served from here: `If-Range` speaks of our tag, which storage does not know.
+async fn presigned(
+    state: &State,
+    request: &HttpRequest,
+    task: &Task,
+    file: &TaskFile,
+) -> Result<Option<String>, Problem> {
+    if request.method() != Method::GET || request.headers().contains_key(header::RANGE) {
+        return Ok(None);
+    }
+    let kept = (file.expires_at - task.read_at).to_std();
+    let storage = &state.house.storage;
+    let address = storage.presigned(&file.object_key, kept.unwrap_or_default());
+    Ok(address.await?)
+}
+
 fn headers(
     mut answer: HttpResponseBuilder,
     file: &TaskFile,
     tag: EntityTag,
 ) -> HttpResponseBuilder {
+    let label = Label::new(&file.name);
     answer
-        .content_type(media_type(&file.name))
+        .content_type(label.content_type())
         .insert_header(ETag(tag))
         .insert_header((header::ACCEPT_RANGES, "bytes"))
-        .insert_header((header::CONTENT_DISPOSITION, attachment(&file.name)))
+        .insert_header((header::CONTENT_DISPOSITION, label.content_disposition()))
         .insert_header((header::CACHE_CONTROL, "private, no-cache"))
         .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"));
     answer
-}
-
-fn media_type(name: &str) -> &'static str {
-    match name.rsplit_once('.').map(|(_, extension)| extension) {
-        Some("xlsx") => "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-        Some("csv") => "text/csv; charset=utf-8",
-        Some("zip") => "application/zip",
-        _ => "application/octet-stream",
-    }
 }

@@ -5,16 +5,19 @@
 //! and the relay, which runs here too, makes good what was not rung. Contract and behaviour are
 //! shown by `tests/it`.
 
+mod acts;
 mod app;
+mod attempts;
 mod auth;
 mod cursor;
 mod datasets;
-mod disposition;
+mod events;
 mod exports;
 mod files;
 mod observe;
 mod openapi;
 mod problem;
+mod quotas;
 mod range;
 mod repetition;
 mod retry_after;

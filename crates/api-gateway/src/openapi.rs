@@ -21,9 +21,17 @@ use utoipa::{Modify, OpenApi, ToSchema};
         crate::exports::submit,
         crate::tasks::list,
         crate::tasks::show,
-        crate::tasks::cancel,
+        crate::acts::cancel,
+        crate::acts::retry,
+        crate::acts::delete,
+        crate::attempts::list,
+        crate::events::of_task,
+        crate::events::of_own,
+        crate::events::ticket_to_task,
+        crate::events::ticket_to_own,
         crate::files::download,
         crate::files::file,
+        crate::quotas::show,
         crate::datasets::list,
         crate::datasets::show,
     ),
@@ -57,7 +65,7 @@ impl Modify for Problems {
             .paths
             .paths
             .values_mut()
-            .flat_map(|path| [path.get.as_mut(), path.post.as_mut()])
+            .flat_map(|path| [path.get.as_mut(), path.post.as_mut(), path.delete.as_mut()])
             .flatten();
         let responses = operations.flat_map(|operation| &mut operation.responses.responses);
         for (_, response) in responses.filter(|(status, _)| status.as_str() >= "400") {
@@ -84,14 +92,15 @@ pub(crate) struct ExportBody {
     filters: Option<BTreeMap<String, serde_json::Value>>,
     /// `"-hire_date"` is descending.
     sort: Option<Vec<String>>,
-    /// `xlsx`.
+    /// `xlsx` or `csv`; `xlsx` when left out.
     format: Option<String>,
     /// BCP 47.
     locale: Option<String>,
     /// IANA.
     timezone: Option<String>,
     queue: Option<String>,
-    /// `file_name`, `header`, `null_text`, `guard_formulas`.
+    /// `file_name`, `header`, `null_text`, `guard_formulas`, `rows_per_sheet`, `rows_per_file` (more
+    /// than one file gives a zip).
     options: Option<BTreeMap<String, serde_json::Value>>,
     /// Export again although an identical one is open.
     force: Option<bool>,

@@ -12,7 +12,7 @@ use std::fmt;
 
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
-use domain::TaskStatus;
+use domain::{Action, Task, TaskStatus};
 
 pub(crate) use body::ProblemBody;
 pub(crate) use code::Code;
@@ -26,9 +26,16 @@ pub(crate) struct Problem {
     code: Code,
     detail: String,
     errors: Vec<FieldError>,
-    state: Option<TaskStatus>,
+    stands: Option<Stands>,
     headers: Vec<(header::HeaderName, String)>,
     cause: Option<anyhow::Error>,
+}
+
+/// Where a task stands, and what may be done there.
+#[derive(Debug)]
+struct Stands {
+    state: TaskStatus,
+    allowed: Vec<Action>,
 }
 
 impl Problem {
@@ -37,7 +44,7 @@ impl Problem {
             code,
             detail: detail.into(),
             errors: Vec::new(),
-            state: None,
+            stands: None,
             headers: Vec::new(),
             cause: None,
         }
@@ -73,8 +80,11 @@ impl Problem {
     }
 
     /// The task stands where the act is not allowed.
-    pub(crate) fn in_state(mut self, state: TaskStatus) -> Self {
-        self.state = Some(state);
+    pub(crate) fn in_state_of(mut self, task: &Task) -> Self {
+        self.stands = Some(Stands {
+            state: task.status,
+            allowed: task.allowed_actions(),
+        });
         self
     }
 
@@ -111,20 +121,12 @@ impl Problem {
             code: code.to_owned(),
             request_id: request_id.to_owned(),
             errors: self.errors.clone(),
-            state: self.state.map(|state| state.as_str().to_owned()),
-            allowed_actions: self.state.map(allowed_actions),
+            state: self.stands.as_ref().map(|it| it.state.to_string()),
+            allowed_actions: self
+                .stands
+                .as_ref()
+                .map(|it| it.allowed.iter().map(Action::to_string).collect()),
         })
-    }
-}
-
-/// What a client may do with a task in that state, of what this gateway offers.
-fn allowed_actions(state: TaskStatus) -> Vec<String> {
-    match state {
-        TaskStatus::Pending | TaskStatus::Processing => vec!["cancel".to_owned()],
-        TaskStatus::Success
-        | TaskStatus::PartialSuccess
-        | TaskStatus::Failed
-        | TaskStatus::Cancelled => Vec::new(),
     }
 }
 

@@ -19,9 +19,13 @@ const MAX_KEY: usize = 128;
 
 /// The client's key, if it gave one.
 pub(crate) fn key(request: &HttpRequest) -> Result<Option<String>, Problem> {
-    let Some(key) = request.headers().get(KEY) else {
+    let mut keys = request.headers().get_all(KEY);
+    let Some(key) = keys.next() else {
         return Ok(None);
     };
+    if keys.next().is_some() {
+        return Err(Problem::invalid(KEY, format!("{KEY} is given once")));
+    }
     let visible = key.as_bytes().iter().all(u8::is_ascii_graphic);
     match key.to_str() {
         Ok(key) if visible && (1..=MAX_KEY).contains(&key.len()) => Ok(Some(key.to_owned())),

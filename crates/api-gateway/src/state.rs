@@ -6,16 +6,24 @@ use std::time::Duration;
 use domain::{Clock, ExportDefaults};
 use engine::Announcer;
 use service::House;
+use store::OpenTaskLimits;
 
 use crate::auth::Authenticator;
+use crate::events::{Hub, Tickets};
 
 /// Shared by all handlers of all workers.
 pub(crate) struct State {
     pub(crate) house: House,
     pub(crate) announcer: Announcer,
     pub(crate) authenticator: Authenticator,
+    pub(crate) tickets: Tickets,
+    pub(crate) events: Arc<Hub>,
+    /// The longest silence of a stream of events.
+    pub(crate) keep_alive: Duration,
     pub(crate) defaults: ExportDefaults,
     pub(crate) clock: Arc<dyn Clock>,
+    /// How many tasks may be open at once.
+    pub(crate) limits: OpenTaskLimits,
     /// Failures of an export that may be followed by another try.
     pub(crate) max_retries: u32,
     /// When the scan looks at a row that no ring brought.

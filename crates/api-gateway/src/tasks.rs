@@ -1,4 +1,4 @@
-//! `GET /tasks`, `GET /tasks/{id}`, `POST /tasks/{id}/cancel`.
+//! `GET /tasks` and `GET /tasks/{id}`.
 
 use std::str::FromStr;
 
@@ -7,7 +7,7 @@ use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
 use chrono::{DateTime, Utc};
 use domain::{Task, TaskId};
 use serde::Deserialize;
-use store::{Cancelled, TaskFilter, Visibility};
+use store::{TaskFilter, Visibility};
 
 use crate::auth::Caller;
 use crate::cursor;
@@ -75,7 +75,7 @@ pub(crate) async fn list(
         .items
         .last()
         .filter(|_| page.more)
-        .map(|last| cursor::encode(last.id));
+        .map(|last| cursor::encode(last.id.0));
     let items = page.items.iter().map(TaskView::from).collect();
     Ok(HttpResponse::Ok()
         .insert_header((header::CACHE_CONTROL, "no-store"))
@@ -96,14 +96,6 @@ impl ListQuery {
     }
 
     fn filter(&self) -> Result<TaskFilter, Problem> {
-        let limit = match given(&self.limit) {
-            None => DEFAULT_LIMIT,
-            Some(limit) => limit
-                .parse()
-                .ok()
-                .filter(|limit| (1..=MAX_LIMIT).contains(limit))
-                .ok_or_else(|| Problem::invalid("limit", format!("limit is 1 to {MAX_LIMIT}")))?,
-        };
         Ok(TaskFilter {
             kind: word("kind", &self.kind)?,
             status: word("status", &self.status)?,
@@ -111,10 +103,25 @@ impl ListQuery {
             name_holds: given(&self.q).map(str::to_owned),
             created_from: moment("created_from", &self.created_from)?,
             created_to: moment("created_to", &self.created_to)?,
-            before: given(&self.cursor).map(cursor::decode).transpose()?,
-            limit,
+            before: given(&self.cursor)
+                .map(cursor::decode)
+                .transpose()?
+                .map(TaskId),
+            limit: limit(&self.limit)?,
         })
     }
+}
+
+/// How many items a page is to hold.
+pub(crate) fn limit(parameter: &Option<String>) -> Result<usize, Problem> {
+    let Some(limit) = given(parameter) else {
+        return Ok(DEFAULT_LIMIT);
+    };
+    limit
+        .parse()
+        .ok()
+        .filter(|limit| (1..=MAX_LIMIT).contains(limit))
+        .ok_or_else(|| Problem::invalid("limit", format!("limit is 1 to {MAX_LIMIT}")))
 }
 
 fn given(parameter: &Option<String>) -> Option<&str> {
@@ -171,40 +178,6 @@ pub(crate) async fn show(
         return Ok(render(HttpResponse::NotModified(), &task).finish());
     }
     Ok(render(HttpResponse::Ok(), &task).json(TaskView::from(&task)))
-}
-
-/// Cancels a task.
-#[utoipa::path(
-    post,
-    path = "/api/v1/tasks/{id}/cancel",
-    tag = "tasks",
-    params(("id" = String, Path, description = "The task's id")),
-    responses(
-        (status = 202, description = "Cancelled", body = TaskView),
-        (status = 401, description = "unauthenticated", body = crate::problem::ProblemBody),
-        (status = 404, description = "not_found", body = crate::problem::ProblemBody),
-        (status = 409, description = "state_conflict", body = crate::problem::ProblemBody),
-        (status = 503, description = "database_unavailable", body = crate::problem::ProblemBody),
-    )
-)]
-pub(crate) async fn cancel(
-    caller: Caller,
-    state: web::Data<State>,
-    request: HttpRequest,
-) -> Result<HttpResponse, Problem> {
-    let id = path_id(&request, "id").map(TaskId)?;
-    match state.house.store.cancel_task(&caller.reach(), id).await? {
-        Cancelled::Now => {
-            let task = find(&state, &caller, &request).await?;
-            tracing::info!(task.id = %task.id, "task cancelled");
-            Ok(render(HttpResponse::Accepted(), &task).json(TaskView::from(&task)))
-        }
-        Cancelled::TooLate(status) => {
-            let detail = format!("the task is {status} and can no longer be cancelled");
-            Err(Problem::new(Code::StateConflict, detail).in_state(status))
-        }
-        Cancelled::NotFound => Err(Problem::not_found()),
-    }
 }
 
 /// The task that the path names, if it is for this caller.

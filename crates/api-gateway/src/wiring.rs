@@ -8,10 +8,13 @@ use anyhow::Context;
 use chrono::{DateTime, Utc};
 use domain::{Clock, ExportDefaults};
 use engine::{Announcer, Relay, RelayLane};
+use secrecy::ExposeSecret;
 use service::{AdminServer, House, Lifecycle, Process, Settings};
 
 use crate::app::Gateway;
 use crate::auth::Authenticator;
+use crate::events::{Hub, Tickets};
+use crate::quotas::limits;
 use crate::state::State;
 
 /// Rows in one ring of an export lane (design.md, section 6).
@@ -52,10 +55,14 @@ impl Gateway {
         let house = House::open(settings)?;
         let state = State {
             announcer: Announcer::new(house.store.clone(), house.ringer.clone()),
+            events: Hub::new(house.store.clone(), &settings.events),
             house,
+            tickets: Tickets::new(settings.auth.jwt_secret.expose_secret().as_bytes())?,
+            keep_alive: settings.events.keep_alive(),
             authenticator: Authenticator::new(&settings.auth, settings.environment)?,
             defaults: defaults(settings)?,
             clock,
+            limits: limits(&settings.quotas),
             max_retries: settings.worker.max_attempts,
             scan_interval: Duration::from_secs(settings.worker.scan_interval_seconds.into()),
         };

@@ -35,6 +35,20 @@ impl BizStatus {
     }
 }
 
+closed_set! {
+    /// How an attempt stands or ended.
+    AttemptOutcome {
+        /// It is under way.
+        Running = "RUNNING",
+        /// Its effects are committed.
+        Success = "SUCCESS",
+        /// It told of a failure.
+        Failed = "FAILED",
+        /// Its lease ended without a word.
+        Lost = "LOST",
+    }
+}
+
 /// What a transition looks at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RowState {
@@ -126,16 +140,18 @@ pub fn transition(row: RowState, event: Event) -> Result<Change, IllegalTransiti
             },
         ) => row.counted().to(Failed).raising_epoch().with_dead_letter(),
         (WaitHandle | Processing, Event::Cancel) => row.to(Cancelled).raising_epoch(),
-        (Failed, Event::Redrive) => Change {
+        // A cancelled export may be asked for again (api.md, state of a task); the epoch that cancel
+        // raised, raised once more, keeps whoever still runs it out.
+        (Failed | Cancelled, Event::Redrive) => Change {
             cnt: 0,
             ..row.to(WaitHandle).raising_epoch()
         },
         (WaitHandle, Event::Finish | Event::Fail(_) | Event::HandBack | Event::Rescue { .. })
         | (WaitHandle | Processing, Event::Redrive)
         | (Processing, Event::Claim)
-        | (Success | Cancelled, _)
+        | (Success, _)
         | (
-            Failed,
+            Failed | Cancelled,
             Event::Claim
             | Event::Finish
             | Event::Fail(_)

@@ -16,5 +16,5 @@ pub use catalog::{Catalog, DefinitionError};
 pub use label::Labels;
 pub use types::{
     Column, ColumnType, Dataset, Filter, ImportMode, Limits, LiveValue, Operator, Place,
-    SoftDelete, SortKey, Tenancy,
+    SoftDelete, SortKey, Source, Tenancy,
 };

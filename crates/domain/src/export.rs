@@ -2,10 +2,11 @@
 //!
 //! Owns [`ExportRequest`] (as it arrives), [`ExportSpec`] (checked against a dataset, stored as
 //! the row's context) and the name of the file. Promises that a spec names only columns and
-//! operators that the dataset offers, that its order is total, and that every fault of a request
+//! operators that the dataset offers and the caller may see, that its order is total, and that every fault of a request
 //! is told with the place in the body. Values of filters are data and nothing else.
 //! Proven by `tests/it/export.rs`.
 
+mod access;
 mod check;
 mod fault;
 mod file_name;
@@ -15,6 +16,7 @@ mod options;
 mod request;
 mod spec;
 
+pub use access::Access;
 pub use check::ExportDefaults;
 pub use fault::{FaultCode, FieldFault};
 pub use filter::{Condition, Predicate};

@@ -44,6 +44,21 @@ closed_set! {
 }
 
 impl FailureCode {
+    /// Whether the user's own request was at fault, so that the same again cannot succeed.
+    #[must_use]
+    pub const fn is_users_fault(self) -> bool {
+        match self {
+            Self::DatasetNotFound
+            | Self::UnknownColumn
+            | Self::InvalidRequest
+            | Self::TooManyRows => true,
+            Self::TimedOut
+            | Self::Internal
+            | Self::DatabaseUnavailable
+            | Self::StorageUnavailable => false,
+        }
+    }
+
     /// The sentence for the user, in Chinese for locales that begin with `zh`, else in English.
     #[must_use]
     pub fn sentence(self, locale: &str) -> &'static str {
@@ -71,8 +86,8 @@ impl FailureCode {
             ),
             Self::InvalidRequest => ("请求无效", "The request cannot be read."),
             Self::TooManyRows => (
-                "数据行数超过单个文件上限，请缩小筛选范围",
-                "There are more rows than one file can hold. Please narrow the filters.",
+                "拆分后的文件过多，请增大每个文件的行数或缩小筛选范围",
+                "This would give too many files. Please allow more rows in each, or narrow the filters.",
             ),
         };
         if locale.starts_with("zh") {

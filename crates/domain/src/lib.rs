@@ -17,23 +17,23 @@ mod task;
 
 use thiserror::Error;
 
-pub use biz::{BizStatus, Change, Event, IllegalTransition, RowState, transition};
+pub use biz::{AttemptOutcome, BizStatus, Change, Event, IllegalTransition, RowState, transition};
 pub use cell::{Cell, RowChunk};
 pub use clock::Clock;
 pub use dataset::{
     Catalog, Column, ColumnType, Dataset, DefinitionError, Filter, ImportMode, Labels, Limits,
-    LiveValue, Operator, Place, SoftDelete, SortKey, Tenancy,
+    LiveValue, Operator, Place, SoftDelete, SortKey, Source, Tenancy,
 };
 pub use export::{
-    Condition, ExportDefaults, ExportFormat, ExportOptions, ExportRequest, ExportSpec, FaultCode,
-    FieldFault, Operand, Predicate, ResolvedExport,
+    Access, Condition, ExportDefaults, ExportFormat, ExportOptions, ExportRequest, ExportSpec,
+    FaultCode, FieldFault, Operand, Predicate, ResolvedExport,
 };
 pub use failure::{Failure, FailureCode, FailureKind};
 pub use id::{CompensateBizId, LeaseEpoch, Rung, TaskFileId, TaskId};
 pub use name::{BizId, BizType, InvalidName, Lane, Tenant, UserId};
 pub use retry::{NoBackoff, RetryPolicy};
 pub use task::{
-    FileRole, FileState, Progress, Task, TaskError, TaskFile, TaskKind, TaskStatus, Warning,
+    Action, FileRole, FileState, Progress, Task, TaskError, TaskFile, TaskKind, TaskStatus, Warning,
 };
 
 /// A word that its closed set does not hold.

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::closed_set::closed_set;
-use crate::{BizStatus, TaskFileId, TaskId, Tenant, UserId};
+use crate::{BizStatus, FailureCode, TaskFileId, TaskId, Tenant, UserId};
 
 closed_set! {
     /// Which way the rows go.
@@ -152,6 +152,57 @@ pub struct Task {
     pub version: u64,
 }
 
+impl Task {
+    /// Rows that nothing has become of; none while the total is not known.
+    #[must_use]
+    pub fn unprocessed_rows(&self) -> u64 {
+        let Progress {
+            total_rows,
+            done_rows,
+            failed_rows,
+            skipped_rows,
+            ..
+        } = &self.progress;
+        let settled = done_rows + failed_rows + skipped_rows;
+        total_rows.unwrap_or(0).saturating_sub(settled)
+    }
+
+    /// What a person may do with it now (api.md, state of a task). A code that is not known here
+    /// counts as no fault of the user.
+    #[must_use]
+    pub fn allowed_actions(&self) -> Vec<Action> {
+        let users_fault = self
+            .error
+            .as_ref()
+            .and_then(|error| error.code.parse::<FailureCode>().ok())
+            .is_some_and(FailureCode::is_users_fault);
+        let may_retry = match self.status {
+            TaskStatus::Pending | TaskStatus::Processing => return vec![Action::Cancel],
+            TaskStatus::Success => false,
+            TaskStatus::PartialSuccess => self.unprocessed_rows() > 0,
+            TaskStatus::Failed => !users_fault,
+            TaskStatus::Cancelled => self.kind == TaskKind::Export,
+        };
+        let mut actions = vec![Action::Delete];
+        if may_retry {
+            actions.push(Action::Retry);
+        }
+        actions
+    }
+}
+
+closed_set! {
+    /// What a person may do with a task.
+    Action {
+        /// End it.
+        Cancel = "cancel",
+        /// Have it tried again.
+        Retry = "retry",
+        /// Take it and its files away.
+        Delete = "delete",
+    }
+}
+
 /// What the user is told of a failure.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TaskError {
@@ -164,7 +215,7 @@ pub struct TaskError {
 /// A kind of oddity and how often it was met.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Warning {
-    /// Stable, for programs: `cell_truncated`, `date_as_text`.
+    /// Stable, for programs: `cell_truncated`, `date_as_text`, `formula_guarded`.
     pub code: String,
     /// How many cells.
     pub count: u64,

@@ -1,16 +1,15 @@
 //! One EXPORT row: a snapshot of rows becomes a workbook in object storage, published by the
 //! finish.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use domain::{Catalog, ExportSpec, Failure, FailureCode, FileRole, Progress};
+use domain::{Catalog, Failure, FileRole, Progress};
 use engine::{Attempt, BizHandler};
-use service::{Storage, StorageError, Stored};
+use service::{Label, Storage, StorageError, Stored};
 use store::{Effects, NewArtifact, Rows, Store};
-use tabular::{MAX_SHEET_ROWS, Summary};
+use tabular::{Cutter, Press, Summary};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -18,7 +17,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::failure::{of_panic, of_storage, of_store};
 use crate::job::{Job, is_earlier, prefix, task_prefix};
-use crate::sheet::SheetTask;
+use crate::making::{Assembly, Feed, steps};
 use crate::upload::pipe;
 
 /// How long a file can be downloaded.
@@ -32,21 +31,21 @@ pub struct ExportHandler {
     store: Store,
     storage: Storage,
     catalog: Arc<Catalog>,
-    temp_dir: PathBuf,
+    /// From 1, fast, to 9, small.
+    zip_level: u32,
     /// The row streams under way.
     streams: TaskTracker,
 }
 
 impl ExportHandler {
-    /// A handler for the datasets of `catalog`; sheets in the making lie in `temp_dir`, in files
-    /// without a name.
+    /// A handler for the datasets of `catalog`. `zip_level` goes from 1 (fast) to 9 (small).
     #[must_use]
-    pub fn new(store: Store, storage: Storage, catalog: Arc<Catalog>, temp_dir: PathBuf) -> Self {
+    pub fn new(store: Store, storage: Storage, catalog: Arc<Catalog>, zip_level: u32) -> Self {
         Self {
             store,
             storage,
             catalog,
-            temp_dir,
+            zip_level,
             streams: TaskTracker::new(),
         }
     }
@@ -105,52 +104,67 @@ impl ExportHandler {
             () = stop.cancelled() => return Err(Failure::stopped()),
             rows = self.store.rows(job.query.clone(), &self.streams) => rows,
         };
-        let rows = rows.map_err(|error| of_store(&error))?;
-        let room = u64::from(MAX_SHEET_ROWS - u32::from(job.layout.header));
-        if rows.total() > room {
-            let detail = format!("{} rows, a sheet holds {room}", rows.total());
-            return Err(Failure::rejected(FailureCode::TooManyRows, detail));
-        }
-        Ok(rows)
+        rows.map_err(|error| of_store(&error))
     }
 
-    /// Writes on a thread of its own and uploads what it writes, at the same time.
-    async fn write(
-        &self,
-        job: &Job,
-        rows: Rows,
-        attempt: &Attempt,
-    ) -> Result<(Summary, Stored), Failure> {
+    /// Reads, presses, assembles and uploads, all at the same time.
+    async fn make(&self, job: &Job, rows: Rows, attempt: &Attempt) -> Result<Made, Failure> {
         let stop = attempt.stopped();
+        let in_zip = job.takes_several(rows.total())?;
         let (out, content) = pipe(Handle::current(), stop.clone());
         let (progress, mut told) = watch::channel(Progress {
             phase: Some("exporting".to_owned()),
             total_rows: Some(rows.total()),
+            total_is_estimate: rows.total_is_estimate(),
             ..Progress::default()
         });
         attempt.report(told.borrow().clone());
-        let sheet = SheetTask {
-            layout: job.layout.clone(),
+        let (sender, steps) = steps();
+        let feed = Feed {
             rows,
-            temp_dir: self.temp_dir.clone(),
+            cutter: Cutter::new(&job.layout),
+            press: Arc::new(Press::new(&job.layout, in_zip, self.zip_level)),
+            steps: sender,
+            stop: stop.clone(),
+        };
+        let assembly = Assembly {
+            layout: job.layout.clone(),
+            parts_of: in_zip.then(|| job.spec.clone()),
+            steps,
             out,
             progress,
             runtime: Handle::current(),
             stop: stop.clone(),
         };
-        let writing = tokio::task::spawn_blocking(move || sheet.run());
+        let assembling = tokio::task::spawn_blocking(move || assembly.run());
+        let (object_key, name) = (job.object_key(in_zip), job.file_name(in_zip));
+        let label = Label::new(&name);
         // Always to its end, which comes soon after `stop`, when the pipe breaks: an upload dropped
         // half way could still write after the attempt has cleaned up.
-        let uploading = self.storage.put(&job.object_key, content);
+        let uploading = self.storage.put(&object_key, &label, content);
         let telling = async {
             while told.changed().await.is_ok() {
                 attempt.report(told.borrow_and_update().clone());
             }
         };
-        let (written, stored, ()) = tokio::join!(writing, uploading, telling);
-        let written = written.unwrap_or_else(|panicked| Err(of_panic(panicked)));
-        joined(written, stored)
+        let (assembled, stored, (), ()) = tokio::join!(assembling, uploading, telling, feed.run());
+        let assembled = assembled.unwrap_or_else(|panicked| Err(of_panic(panicked)));
+        let (summary, stored) = joined(assembled, stored)?;
+        Ok(Made {
+            object_key,
+            name,
+            summary,
+            stored,
+        })
     }
+}
+
+/// A file that was made and lies in storage, unseen.
+struct Made {
+    object_key: String,
+    name: String,
+    summary: Summary,
+    stored: Stored,
 }
 
 /// The failure that came first: a broken upload breaks the writer, and the other way round.
@@ -166,11 +180,17 @@ fn joined(
 }
 
 /// What becomes visible with the finish.
-fn effects(spec: &ExportSpec, object_key: String, summary: Summary, stored: Stored) -> Effects {
+fn effects(made: Made) -> Effects {
+    let Made {
+        object_key,
+        name,
+        summary,
+        stored,
+    } = made;
     let file = NewArtifact {
         role: FileRole::Artifact,
         object_key,
-        name: spec.file_name.clone(),
+        name,
         size: stored.size,
         sha256: stored.sha256,
         rows: summary.rows,
@@ -188,6 +208,7 @@ fn effects(spec: &ExportSpec, object_key: String, summary: Summary, stored: Stor
         Box::pin(async move {
             let (file, progress, warnings) = &*writes;
             tx.publish(file).await?;
+            tx.rename(&file.name).await?;
             tx.count(progress, warnings).await
         })
     })
@@ -199,13 +220,13 @@ impl BizHandler for ExportHandler {
         let job = Job::read(attempt, &self.catalog)?;
         self.clear_earlier(attempt).await;
         let rows = self.open(&job, attempt.stopped()).await?;
-        let (summary, stored) = self.write(&job, rows, attempt).await?;
+        let made = self.make(&job, rows, attempt).await?;
         let dataset = job.spec.dataset.clone();
         metrics::counter!("quayside_exported_rows_total", "dataset" => dataset.clone())
-            .increment(summary.rows);
+            .increment(made.summary.rows);
         metrics::counter!("quayside_exported_bytes_total", "dataset" => dataset)
-            .increment(stored.size);
-        Ok(effects(&job.spec, job.object_key, summary, stored))
+            .increment(made.stored.size);
+        Ok(effects(made))
     }
 
     async fn clean_up(&self, attempt: &Attempt) {

@@ -7,14 +7,17 @@ use tabular::Layout;
 
 use crate::failure::of_fault;
 
+/// The most files in one archive.
+const MAX_PARTS: u64 = 10_000;
+
 /// One export, ready to run.
 #[derive(Debug)]
 pub(crate) struct Job {
     pub(crate) spec: ExportSpec,
     pub(crate) query: RowQuery,
     pub(crate) layout: Layout,
-    /// Where the file will lie.
-    pub(crate) object_key: String,
+    /// Where all files of the attempt lie.
+    prefix: String,
 }
 
 impl Job {
@@ -37,9 +40,44 @@ impl Job {
         Ok(Self {
             query: query.map_err(|fault| of_fault(&fault))?,
             layout: layout.map_err(|fault| of_fault(&fault))?,
-            object_key: format!("{prefix}/1.xlsx"),
+            prefix,
             spec,
         })
+    }
+
+    /// Whether so many rows take more than one file.
+    ///
+    /// # Errors
+    /// When they take more files than anybody can want in an archive.
+    pub(crate) fn takes_several(&self, rows: u64) -> Result<bool, Failure> {
+        let Some(most) = self.spec.options.rows_per_file else {
+            return Ok(false);
+        };
+        let files = rows.div_ceil(most.max(1));
+        if files > MAX_PARTS {
+            let detail = format!("{files} files of {most} rows, an archive takes {MAX_PARTS}");
+            return Err(Failure::rejected(FailureCode::TooManyRows, detail));
+        }
+        Ok(files > 1)
+    }
+
+    /// Where the file will lie, with its extension, so that a person finds his way.
+    pub(crate) fn object_key(&self, in_zip: bool) -> String {
+        let extension = if in_zip {
+            "zip"
+        } else {
+            self.spec.format.extension()
+        };
+        format!("{}/1.{extension}", self.prefix)
+    }
+
+    /// The name under which the user gets it.
+    pub(crate) fn file_name(&self, in_zip: bool) -> String {
+        if in_zip {
+            self.spec.zip_name()
+        } else {
+            self.spec.file_name.clone()
+        }
     }
 }
 

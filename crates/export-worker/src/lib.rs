@@ -2,14 +2,14 @@
 //!
 //! Owns [`ExportHandler`], the work itself, and [`start`], the process around it. Promises that a
 //! file is visible only by the fenced finish, under a path that holds the epoch; that memory does
-//! not grow with rows; that whichever way an attempt ends, its query, its temporary files and its
-//! upload end with it; and that what a killed one could not remove, the next one removes. Proven by
+//! not grow with rows; that whichever way an attempt ends, its query and its upload
+//! end with it; that it needs no temporary file; and that what a killed one could not remove, the next one removes. Proven by
 //! `tests/it/`.
 
 mod failure;
 mod handler;
 mod job;
-mod sheet;
+mod making;
 mod upload;
 mod wiring;
 

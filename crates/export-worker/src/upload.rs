@@ -66,11 +66,6 @@ impl PipeWriter {
         self.send(Piece::End)
     }
 
-    /// True when nobody reads any more.
-    pub(crate) fn is_broken(&self) -> bool {
-        self.pieces.is_closed()
-    }
-
     fn send(&self, piece: Piece) -> io::Result<()> {
         let sent = self.runtime.block_on(async {
             tokio::select! {

@@ -38,8 +38,6 @@ pub async fn start(process: Process) -> anyhow::Result<()> {
     } = process;
     let house = House::open(&settings)?;
     let lanes = house.export_lanes()?;
-    let temp_dir = settings.worker.temp_dir.clone();
-    std::fs::create_dir_all(&temp_dir).context("cannot make worker.temp_dir")?;
     AdminServer::start(
         settings.admin.listen,
         &lifecycle,
@@ -55,7 +53,7 @@ pub async fn start(process: Process) -> anyhow::Result<()> {
         bus,
         ringer,
     } = house;
-    let handler = ExportHandler::new(store.clone(), storage, catalog, temp_dir);
+    let handler = ExportHandler::new(store.clone(), storage, catalog, settings.export.zip_level);
     let handler = Arc::new(handler);
     let working = TaskTracker::new();
     let worker_name = format!("{name}@{}#{}", host(), std::process::id());

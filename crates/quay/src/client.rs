@@ -1,16 +1,22 @@
 //! The gateway over HTTP.
 
+mod address;
+mod answer;
+
 use std::time::Duration;
 
 use domain::ExportRequest;
-use reqwest::header::{HeaderMap, RETRY_AFTER};
+use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderValue, IF_RANGE, RANGE};
+use reqwest::redirect::Policy;
 use reqwest::{RequestBuilder, Response};
 use serde_json::Value;
-use url::{Host, Url};
+use url::Url;
+
+use address::{is_loopback, link, parse_base};
+use answer::{not_ours, retry_after};
 
 use crate::cli::{GatewayArgs, given};
-use crate::exit::{Exit, Failure, chain, root};
-use crate::problem;
+use crate::exit::{Failure, chain};
 use crate::wire::{Answered, Page};
 
 /// Longest wait for the gateway to take a connection.
@@ -19,8 +25,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Longest silence within an answer, a download's too.
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Most bytes of an answer that is not a file.
-const MAX_ANSWER_BYTES: usize = 16 << 20;
+/// Redirects that a download follows, at most. Nothing else is ever sent elsewhere.
+const MAX_REDIRECTS: usize = 3;
 
 /// A gateway and the right to ask it.
 pub(crate) struct Gateway {
@@ -47,6 +53,7 @@ impl Gateway {
         let mut http = reqwest::Client::builder()
             .connect_timeout(CONNECT_TIMEOUT)
             .read_timeout(READ_TIMEOUT)
+            .redirect(Policy::none())
             .user_agent(concat!("quay/", env!("CARGO_PKG_VERSION")));
         if is_loopback(&base) {
             http = http.no_proxy();
@@ -77,37 +84,83 @@ impl Gateway {
         self.task(self.http.get(self.at(&["tasks", id])?)).await
     }
 
-    pub(crate) async fn cancel(&self, id: &str) -> Result<Answered, Failure> {
-        Ok(self
-            .task(self.http.post(self.at(&["tasks", id, "cancel"])?))
-            .await?
-            .answered)
+    /// `POST /tasks/{id}/cancel` or `/retry`.
+    pub(crate) async fn change(&self, id: &str, verb: &str) -> Result<Answered, Failure> {
+        let call = self.http.post(self.at(&["tasks", id, verb])?);
+        Ok(self.task(call).await?.answered)
+    }
+
+    pub(crate) async fn delete(&self, id: &str) -> Result<(), Failure> {
+        let call = self.http.delete(self.at(&["tasks", id])?);
+        self.send(call).await.map(drop)
     }
 
     pub(crate) async fn list(&self, query: &[(&str, String)]) -> Result<Page, Failure> {
         let call = self.http.get(self.at(&["tasks"])?).query(query);
-        let answer = self.send(call).await?;
-        self.read(answer).await
+        self.read(self.send(call).await?).await
     }
 
-    /// The main file's bytes, as they come.
-    pub(crate) async fn download(&self, id: &str) -> Result<Response, Failure> {
-        self.send(self.http.get(self.at(&["tasks", id, "download"])?))
+    pub(crate) async fn attempts(&self, id: &str, cursor: Option<&str>) -> Result<Page, Failure> {
+        let call = self.http.get(self.at(&["tasks", id, "attempts"])?);
+        let cursor = cursor.map(|cursor| [("cursor", cursor)]);
+        self.read(self.send(call.query(&cursor.as_slice().concat())).await?)
             .await
     }
 
-    /// What to say when the connection broke in the middle of an answer.
-    pub(crate) fn broken(&self, error: &reqwest::Error) -> Failure {
-        let what = if error.is_timeout() {
-            "did not answer in time"
-        } else {
-            "cannot be reached"
+    pub(crate) async fn quotas(&self) -> Result<Page, Failure> {
+        let call = self.http.get(self.at(&["quotas"])?);
+        self.read(self.send(call).await?).await
+    }
+
+    /// The events of a task, or of all of one's own, after the one with that id; none where the
+    /// server has no such stream.
+    pub(crate) async fn events(
+        &self,
+        id: Option<&str>,
+        last_event_id: Option<&str>,
+    ) -> Result<Option<Response>, Failure> {
+        let url = match id {
+            Some(id) => self.at(&["tasks", id, "events"])?,
+            None => self.at(&["tasks", "events"])?,
         };
-        Failure::new(
-            Exit::Unavailable,
-            format!("the gateway at {} {what} ({})", self.base, root(error)),
-        )
-        .advise("Is the gateway up? On your own machine: ./dev up\nOther address: --url or QUAYSIDE_URL")
+        let mut call = self.http.get(url).header(ACCEPT, "text/event-stream");
+        if let Some(last) = last_event_id {
+            call = call.header("Last-Event-ID", last);
+        }
+        let answer = self.call(call).await?;
+        if matches!(answer.status().as_u16(), 404 | 405 | 406 | 501) {
+            return Ok(None);
+        }
+        let answer = self.accepted(answer).await?;
+        let kind = answer.headers().get(CONTENT_TYPE);
+        let is_stream = kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
+        Ok(Some(answer).filter(|_| is_stream))
+    }
+
+    /// The main file's bytes, as they come, from wherever the gateway sends us; with `rest` only
+    /// those from there on, if the file is still the one with that tag.
+    pub(crate) async fn download(
+        &self,
+        id: &str,
+        rest: Option<(u64, &HeaderValue)>,
+    ) -> Result<Response, Failure> {
+        let asking = |call: RequestBuilder| match rest {
+            Some((from, tag)) => call
+                .header(RANGE, format!("bytes={from}-"))
+                .header(IF_RANGE, tag),
+            None => call,
+        };
+        let url = self.at(&["tasks", id, "download"])?;
+        let mut answer = self.call(asking(self.http.get(url))).await?;
+        for _ in 0..MAX_REDIRECTS {
+            let Some(link) = link(&answer) else {
+                break;
+            };
+            // The link itself is the right to the file: the token is not for others to see.
+            let sent = asking(self.http.get(link.clone())).send().await;
+            answer = sent.map_err(|error| self.broken(&error.with_url(link)))?;
+        }
+        self.accepted(answer).await
     }
 
     async fn task(&self, call: RequestBuilder) -> Result<Polled, Failure> {
@@ -122,37 +175,13 @@ impl Gateway {
     }
 
     async fn send(&self, call: RequestBuilder) -> Result<Response, Failure> {
-        let answer = call
-            .bearer_auth(&self.token)
-            .send()
-            .await
-            .map_err(|error| self.broken(&error))?;
-        let status = answer.status();
-        if status.is_success() {
-            return Ok(answer);
-        }
-        let retry_after = retry_after(answer.headers());
-        let body = self.body(answer).await?;
-        Err(problem::failure(status.as_u16(), retry_after, &body))
+        let answer = self.call(call).await?;
+        self.accepted(answer).await
     }
 
-    async fn read<T: serde::de::DeserializeOwned>(&self, answer: Response) -> Result<T, Failure> {
-        let body = self.body(answer).await?;
-        serde_json::from_slice(&body).map_err(not_ours)
-    }
-
-    async fn body(&self, mut answer: Response) -> Result<Vec<u8>, Failure> {
-        let mut body = Vec::new();
-        while let Some(chunk) = answer.chunk().await.map_err(|error| self.broken(&error))? {
-            if body.len() + chunk.len() > MAX_ANSWER_BYTES {
-                return Err(Failure::new(
-                    Exit::Failed,
-                    "the server's answer is too long",
-                ));
-            }
-            body.extend_from_slice(&chunk);
-        }
-        Ok(body)
+    async fn call(&self, call: RequestBuilder) -> Result<Response, Failure> {
+        let call = call.bearer_auth(&self.token);
+        call.send().await.map_err(|error| self.broken(&error))
     }
 
     fn at(&self, path: &[&str]) -> Result<Url, Failure> {
@@ -164,39 +193,4 @@ impl Gateway {
             .extend(path);
         Ok(url)
     }
-}
-
-fn parse_base(text: &str) -> Result<Url, Failure> {
-    let wrong = |why: &str| {
-        Failure::usage(format!("{text:?} is no address of a gateway: {why}"))
-            .advise("It looks like http://127.0.0.1:8080; set it by --url or QUAYSIDE_URL.")
-    };
-    let url = Url::parse(text).map_err(|error| wrong(&error.to_string()))?;
-    match url.scheme() {
-        "http" | "https" if url.has_host() => Ok(url),
-        _ => Err(wrong("it must begin with http:// or https://")),
-    }
-}
-
-/// A proxy of the environment is not asked for what runs on this very machine.
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(ip)) => ip.is_loopback(),
-        Some(Host::Ipv6(ip)) => ip.is_loopback(),
-        None => false,
-    }
-}
-
-fn retry_after(headers: &HeaderMap) -> Option<u64> {
-    headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "shape of map_err")]
-fn not_ours(error: serde_json::Error) -> Failure {
-    Failure::new(
-        Exit::Failed,
-        format!("the server's answer is not understood: {error}"),
-    )
-    .advise("Is --url (QUAYSIDE_URL) really the address of a Quayside gateway?")
 }

@@ -1,6 +1,9 @@
 //! Saves a task's file: streamed into a temporary file beside its place, checked by size and
-//! SHA-256 against what the task says, then renamed. A download that breaks leaves nothing.
+//! SHA-256 against what the task says, then renamed. A download that breaks goes on where it broke,
+//! a few times, and leaves nothing when that does not help.
 
+mod place;
+mod source;
 mod target;
 
 use std::io::{self, Write};
@@ -16,15 +19,14 @@ use tokio::sync::mpsc;
 use crate::client::Gateway;
 use crate::exit::{Exit, Failure};
 use crate::wire::Task;
-use target::{ends_in_slash, parent, temporary};
+use place::place;
+use source::Source;
+use target::temporary;
 
 pub(crate) use target::Target;
 
 /// Pieces that wait between network and disk, at most.
 const WAITING_PIECES: usize = 16;
-
-/// Names tried beside one that is taken: `a.xlsx`, `a (1).xlsx`, …
-const MAX_NAMES: u32 = 1000;
 
 /// A file that lies where it was asked for.
 pub(crate) struct Saved {
@@ -39,30 +41,17 @@ pub(crate) async fn save(
     task: &Task,
     target: &Target,
 ) -> Result<Saved, Failure> {
-    let mut answer = gateway.download(&task.id).await?;
-    let place = place(&target.output, file_name(answer.headers()), task);
+    let hash = task.main_file().and_then(|file| file.sha256.as_deref());
+    let mut source = Source::open(gateway, &task.id, hash).await?;
+    let place = place(&target.output, file_name(source.headers()), task);
+    let cannot = |error: &dyn std::fmt::Display| {
+        let deed = format!("cannot save into {}", place.folder().display());
+        Failure::local(deed, error)
+    };
     let (pieces, received) = mpsc::channel::<Bytes>(WAITING_PIECES);
     let folder = place.folder().to_owned();
     let writer = tokio::task::spawn_blocking(move || write(&folder, received));
-    let streamed = loop {
-        match answer.chunk().await {
-            Ok(Some(piece)) => {
-                // The writer is gone when it failed; it says why itself.
-                if pieces.send(piece).await.is_err() {
-                    break Ok(());
-                }
-            }
-            Ok(None) => break Ok(()),
-            Err(error) => break Err(gateway.broken(&error)),
-        }
-    };
-    drop(pieces);
-    let cannot = |error: &dyn std::fmt::Display| {
-        Failure::local(
-            format!("cannot save into {}", place.folder().display()),
-            error,
-        )
-    };
+    let streamed = hand_on(&mut source, pieces).await;
     let written = writer.await.map_err(|error| cannot(&error))?;
     streamed?;
     let written = written.map_err(|error| {
@@ -74,6 +63,17 @@ pub(crate) async fn save(
         .keep(written.file, target.overwrite)
         .map_err(|error| cannot(&error))?;
     Ok(Saved { path, size })
+}
+
+/// Hands the bytes to the writer, until the end of either.
+async fn hand_on(source: &mut Source<'_>, pieces: mpsc::Sender<Bytes>) -> Result<(), Failure> {
+    while let Some(piece) = source.next().await? {
+        // The writer is gone when it failed; it says why itself.
+        if pieces.send(piece).await.is_err() {
+            break;
+        }
+    }
+    Ok(())
 }
 
 struct Written {
@@ -118,77 +118,6 @@ fn check(written: &Written, task: &Task) -> Result<(), Failure> {
         told.sha256.as_deref().unwrap_or("none")
     );
     Err(Failure::new(Exit::Failed, what).advise("Nothing was saved. Try again."))
-}
-
-/// Where the file is to lie.
-enum Place {
-    /// Exactly there.
-    File(PathBuf),
-    /// There under this name, or one like it that is free.
-    Folder(PathBuf, String),
-}
-
-fn place(output: &Path, named: Option<String>, task: &Task) -> Place {
-    if !output.is_dir() && !ends_in_slash(output) {
-        return Place::File(output.to_owned());
-    }
-    let listed = task.main_file().and_then(|file| harmless(&file.name));
-    let name = named
-        .or(listed)
-        .unwrap_or_else(|| format!("task-{}.xlsx", task.id));
-    Place::Folder(output.to_owned(), name)
-}
-
-impl Place {
-    fn folder(&self) -> &Path {
-        match self {
-            Self::Folder(folder, _) => folder,
-            Self::File(path) => parent(path),
-        }
-    }
-
-    fn keep(&self, file: NamedTempFile, overwrite: bool) -> io::Result<PathBuf> {
-        let readable = std::os::unix::fs::PermissionsExt::from_mode(0o644);
-        file.as_file().set_permissions(readable)?;
-        let (folder, name) = match self {
-            Self::File(path) => return put(file, path, overwrite),
-            Self::Folder(folder, name) if overwrite => return put(file, &folder.join(name), true),
-            Self::Folder(folder, name) => (folder, name),
-        };
-        let mut file = file;
-        for attempt in 0..MAX_NAMES {
-            let path = folder.join(numbered(name, attempt));
-            match file.persist_noclobber(&path) {
-                Ok(_) => return path.canonicalize(),
-                Err(taken) if taken.error.kind() == io::ErrorKind::AlreadyExists => {
-                    file = taken.file;
-                }
-                Err(other) => return Err(other.error),
-            }
-        }
-        Err(io::Error::new(
-            io::ErrorKind::AlreadyExists,
-            "too many files of that name",
-        ))
-    }
-}
-
-fn put(file: NamedTempFile, path: &Path, overwrite: bool) -> io::Result<PathBuf> {
-    let put = if overwrite {
-        file.persist(path)
-    } else {
-        file.persist_noclobber(path)
-    };
-    put.map_err(|error| error.error)?;
-    path.canonicalize()
-}
-
-fn numbered(name: &str, attempt: u32) -> String {
-    match (attempt, name.rsplit_once('.')) {
-        (0, _) => name.to_owned(),
-        (_, Some((stem, extension))) => format!("{stem} ({attempt}).{extension}"),
-        (_, None) => format!("{name} ({attempt})"),
-    }
 }
 
 /// The name in `Content-Disposition: …; filename*=UTF-8''…` (RFC 6266, RFC 8187).

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::process::ExitCode;
+use std::time::Duration;
 
 /// Exit codes. `quay --help` lists them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,7 +14,7 @@ pub enum Exit {
     Failed = 1,
     /// The command line is wrong. clap uses the same number.
     Usage = 2,
-    /// Gateway, database or broker cannot be reached or are unavailable; try later.
+    /// Gateway, database or broker cannot be reached, or take no more for now; try later.
     Unavailable = 3,
     /// The server refused (a 4xx answer); trying again unchanged does not help.
     Refused = 4,
@@ -29,8 +30,8 @@ Exit codes:
   0    done
   1    the task failed or was cancelled, or something broke on this machine
   2    the command line is wrong
-  3    gateway, database or broker cannot be reached or are unavailable: try later
-  4    refused by the server (4xx): trying again unchanged does not help
+  3    gateway, database or broker cannot be reached, or take no more for now: try later
+  4    refused by the server (4xx but 429): trying again unchanged does not help
   5    timed out while waiting: the work goes on
   130  interrupted: what was submitted goes on";
 
@@ -47,6 +48,7 @@ pub(crate) struct Failure {
     what: String,
     advice: Option<String>,
     code: Option<String>,
+    retry_after: Option<Duration>,
 }
 
 impl Failure {
@@ -56,6 +58,7 @@ impl Failure {
             what: what.into(),
             advice: None,
             code: None,
+            retry_after: None,
         }
     }
 
@@ -93,6 +96,21 @@ impl Failure {
     /// The code of the gateway's refusal; empty for every other failure.
     pub(crate) fn code(&self) -> &str {
         self.code.as_deref().unwrap_or_default()
+    }
+
+    /// Keeps when the gateway wants to be asked again.
+    pub(crate) fn after(mut self, retry_after: Option<Duration>) -> Self {
+        self.retry_after = retry_after;
+        self
+    }
+
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
+        self.retry_after
+    }
+
+    /// What happened, without what to do about it.
+    pub(crate) fn what(&self) -> &str {
+        &self.what
     }
 
     pub(crate) fn exit(&self) -> Exit {

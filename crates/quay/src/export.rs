@@ -1,12 +1,14 @@
 //! `quay export`: submit, and if asked wait and save.
 
 use std::io::Read;
+use std::path::Path;
 use std::time::Duration;
 
-use domain::{ExportRequest, TaskStatus};
+use clap::ValueEnum;
+use domain::ExportRequest;
 use serde_json::{Map, Value, json};
 
-use crate::cli::ExportArgs;
+use crate::cli::{ExportArgs, FormatWord, RowsArgs};
 use crate::client::Gateway;
 use crate::download::{self, Saved, Target};
 use crate::exit::{Exit, Failure};
@@ -20,13 +22,14 @@ use crate::wire::{Answered, Task};
 pub(crate) async fn run(args: &ExportArgs) -> Result<Exit, Failure> {
     let request = request(args)?;
     let gateway = Gateway::new(&args.gateway)?;
-    let target = args.output.as_deref();
+    let collect = &args.collect;
+    let target = collect.output.as_deref();
     let target = target
-        .map(|output| Target::prepare(output, args.overwrite))
+        .map(|output| Target::prepare(output, collect.overwrite))
         .transpose()
         .map_err(|failure| failure.also("Nothing was exported."))?;
     let submitted = gateway
-        .submit_export(&request, args.idempotency_key.as_deref())
+        .submit_export(&request, args.task.idempotency_key.as_deref())
         .await
         .map_err(|failure| what_there_is(failure, &args.dataset))?;
     let id = &submitted.task.id;
@@ -35,7 +38,7 @@ pub(crate) async fn run(args: &ExportArgs) -> Result<Exit, Failure> {
             "This export is already under way (task {id}); --force makes another."
         ));
     }
-    if !args.wait && target.is_none() && args.timeout.is_none() {
+    if !collect.wait && target.is_none() && collect.timeout.is_none() {
         if args.out.json {
             print_json(&submitted.json);
         } else {
@@ -45,7 +48,7 @@ pub(crate) async fn run(args: &ExportArgs) -> Result<Exit, Failure> {
     }
     let dataset = plain(&submitted.task.dataset);
     say(format_args!("Task {id}: exporting {dataset}"));
-    let timeout = args.timeout.map(Duration::from_secs);
+    let timeout = collect.timeout.map(Duration::from_secs);
     let ended = until_finished(&gateway, submitted, timeout).await?;
     finish(&gateway, ended, target.as_ref(), args.out.json).await
 }
@@ -69,14 +72,7 @@ async fn finish(
     as_json: bool,
 ) -> Result<Exit, Failure> {
     let Answered { task, mut json } = ended;
-    let has_file = match task.status {
-        TaskStatus::Success | TaskStatus::PartialSuccess => true,
-        TaskStatus::Failed
-        | TaskStatus::Cancelled
-        | TaskStatus::Pending
-        | TaskStatus::Processing => false,
-    };
-    if !has_file {
+    if !task.came_to_a_file() {
         if as_json {
             print_json(&json);
         }
@@ -136,26 +132,54 @@ pub(crate) fn summary(task: &Task, saved: Option<&Saved>) -> String {
 
 fn request(args: &ExportArgs) -> Result<ExportRequest, Failure> {
     let listed = |list: &[String]| (!list.is_empty()).then(|| list.to_vec());
-    let mut options = Map::new();
-    options.extend(
-        args.file_name
-            .as_ref()
-            .map(|name| ("file_name".to_owned(), json!(name))),
-    );
+    let options = options(args);
     Ok(ExportRequest {
         dataset: args.dataset.clone(),
-        columns: listed(&args.columns),
-        filters: filters(args)?,
-        sort: listed(&args.sort),
-        locale: args.locale.clone(),
-        timezone: args.timezone.clone(),
+        columns: listed(&args.rows.columns),
+        filters: filters(&args.rows)?,
+        sort: listed(&args.rows.sort),
+        format: format(args).map(|word| word.get_name().to_owned()),
+        locale: args.file.locale.clone(),
+        timezone: args.file.timezone.clone(),
+        queue: args.task.queue.clone(),
         options: (!options.is_empty()).then_some(options),
-        force: args.force.then_some(true),
-        ..ExportRequest::default()
+        force: args.task.force.then_some(true),
     })
 }
 
-fn filters(args: &ExportArgs) -> Result<Option<Map<String, Value>>, Failure> {
+/// The format that was asked for, or that the name of the file to save asks for.
+fn format(args: &ExportArgs) -> Option<clap::builder::PossibleValue> {
+    let file = args.collect.output.as_deref();
+    let file = file.filter(|path| !path.is_dir());
+    let ending = file.and_then(Path::extension);
+    let is_csv = ending.is_some_and(|ending| ending.eq_ignore_ascii_case("csv"));
+    let word = args.file.format.or(is_csv.then_some(FormatWord::Csv));
+    word.and_then(|word| word.to_possible_value())
+}
+
+/// Only what was said: the gateway knows what holds otherwise.
+fn options(args: &ExportArgs) -> Map<String, Value> {
+    let file = &args.file;
+    let said = [
+        ("file_name", file.file_name.as_ref().map(|name| json!(name))),
+        ("null_text", file.null_text.as_ref().map(|text| json!(text))),
+        ("header", file.no_header.then_some(json!(false))),
+        (
+            "guard_formulas",
+            file.no_guard_formulas.then_some(json!(false)),
+        ),
+        (
+            "rows_per_sheet",
+            file.rows_per_sheet.map(|rows| json!(rows)),
+        ),
+        ("rows_per_file", file.rows_per_file.map(|rows| json!(rows))),
+    ];
+    said.into_iter()
+        .filter_map(|(name, value)| value.map(|value| (name.to_owned(), value)))
+        .collect()
+}
+
+fn filters(args: &RowsArgs) -> Result<Option<Map<String, Value>>, Failure> {
     let Some(text) = &args.filters else {
         let filters = filters_from(&args.filter).map_err(|wrong| {
             Failure::usage(wrong.to_string()).advise("Examples: quay export --help")

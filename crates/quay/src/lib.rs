@@ -3,8 +3,9 @@
 //! It owns no rules: the gateway decides about exports and tasks, `store` and `bus` do the
 //! operators' work. It promises exit codes for scripts ([`Exit`]), machine-readable output on
 //! stdout with `--json`, progress on stderr, and errors that say what to do next. Shown by
-//! `tests/it/`: the words in `errors.rs`, the grammar of filters in `filters.rs`, the generated
-//! rows in `rows.rs` and `seed.rs`, and the whole way of an export in `house.rs`.
+//! `tests/it/`: the words in `help.rs` and `errors.rs`, the grammar of filters in `filters.rs`, the
+//! generated rows in `rows.rs` and `seed.rs`, what a task can be told in `verbs.rs` and `watch.rs`,
+//! broken connections in `network.rs`, and the whole way of an export in `walk.rs`.
 
 #![warn(clippy::print_stdout, clippy::print_stderr)] // all goes through `print`
 
@@ -12,20 +13,27 @@ mod broker;
 mod catalog;
 mod cli;
 mod client;
+mod completion;
+mod confirm;
 mod download;
 mod exit;
 mod export;
 mod filter;
 mod migrate;
+mod patience;
 mod print;
 mod problem;
+mod progress;
+mod quotas;
 mod seed;
+mod sse;
 mod table;
 mod tasks;
 mod text;
 mod token;
 mod topics;
 mod wait;
+mod watch;
 mod wire;
 
 use std::process::ExitCode;
@@ -84,11 +92,13 @@ async fn run_until_interrupted(cli: Cli) -> Result<Exit, exit::Failure> {
 async fn run(cli: Cli) -> Result<Exit, exit::Failure> {
     match cli.command {
         Command::Export(args) => export::run(&args).await,
-        Command::Tasks(command) => tasks::run(&command).await,
+        Command::Tasks(args) => tasks::run(&args.command).await,
+        Command::Quotas(args) => quotas::run(&args).await,
         Command::Seed(args) => seed::run(args).await,
         Command::Topics(cli::TopicsCommand::Create(args)) => topics::create(&args).await,
         Command::Migrate(args) => migrate::run(&args).await,
         Command::Token(args) => token::run(&args),
         Command::Broker(args) => broker::run(&args).await,
+        Command::Completion(args) => completion::run(&args),
     }
 }

@@ -30,3 +30,10 @@ pub(crate) fn say(line: impl Display) {
     // There is nobody left to be told.
     drop(writeln!(io::stderr(), "{line}"));
 }
+
+/// Prints a question to stderr, and stays on the line.
+pub(crate) fn ask(question: impl Display) {
+    let mut stderr = io::stderr();
+    // There is nobody left to be asked.
+    drop(write!(stderr, "{question}").and_then(|()| stderr.flush()));
+}

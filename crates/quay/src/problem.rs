@@ -1,5 +1,7 @@
 //! A refusal of the gateway (problem+json), put into words.
 
+use std::time::Duration;
+
 use serde::Deserialize;
 
 use crate::exit::{Exit, Failure};
@@ -34,7 +36,10 @@ fn advice(code: &str) -> Option<&'static str> {
         "forbidden" => "Your token's roles do not allow this; ask for one that names the role.",
         "dataset_not_found" => "Check the dataset's name: GET /api/v1/datasets lists them.",
         "file_expired" => "Export again: the file's time is over.",
-        "too_many_open_tasks" => "Wait for one of yours to end, or cancel one: quay tasks list",
+        "too_many_open_tasks" => {
+            "Wait for one of yours to end, or cancel one: quay tasks list\n\
+             Your limits: quay quotas"
+        }
         "idempotency_key_reused" => "Use a new --idempotency-key for a different export.",
         _ => return None,
     })
@@ -43,8 +48,8 @@ fn advice(code: &str) -> Option<&'static str> {
 /// Turns an answer that is no success into the failure to print.
 pub(crate) fn failure(status: u16, retry_after: Option<u64>, body: &[u8]) -> Failure {
     let exit = match status {
+        429 | 502..=504 => Exit::Unavailable,
         400..=499 => Exit::Refused,
-        502..=504 => Exit::Unavailable,
         _ => Exit::Failed,
     };
     let Ok(problem) = serde_json::from_slice::<Problem>(body) else {
@@ -80,4 +85,5 @@ pub(crate) fn failure(status: u16, retry_after: Option<u64>, body: &[u8]) -> Fai
     Failure::new(exit, format!("{sentence} [{status} {code}]"))
         .advise(lines.join("\n"))
         .coded(code)
+        .after(retry_after.map(Duration::from_secs))
 }

@@ -31,6 +31,17 @@ pub(crate) fn rate(rows: u64, time: std::time::Duration) -> u64 {
     u64::try_from(u128::from(rows) * 1000 / millis).unwrap_or(u64::MAX)
 }
 
+/// Seconds as a person counts them, rounded up: `90 s`, `12 min`, `3 h 5 min`.
+pub(crate) fn span(seconds: u64) -> String {
+    let minutes = seconds.div_ceil(60);
+    match (seconds, minutes / 60, minutes % 60) {
+        (0..120, ..) => format!("{seconds} s"),
+        (_, 0, minutes) => format!("{minutes} min"),
+        (_, hours, 0) => format!("{hours} h"),
+        (_, hours, minutes) => format!("{hours} h {minutes} min"),
+    }
+}
+
 /// An RFC 3339 time without fraction and zone letter: `2026-01-02 03:04:05`.
 pub(crate) fn moment(time: &str) -> String {
     time.get(..19)
@@ -64,5 +75,14 @@ mod tests {
             sizes,
             ["0 bytes", "999 bytes", "1.0 kB", "4.7 MB", "2.0 GB"]
         );
+    }
+
+    #[test]
+    fn a_span_is_never_shorter_than_it_is() {
+        let spans: Vec<_> = [0, 119, 121, 3_600, 3_601, 7_200]
+            .into_iter()
+            .map(span)
+            .collect();
+        assert_eq!(spans, ["0 s", "119 s", "3 min", "1 h", "1 h 1 min", "2 h"]);
     }
 }

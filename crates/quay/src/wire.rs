@@ -43,9 +43,23 @@ pub(crate) struct Task {
     pub(crate) finished_at: Option<String>,
     #[serde(default)]
     pub(crate) deduplicated: bool,
+    /// Rises with every change.
+    #[serde(default)]
+    pub(crate) version: u64,
 }
 
 impl Task {
+    /// Whether it ended in something that can be fetched.
+    pub(crate) fn came_to_a_file(&self) -> bool {
+        match self.status {
+            TaskStatus::Success | TaskStatus::PartialSuccess => true,
+            TaskStatus::Failed
+            | TaskStatus::Cancelled
+            | TaskStatus::Pending
+            | TaskStatus::Processing => false,
+        }
+    }
+
     /// The file that a download gives.
     pub(crate) fn main_file(&self) -> Option<&File> {
         let available = || {
@@ -68,8 +82,8 @@ pub(crate) struct Progress {
     pub(crate) done_rows: u64,
     pub(crate) failed_rows: u64,
     pub(crate) percent: Option<f64>,
-    pub(crate) rows_per_second: Option<f64>,
-    pub(crate) eta_seconds: Option<f64>,
+    pub(crate) rows_per_second: Option<u64>,
+    pub(crate) eta_seconds: Option<u64>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -100,4 +114,25 @@ pub(crate) struct File {
 pub(crate) struct Page {
     pub(crate) items: Vec<Value>,
     pub(crate) next_cursor: Option<String>,
+}
+
+/// One try at a task's row.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Attempt {
+    pub(crate) epoch: u64,
+    pub(crate) worker: Option<String>,
+    pub(crate) started_at: Option<String>,
+    pub(crate) finished_at: Option<String>,
+    pub(crate) outcome: Option<String>,
+    pub(crate) error_class: Option<String>,
+    pub(crate) error_text: Option<String>,
+}
+
+/// How much of something may be used, and is.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Quota {
+    pub(crate) name: String,
+    pub(crate) used: u64,
+    pub(crate) limit: Option<u64>,
+    pub(crate) resets_at: Option<String>,
 }

@@ -4,6 +4,7 @@
 //! Opening reaches for nothing, so a database or a Kafka that is away keeps no process from
 //! starting. Shown by `tests/it/house.rs` and by the binaries' own tests.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +16,7 @@ use secrecy::ExposeSecret;
 use store::{Store, StoreSettings};
 
 use crate::admin::Probe;
-use crate::settings::Settings;
+use crate::settings::{Settings, SourceSettings};
 use crate::storage::Storage;
 
 /// Pause between tries to reach a database that is away at the start, in seconds.
@@ -52,13 +53,14 @@ impl House {
         let url = settings.mysql.url.expose_secret().to_owned();
         let pool_size = usize::try_from(settings.mysql.pool_size)?;
         let store = Store::connect(StoreSettings { url, pool_size }).context("mysql")?;
+        let store = store.with_sources(sources(settings, &catalog)?);
         let bus = BusSettings {
             brokers: settings.kafka.brokers.clone(),
             delivery_timeout_ms: settings.kafka.delivery_timeout_ms.into(),
             client: settings.kafka.client.clone(),
         };
         let ringer = Ringer::new(&bus).context("kafka")?;
-        let storage = Storage::local(&settings.storage.root).context("storage.root")?;
+        let storage = Storage::open(&settings.storage).context("storage")?;
         Ok(Self {
             catalog: Arc::new(catalog),
             store,
@@ -111,8 +113,35 @@ impl House {
             let patience = Duration::from_millis(KAFKA_PROBE_MILLIS);
             async move { Ok(ringer.health(patience).await.map(drop)?) }
         });
-        vec![mysql, kafka]
+        let storage = self.storage.clone();
+        let storage = Probe::new("storage", move || {
+            let storage = storage.clone();
+            async move { Ok(storage.ping().await?) }
+        });
+        vec![mysql, kafka, storage]
     }
+}
+
+/// The servers that datasets may name.
+fn sources(settings: &Settings, catalog: &Catalog) -> anyhow::Result<BTreeMap<String, String>> {
+    let known = &settings.sources;
+    let named = catalog.iter().filter_map(|dataset| dataset.source.as_ref());
+    let unknown = named.filter(|source| !known.contains_key(&source.name));
+    let faults: Vec<DefinitionError> = unknown
+        .map(|source| {
+            let name = &source.name;
+            let reason = format!("source `{name}` is not in the settings (sources.{name}.url)");
+            DefinitionError::new(source.place.clone(), reason)
+        })
+        .collect();
+    if !faults.is_empty() {
+        return Err(told(&faults));
+    }
+    let url = |source: &SourceSettings| source.url.expose_secret().to_owned();
+    let urls = known
+        .iter()
+        .map(|(name, source)| (name.clone(), url(source)));
+    Ok(urls.collect())
 }
 
 /// Reads every `*.toml` of `directory`.

@@ -19,9 +19,10 @@ pub use house::{House, read_catalog};
 pub use lifecycle::{Ended, Lifecycle, Phase};
 pub use process::{Process, main};
 pub use settings::{
-    AdminSettings, AuthSettings, DatasetSettings, DefaultSettings, Environment, HttpSettings,
-    KafkaSettings, LifecycleSettings, LogFormat, MysqlSettings, Settings, SettingsError,
-    StorageSettings, TelemetrySettings, WorkerSettings,
+    AdminSettings, AuthSettings, DatasetSettings, DefaultSettings, Environment, EventSettings,
+    ExportSettings, HttpSettings, KafkaSettings, LifecycleSettings, LogFormat, MysqlSettings,
+    QuotaSettings, Settings, SettingsError, SourceSettings, StorageBackend, StorageSettings,
+    TelemetrySettings, WorkerSettings,
 };
-pub use storage::{ByteStream, Object, Storage, StorageError, Stored};
+pub use storage::{ByteStream, Label, Object, Storage, StorageError, Stored};
 pub use telemetry::Telemetry;

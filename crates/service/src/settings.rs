@@ -2,11 +2,12 @@
 //!
 //! Order: defaults in code, then the TOML file, then the environment
 //! (`QUAYSIDE__MYSQL__URL`, `QUAYSIDE__WORKER__LEASE_SECONDS`). An unknown key is refused by a
-//! sentence that names the key and where it stood; so is, by its key, a zero that makes no sense.
+//! sentence that names the key and where it stood; so is, by its key, a zero that makes no sense, and
+//! a place for files that lacks what it needs.
 //! Secrets have no default and never print: [`Settings::redacted`] is what goes to the log. Proven
 //! by `tests/it/settings.rs`.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -14,13 +15,15 @@ use serde::{Deserialize, Serialize};
 mod load;
 mod redact;
 mod sections;
+mod storage;
 
 pub use load::SettingsError;
 pub use sections::{
-    AdminSettings, AuthSettings, DatasetSettings, DefaultSettings, HttpSettings, KafkaSettings,
-    LifecycleSettings, LogFormat, MysqlSettings, StorageSettings, TelemetrySettings,
-    WorkerSettings,
+    AdminSettings, AuthSettings, DatasetSettings, DefaultSettings, EventSettings, ExportSettings,
+    HttpSettings, KafkaSettings, LifecycleSettings, LogFormat, MysqlSettings, QuotaSettings,
+    SourceSettings, TelemetrySettings, WorkerSettings,
 };
+pub use storage::{StorageBackend, StorageSettings};
 
 /// All settings of all binaries. Durations and sizes carry their unit in the name.
 #[derive(Clone, Default, Deserialize, Serialize)]
@@ -40,6 +43,10 @@ pub struct Settings {
     pub admin: AdminSettings,
     /// Who may come in.
     pub auth: AuthSettings,
+    /// How much may be open at once.
+    pub quotas: QuotaSettings,
+    /// Where else rows are read, by the name that datasets call it.
+    pub sources: BTreeMap<String, SourceSettings>,
     /// Where the dataset definitions lie.
     pub datasets: DatasetSettings,
     /// What holds when a request does not say.
@@ -48,6 +55,10 @@ pub struct Settings {
     pub telemetry: TelemetrySettings,
     /// How work is run.
     pub worker: WorkerSettings,
+    /// How files are made.
+    pub export: ExportSettings,
+    /// Live events.
+    pub events: EventSettings,
     /// How the process ends.
     pub lifecycle: LifecycleSettings,
 }
@@ -75,6 +86,9 @@ impl Settings {
                 "kafka.delivery_timeout_ms",
                 self.kafka.delivery_timeout_ms == 0,
             ),
+            ("storage.request_seconds", self.storage.request_seconds == 0),
+            ("storage.presign_seconds", self.storage.presign_seconds == 0),
+            ("storage.max_file_bytes", self.storage.max_file_bytes == 0),
             ("http.workers", self.http.workers == 0),
             ("worker.permits", worker.permits == 0),
             ("worker.lease_seconds", worker.lease_seconds == 0),
@@ -85,6 +99,13 @@ impl Settings {
             (
                 "worker.hard_deadline_seconds",
                 worker.hard_deadline_seconds == 0,
+            ),
+            ("events.poll_interval_ms", self.events.poll_interval_ms == 0),
+            ("events.keep_alive_ms", self.events.keep_alive_ms == 0),
+            ("events.streams_per_user", self.events.streams_per_user == 0),
+            (
+                "events.streams_per_process",
+                self.events.streams_per_process == 0,
             ),
             ("lifecycle.grace_seconds", self.lifecycle.grace_seconds == 0),
         ]

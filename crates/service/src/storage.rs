@@ -1,61 +1,34 @@
-//! Files by key, over `object_store`: today a local directory, later a bucket.
+//! Files by key, over `object_store`: in a local directory or in a bucket of an S3 server.
 //!
 //! A file becomes visible as a whole or not at all (multipart upload, completed at its end), it
 //! is hashed while it is written, off the async threads, and at most a few parts of it are in
 //! memory. Keys are relative, slash-separated and can never leave the root. Proven by
 //! `tests/it/storage.rs`.
 
+mod bucket;
+mod error;
+mod label;
+mod local;
 mod upload;
 
-use std::io::ErrorKind::{NotADirectory, NotFound};
 use std::ops::Range;
-use std::path::{Path as FilePath, PathBuf};
+use std::path::Path as FilePath;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::stream::BoxStream;
 use futures::{Stream, StreamExt, TryStreamExt};
-use object_store::local::LocalFileSystem;
 use object_store::path::Path;
-use object_store::{GetOptions, ObjectStore, ObjectStoreExt};
+use object_store::{Attributes, GetOptions, ObjectStore, ObjectStoreExt};
 
-use self::upload::Upload;
-
-/// Why storage did not do what was asked.
-#[derive(Debug, thiserror::Error)]
-pub enum StorageError {
-    /// No object has this key.
-    #[error("no object has the key {key}")]
-    NotFound {
-        /// The key.
-        key: String,
-    },
-    /// The key is empty, absolute, or holds `.`, `..` or forbidden characters.
-    #[error("{key:?} is not a key of an object")]
-    InvalidKey {
-        /// The key.
-        key: String,
-    },
-    /// What was to be stored could not be read.
-    #[error("the content to be stored could not be read")]
-    Content(#[source] std::io::Error),
-    /// Worth trying again later: network, full disk, I/O error.
-    #[error("storage is not available")]
-    Transient(#[source] object_store::Error),
-    /// Trying again will not help: permissions, an operation that is not supported.
-    #[error("storage refuses the operation")]
-    Permanent(#[source] object_store::Error),
-}
-
-impl StorageError {
-    /// Whether a later attempt may succeed.
-    pub fn is_transient(&self) -> bool {
-        match self {
-            Self::Transient(_) | Self::Content(_) => true,
-            Self::NotFound { .. } | Self::InvalidKey { .. } | Self::Permanent(_) => false,
-        }
-    }
-}
+use self::bucket::Bucket;
+pub use self::error::StorageError;
+pub use self::label::Label;
+use self::local::Directory;
+pub(crate) use self::upload::MAX_FILE_BYTES;
+use self::upload::{Target, Upload};
+use crate::settings::{StorageBackend, StorageSettings};
 
 /// What was stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,60 +61,96 @@ impl std::fmt::Debug for Object {
 }
 
 /// Where files lie; clones speak of the same place.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Storage {
-    store: Arc<LocalFileSystem>,
+    place: Place,
+    max_file_bytes: u64,
+}
+
+#[derive(Clone)]
+enum Place {
+    Local(Directory),
+    S3(Bucket),
+}
+
+impl std::fmt::Debug for Storage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Storage({})", self.store())
+    }
 }
 
 impl Storage {
-    /// Storage in the local directory `root`, which is created if need be.
-    pub fn local(root: &FilePath) -> Result<Self, StorageError> {
-        std::fs::create_dir_all(root).map_err(|e| StorageError::Permanent(of_disk(e)))?;
-        let store = LocalFileSystem::new_with_prefix(root).map_err(StorageError::Permanent)?;
+    /// Storage as the settings say. A local directory is created if need be; of a bucket nothing is
+    /// asked yet, so a server that is away keeps no process from starting.
+    ///
+    /// # Errors
+    /// When the directory cannot be made, or when `prefix` is no key.
+    pub fn open(settings: &StorageSettings) -> Result<Self, StorageError> {
+        let place = match settings.backend {
+            StorageBackend::Local => Place::Local(Directory::open(&settings.root)?),
+            StorageBackend::S3 => Place::S3(Bucket::open(settings)?),
+        };
         Ok(Self {
-            store: Arc::new(store.with_fsync(true)),
+            place,
+            max_file_bytes: settings.max_file_bytes,
         })
     }
 
-    /// Stores `content` under `key`, replacing what was there. Nothing is visible, and nothing
-    /// is left behind, when the content or the storage fails half way; what a crash leaves,
-    /// [`Storage::delete_prefix`] removes. One upload to a key at a time.
-    pub async fn put<S>(&self, key: &str, content: S) -> Result<Stored, StorageError>
+    /// Storage in the local directory `root`, as [`Storage::open`].
+    ///
+    /// # Errors
+    /// When the directory cannot be made.
+    pub fn local(root: &FilePath) -> Result<Self, StorageError> {
+        Self::open(&StorageSettings {
+            root: root.to_owned(),
+            ..StorageSettings::default()
+        })
+    }
+
+    /// Stores `content` under `key`, replacing what was there. What whoever downloads it shall know
+    /// of it says `label`: kept by a bucket, not by a local directory. To be run to its end: that of
+    /// the content, which may fail. One upload to a key at a time.
+    ///
+    /// # Errors
+    /// When the content or the storage fails half way, or when the content is too large. Nothing is
+    /// visible then and nothing left behind, unless storage went away without an answer to its last
+    /// request; that, and what a crash leaves, [`Storage::delete_prefix`] removes.
+    pub async fn put<S>(
+        &self,
+        key: &str,
+        label: &Label<'_>,
+        content: S,
+    ) -> Result<Stored, StorageError>
     where
         S: Stream<Item = std::io::Result<Bytes>> + Send,
     {
-        let path = parse(key)?;
-        let file = self.on_disk(key, &path)?;
-        let begun = self.store.put_multipart(&path).await;
-        let mut upload = Upload::new(begun.map_err(|e| classify(key, e))?);
-        let written = write_all(key, &mut upload, content).await;
-        // An upload whose completion failed cannot be aborted any more, which is not the news.
-        if written.is_err()
-            && upload.abort().await.is_err()
-            && let Err(error) = remove(key, move || remove_staged(&file)).await
-        {
-            let error = &error as &dyn std::error::Error;
-            tracing::warn!(error, "parts of a failed upload may be left behind");
+        let target = Target {
+            store: self.store(),
+            path: self.locate(key)?,
+            attributes: self.attributes(label),
+        };
+        let path = target.path.clone();
+        let mut upload = Upload::new(key, target, self.max_file_bytes);
+        let stored = upload.run(content).await;
+        if stored.is_err() {
+            self.give_up(key, &path, upload).await;
         }
-        written
+        stored
     }
 
     /// Reads the object at `key`: all of it, or the bytes of `range` (clipped to its end).
     pub async fn get(&self, key: &str, range: Option<Range<u64>>) -> Result<Object, StorageError> {
-        let path = parse(key)?;
+        let path = self.locate(key)?;
         let options = GetOptions {
             range: range.map(Into::into),
             ..GetOptions::default()
         };
-        let got = self
-            .store
-            .get_opts(&path, options)
-            .await
-            .map_err(|e| classify(key, e))?;
+        let got = self.store().get_opts(&path, options).await;
+        let got = got.map_err(|e| StorageError::of(key, e))?;
         let (size, range, key) = (got.meta.size, got.range.clone(), key.to_owned());
         let stream = got
             .into_stream()
-            .map_err(move |e| classify(&key, e))
+            .map_err(move |e| StorageError::of(&key, e))
             .boxed();
         Ok(Object {
             size,
@@ -150,88 +159,106 @@ impl Storage {
         })
     }
 
+    /// An address from which whoever has it can download the object at `key` for a while, without
+    /// asking us, under the name and type of its label. It ends with the shortest of `longest` and
+    /// the setting `storage.presign_seconds`. It is a secret: not for logs. None when storage offers
+    /// none: a local directory, or `storage.presign` is not set. Whether the object exists is not
+    /// looked at.
+    pub async fn presigned(
+        &self,
+        key: &str,
+        longest: Duration,
+    ) -> Result<Option<String>, StorageError> {
+        let path = self.locate(key)?;
+        match &self.place {
+            Place::Local(_) => Ok(None),
+            Place::S3(bucket) => bucket.presigned(key, &path, longest).await,
+        }
+    }
+
     /// Deletes the object at `key`; one that is not there is deleted already.
     pub async fn delete(&self, key: &str) -> Result<(), StorageError> {
-        let path = parse(key)?;
-        match self.store.delete(&path).await.map_err(|e| classify(key, e)) {
+        let path = self.locate(key)?;
+        let deleted = self.store().delete(&path).await;
+        match deleted.map_err(|e| StorageError::of(key, e)) {
             Ok(()) | Err(StorageError::NotFound { .. }) => Ok(()),
             Err(error) => Err(error),
         }
     }
 
-    /// Deletes everything below `prefix` (whole path segments): objects, and what uploads that a
-    /// crash cut off left behind. What is not there is deleted already.
+    /// Deletes everything below `prefix` (whole path segments): objects, and in a local directory
+    /// what uploads that a crash cut off left behind (in a bucket its own rule for incomplete uploads
+    /// does that). What is not there is deleted already.
     pub async fn delete_prefix(&self, prefix: &str) -> Result<(), StorageError> {
-        // A key that parses has no `..`, and `remove_dir_all` follows no link.
-        let directory = self.on_disk(prefix, &parse(prefix)?)?;
-        remove(prefix, move || std::fs::remove_dir_all(directory)).await
+        let path = self.locate(prefix)?;
+        match &self.place {
+            Place::Local(directory) => directory.remove_below(prefix, &path).await,
+            Place::S3(bucket) => bucket.remove_below(prefix, &path).await,
+        }
     }
 
-    /// The names right below `prefix` that have something below them, be it only an upload that a
-    /// crash cut off.
+    /// The names right below `prefix` that have something below them, be it only (in a local
+    /// directory) an upload that a crash cut off.
     pub async fn directories(&self, prefix: &str) -> Result<Vec<String>, StorageError> {
-        let path = parse(prefix)?;
-        let listed = self.store.list_with_delimiter(Some(&path)).await;
-        let below = listed.map_err(|e| classify(prefix, e))?.common_prefixes;
+        let path = self.locate(prefix)?;
+        let listed = self.store().list_with_delimiter(Some(&path)).await;
+        let below = listed
+            .map_err(|e| StorageError::of(prefix, e))?
+            .common_prefixes;
         Ok(below
             .iter()
             .filter_map(|path| path.filename().map(str::to_owned))
             .collect())
     }
 
-    fn on_disk(&self, key: &str, path: &Path) -> Result<PathBuf, StorageError> {
-        self.store
-            .path_to_filesystem(path)
-            .map_err(|e| classify(key, e))
-    }
-}
-
-async fn write_all<S>(key: &str, upload: &mut Upload, content: S) -> Result<Stored, StorageError>
-where
-    S: Stream<Item = std::io::Result<Bytes>> + Send,
-{
-    let mut content = std::pin::pin!(content);
-    while let Some(bytes) = content.next().await {
-        let bytes = bytes.map_err(StorageError::Content)?;
-        upload.write(bytes).await.map_err(|e| classify(key, e))?;
-    }
-    upload.finish().await.map_err(|e| classify(key, e))
-}
-
-/// Removes from the local disk, off the async threads. What is not there is removed already.
-async fn remove<F>(key: &str, work: F) -> Result<(), StorageError>
-where
-    F: FnOnce() -> std::io::Result<()> + Send + 'static,
-{
-    let done = tokio::task::spawn_blocking(work).await;
-    match done.map_err(|e| classify(key, e.into()))? {
-        Err(error) if matches!(error.kind(), NotFound | NotADirectory) => Ok(()),
-        removed => removed.map_err(|e| StorageError::Transient(of_disk(e))),
-    }
-}
-
-/// Removes what an upload to `file` that could not be completed left beside it. object_store names
-/// it `file#1`, `file#2`, …
-fn remove_staged(file: &FilePath) -> std::io::Result<()> {
-    let (Some(directory), Some(name)) = (file.parent(), file.file_name()) else {
-        return Ok(());
-    };
-    let staged = format!("{}#", name.to_string_lossy());
-    for entry in std::fs::read_dir(directory)? {
-        let entry = entry?;
-        let number = entry.file_name();
-        let number = number.to_str().and_then(|name| name.strip_prefix(&staged));
-        if number.is_some_and(|number| number.parse::<u32>().is_ok()) {
-            std::fs::remove_file(entry.path())?;
+    /// Whether storage can be reached. Asks for it, so its cost is that of one small request.
+    ///
+    /// # Errors
+    /// The reason why not; it holds no secret.
+    pub async fn ping(&self) -> Result<(), StorageError> {
+        match &self.place {
+            Place::Local(directory) => directory.ping().await,
+            Place::S3(bucket) => bucket.ping().await,
         }
     }
-    Ok(())
-}
 
-fn of_disk(source: std::io::Error) -> object_store::Error {
-    object_store::Error::Generic {
-        store: "local directory",
-        source: Box::new(source),
+    fn store(&self) -> Arc<dyn ObjectStore> {
+        match &self.place {
+            Place::Local(directory) => directory.store.clone(),
+            Place::S3(bucket) => bucket.store.clone(),
+        }
+    }
+
+    /// The path of `key`, which cannot lead out of the root or the prefix.
+    fn locate(&self, key: &str) -> Result<Path, StorageError> {
+        let path = parse(key)?;
+        Ok(match &self.place {
+            Place::Local(_) => path,
+            Place::S3(bucket) => bucket.locate(&path),
+        })
+    }
+
+    /// A local directory refuses attributes.
+    fn attributes(&self, label: &Label<'_>) -> Attributes {
+        match &self.place {
+            Place::Local(_) => Attributes::new(),
+            Place::S3(bucket) => bucket.attributes(label),
+        }
+    }
+
+    /// Removes what an upload that failed has sent.
+    async fn give_up(&self, key: &str, path: &Path, upload: Upload<'_>) {
+        let aborted = upload.abort().await;
+        let removed = match (&self.place, aborted) {
+            (_, Ok(())) => Ok(()),
+            // A completion that failed cannot be aborted any more, which is not the news.
+            (Place::Local(directory), Err(_)) => directory.remove_staged(key, path).await,
+            (Place::S3(_), Err(error)) => Err(StorageError::of_upload(key, error)),
+        };
+        if let Err(error) = removed {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(error, "parts of a failed upload may be left behind");
+        }
     }
 }
 
@@ -242,20 +269,5 @@ fn parse(key: &str) -> Result<Path, StorageError> {
         Ok(_) | Err(_) => Err(StorageError::InvalidKey {
             key: key.to_owned(),
         }),
-    }
-}
-
-fn classify(key: &str, error: object_store::Error) -> StorageError {
-    use object_store::Error;
-    match error {
-        Error::NotFound { .. } => StorageError::NotFound {
-            key: key.to_owned(),
-        },
-        Error::InvalidPath { .. } => StorageError::InvalidKey {
-            key: key.to_owned(),
-        },
-        Error::Generic { .. } | Error::JoinError { .. } => StorageError::Transient(error),
-        // The enum is not ours and may grow; what is left is never mended by another try.
-        _ => StorageError::Permanent(error),
     }
 }

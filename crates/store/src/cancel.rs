@@ -70,7 +70,7 @@ impl Store {
     }
 }
 
-async fn rows_of(
+pub(crate) async fn rows_of(
     connection: &mut Connection,
     tenant: &str,
     task: TaskId,

@@ -9,7 +9,7 @@
 use std::time::{Duration, Instant};
 
 use diesel_async::pooled_connection::deadpool::Object;
-use diesel_async::{AnsiTransactionManager, TransactionManager};
+use diesel_async::{AnsiTransactionManager, SimpleAsyncConnection, TransactionManager};
 
 use crate::Store;
 use crate::error::StoreError;
@@ -30,12 +30,18 @@ const TRY_SECONDS: u64 = 20;
 pub(crate) enum Op {
     SubmitExport,
     ReadTask,
+    ReadTasks,
+    Standings,
     ListTasks,
     ClaimRung,
     ClaimDue,
     Heartbeat,
     Settle,
     Cancel,
+    Retry,
+    Delete,
+    ReadAttempts,
+    ReadQuota,
     Announce,
     Retract,
     Sweep,
@@ -48,18 +54,30 @@ impl Op {
         match self {
             Self::SubmitExport => "submit_export",
             Self::ReadTask => "read_task",
+            Self::ReadTasks => "read_tasks",
+            Self::Standings => "standings",
             Self::ListTasks => "list_tasks",
             Self::ClaimRung => "claim_rung",
             Self::ClaimDue => "claim_due",
             Self::Heartbeat => "heartbeat",
             Self::Settle => "settle",
             Self::Cancel => "cancel",
+            Self::Retry => "retry",
+            Self::Delete => "delete",
+            Self::ReadAttempts => "read_attempts",
+            Self::ReadQuota => "read_quota",
             Self::Announce => "announce",
             Self::Retract => "retract",
             Self::Sweep => "sweep",
             Self::DeadLetter => "dead_letter",
             Self::Ping => "ping",
         }
+    }
+
+    /// Whether its reads without a lock see what others have not committed: quotas are exact by it
+    /// (quota.rs).
+    const fn counts_the_uncommitted(self) -> bool {
+        matches!(self, Self::SubmitExport | Self::Retry)
     }
 }
 
@@ -111,7 +129,7 @@ impl Store {
         let began = Instant::now();
         let mut tried = 1;
         let done = loop {
-            match self.try_once(body.clone()).await {
+            match self.try_once(op, body.clone()).await {
                 Err(StoreError::Contended(_)) if tried < MAX_TRIES => {
                     metrics::counter!("quayside_store_retries_total", "op" => op.as_str())
                         .increment(1);
@@ -131,7 +149,7 @@ impl Store {
         done
     }
 
-    async fn try_once<T, F>(&self, body: F) -> Result<T, StoreError>
+    async fn try_once<T, F>(&self, op: Op, body: F) -> Result<T, StoreError>
     where
         for<'c> F: AsyncFnOnce(&'c mut Connection) -> Result<T, StoreError>
             + Body<&'c mut Connection, Result<T, StoreError>, Fut: Send>
@@ -144,7 +162,7 @@ impl Store {
         // The one place where a transaction may be cut off: its connection goes with it.
         let tried = tokio::time::timeout(
             bound,
-            in_transaction(&mut connection, body, &mut committing),
+            in_transaction(&mut connection, op, body, &mut committing),
         );
         let done = match tried.await {
             Ok(done) => done,
@@ -167,6 +185,7 @@ impl Store {
 
 async fn in_transaction<T, F>(
     connection: &mut Connection,
+    op: Op,
     body: F,
     committing: &mut bool,
 ) -> Result<T, StoreError>
@@ -176,6 +195,11 @@ where
         + Send,
     T: Send,
 {
+    if op.counts_the_uncommitted() {
+        // Holds for the next transaction alone.
+        let isolation = "SET TRANSACTION ISOLATION LEVEL READ UNCOMMITTED";
+        connection.batch_execute(isolation).await?;
+    }
     AnsiTransactionManager::begin_transaction(connection).await?;
     match body(connection).await {
         Ok(value) => {

@@ -98,6 +98,20 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// Calls the task as its file is called, which is known for sure only at the end.
+    ///
+    /// # Errors
+    /// [`StoreError`] from the database; [`StoreError::Corrupt`] when the row has no task.
+    pub async fn rename(&mut self, name: &str) -> Result<(), StoreError> {
+        let task = self.task()?;
+        sql_query("UPDATE task SET name = ? WHERE id = ?")
+            .bind::<Text, _>(name)
+            .bind::<Unsigned<BigInt>, _>(task.0)
+            .execute(self.connection)
+            .await?;
+        Ok(())
+    }
+
     /// Writes the task's last counts and warnings.
     ///
     /// # Errors

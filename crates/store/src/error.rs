@@ -3,6 +3,8 @@
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 use thiserror::Error;
 
+use crate::quota::Quota;
+
 /// A failure at the database.
 #[derive(Debug, Error)]
 pub enum StoreError {
@@ -50,6 +52,7 @@ impl StoreError {
             Self::UnknownCommit(_) => "unknown_commit",
             Self::Fenced => "fenced",
             Self::Duplicate(_) => "duplicate",
+            Self::Refused(_) if Quota::reached(self).is_some() => "quota",
             Self::Refused(_) => "refused",
             Self::Corrupt(_) => "corrupt",
         }

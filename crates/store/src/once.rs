@@ -8,15 +8,17 @@ use diesel::prelude::QueryableByName;
 use diesel::sql_query;
 use diesel::sql_types::{BigInt, Bool, Text, Unsigned};
 use diesel_async::RunQueryDsl;
-use domain::{TaskId, Tenant, UserId};
+use domain::{Task, TaskId, Tenant, UserId};
 
 use crate::Store;
 use crate::door::Op;
 use crate::error::StoreError;
 use crate::fragment::after;
 use crate::pool::Connection;
+use crate::quota::{OpenTaskLimits, Quota};
 use crate::row::Id;
-use crate::submit::{NewExport, Submitted};
+use crate::submit::{Accepted, NewExport};
+use crate::task::load;
 
 /// What a client's key of this call is remembered under.
 const ROUTE: &str = "POST /exports";
@@ -45,20 +47,25 @@ const KEEP_KEYS_SECONDS: u64 = 24 * 3_600;
 const FIND_TRIES: u32 = 3;
 
 /// What became of a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Submission {
     /// Accepted; to be rung now.
-    New(Submitted),
-    /// The key was used for the same request before: that task.
-    Replayed(TaskId),
+    New(Box<Accepted>),
+    /// The key was used for the same request before: that task as it stands now. It may have been
+    /// deleted since, and is told all the same: a request that is repeated late must not be run
+    /// again.
+    Replayed(Box<Task>),
     /// The same request is still open: that task.
-    Open(TaskId),
+    Open(Box<Task>),
     /// The key was used for another request.
     KeyReused,
+    /// One open task too many.
+    TooManyOpen(Quota),
 }
 
 impl Store {
-    /// Accepts an export unless an earlier request makes it a repetition.
+    /// Accepts an export unless an earlier request makes it a repetition, or it would be one open
+    /// task too many. A repetition is told whatever the limits are.
     ///
     /// # Errors
     /// As [`Store::submit_export`].
@@ -66,11 +73,16 @@ impl Store {
         &self,
         export: NewExport,
         once: Once,
+        limits: OpenTaskLimits,
     ) -> Result<Submission, StoreError> {
         for _ in 0..FIND_TRIES {
-            match self.submit(export.clone(), once.clone()).await {
+            match self.submit(export.clone(), once.clone(), limits).await {
+                Ok(accepted) => return Ok(Submission::New(Box::new(accepted))),
                 Err(StoreError::Duplicate(_)) => {}
-                submitted => return submitted.map(Submission::New),
+                Err(error) => {
+                    let quota = Quota::reached(&error).ok_or(error)?;
+                    return Ok(Submission::TooManyOpen(quota));
+                }
             }
             if let Some(found) = self.find_first(&export, once.clone()).await? {
                 return Ok(found);
@@ -88,19 +100,25 @@ impl Store {
     ) -> Result<Option<Submission>, StoreError> {
         let (tenant, user) = (export.tenant.clone(), export.user.clone());
         self.transact(
-            Op::SubmitExport,
+            Op::ReadTask,
             async move |connection: &mut Connection| match once {
                 Once::Always => Ok(None),
                 Once::Key { key, request_hash } => {
-                    let first = find_key(connection, &tenant, &user, &key).await?;
-                    Ok(first.map(|first| match first.request_hash == request_hash {
-                        true => Submission::Replayed(TaskId(first.task_id)),
-                        false => Submission::KeyReused,
-                    }))
+                    let Some(first) = find_key(connection, &tenant, &user, &key).await? else {
+                        return Ok(None);
+                    };
+                    if first.request_hash != request_hash {
+                        return Ok(Some(Submission::KeyReused));
+                    }
+                    let task = load(connection, &tenant, TaskId(first.task_id)).await?;
+                    Ok(task.map(|task| Submission::Replayed(Box::new(task))))
                 }
                 Once::WhileOpen(hash) => {
-                    let open = find_open(connection, &tenant, &user, &hash).await?;
-                    Ok(open.map(Submission::Open))
+                    let Some(open) = find_open(connection, &tenant, &user, &hash).await? else {
+                        return Ok(None);
+                    };
+                    let task = load(connection, &tenant, open).await?;
+                    Ok(task.map(|task| Submission::Open(Box::new(task))))
                 }
             },
         )
@@ -108,16 +126,16 @@ impl Store {
     }
 }
 
+/// Takes the key, or waits for whoever is about to. Its task is named later in the transaction.
 pub(crate) async fn insert_key(
     connection: &mut Connection,
     export: &NewExport,
     key: &str,
     request_hash: &str,
-    task: TaskId,
 ) -> Result<(), StoreError> {
     sql_query(format!(
         "INSERT INTO idempotency (tenant, created_by, route, idempotency_key, request_hash, \
-         task_id, expires_at) VALUES (?, ?, ?, ?, ?, ?, {})",
+         task_id, expires_at) VALUES (?, ?, ?, ?, ?, 0, {})",
         after(Duration::from_secs(KEEP_KEYS_SECONDS))
     ))
     .bind::<Text, _>(export.tenant.as_str())
@@ -125,7 +143,25 @@ pub(crate) async fn insert_key(
     .bind::<Text, _>(ROUTE)
     .bind::<Text, _>(key)
     .bind::<Text, _>(request_hash)
-    .bind::<Unsigned<BigInt>, _>(task.0)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// The key's task is the one that was inserted last.
+pub(crate) async fn name_inserted_task(
+    connection: &mut Connection,
+    export: &NewExport,
+    key: &str,
+) -> Result<(), StoreError> {
+    sql_query(
+        "UPDATE idempotency SET task_id = LAST_INSERT_ID() \
+         WHERE tenant = ? AND created_by = ? AND route = ? AND idempotency_key = ?",
+    )
+    .bind::<Text, _>(export.tenant.as_str())
+    .bind::<Text, _>(export.user.as_str())
+    .bind::<Text, _>(ROUTE)
+    .bind::<Text, _>(key)
     .execute(connection)
     .await?;
     Ok(())

@@ -1,5 +1,6 @@
 //! The pool: connections with checked session settings, on the runtime that made the store.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -44,6 +45,8 @@ pub struct Store {
     pool: Pool<Connection>,
     pub(crate) runtime: Handle,
     pub(crate) settings: Arc<StoreSettings>,
+    /// Where else rows are read, by name (rows.rs). Never printed.
+    pub(crate) sources: Arc<BTreeMap<String, String>>,
 }
 
 impl Store {
@@ -68,6 +71,7 @@ impl Store {
             pool,
             runtime: Handle::current(),
             settings: Arc::new(settings),
+            sources: Arc::default(),
         })
     }
 

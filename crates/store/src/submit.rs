@@ -7,16 +7,18 @@ use diesel::prelude::QueryableByName;
 use diesel::sql_query;
 use diesel::sql_types::{BigInt, Integer, Nullable, Text, Unsigned};
 use diesel_async::RunQueryDsl;
-use domain::{BizId, CompensateBizId, Lane, LeaseEpoch, Rung, TaskId, Tenant, UserId};
+use domain::{BizId, CompensateBizId, Lane, LeaseEpoch, Rung, Task, TaskId, Tenant, UserId};
 use uuid::Uuid;
 
 use crate::Store;
 use crate::door::Op;
 use crate::error::StoreError;
 use crate::fragment::after;
-use crate::once::{Once, insert_key};
+use crate::once::{Once, insert_key, name_inserted_task};
 use crate::pool::Connection;
-use crate::row::Id;
+use crate::quota::{self, OpenTaskLimits};
+use crate::task::{TASK, load};
+use crate::task_row::TaskRow;
 
 /// The biz type of exports.
 pub const EXPORT: &str = "EXPORT";
@@ -59,31 +61,47 @@ pub struct Submitted {
     pub rung: Rung,
 }
 
+/// What was accepted, as it was stored, and the ring to send now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Accepted {
+    /// The user's task.
+    pub task: Task,
+    /// Its row: born announced, rung by the caller right after this.
+    pub rung: Rung,
+}
+
 impl Store {
-    /// Accepts an export: durable when this returns. After an unknown COMMIT the row is looked for
-    /// by the token that is its `biz_id`, so an error means that nothing was accepted.
+    /// Accepts an export, however many are open: durable when this returns. After an unknown COMMIT
+    /// the row is looked for by the token that is its `biz_id`, so an error means that nothing was
+    /// accepted.
     ///
     /// # Errors
     /// [`StoreError`]; nothing was accepted, unless the database stays away during the look, too:
     /// then [`StoreError::UnknownCommit`].
     pub async fn submit_export(&self, export: NewExport) -> Result<Submitted, StoreError> {
-        self.submit(export, Once::Always).await
+        let limits = OpenTaskLimits::default();
+        let accepted = self.submit(export, Once::Always, limits).await?;
+        Ok(Submitted {
+            task: accepted.task.id,
+            rung: accepted.rung,
+        })
     }
 
     pub(crate) async fn submit(
         &self,
         export: NewExport,
         once: Once,
-    ) -> Result<Submitted, StoreError> {
+        limits: OpenTaskLimits,
+    ) -> Result<Accepted, StoreError> {
         let token = BizId::parse(Uuid::new_v4().simple().to_string())?;
-        let submitted = self
-            .insert_export(export.clone(), once, token.clone())
-            .await;
-        let Err(StoreError::UnknownCommit(cause)) = submitted else {
-            return submitted;
+        let tenant = export.tenant.clone();
+        let inserting = self.insert_export(export, once, limits, token.clone());
+        let cause = match inserting.await {
+            Err(StoreError::UnknownCommit(cause)) => cause,
+            done => return done,
         };
-        match self.find_export(export.tenant, token).await {
-            Ok(Some(submitted)) => Ok(submitted),
+        match self.find_export(tenant, token).await {
+            Ok(Some(accepted)) => Ok(accepted),
             Ok(None) => Err(StoreError::Unavailable(cause)),
             Err(_) => Err(StoreError::UnknownCommit(cause)),
         }
@@ -93,23 +111,23 @@ impl Store {
         &self,
         export: NewExport,
         once: Once,
+        limits: OpenTaskLimits,
         token: BizId,
-    ) -> Result<Submitted, StoreError> {
+    ) -> Result<Accepted, StoreError> {
         self.transact(
             Op::SubmitExport,
             async move |connection: &mut Connection| {
-                let task = insert_task(connection, &export, &once).await?;
+                // First of all: who repeats a request waits here, before it counts as an open task.
                 if let Once::Key { key, request_hash } = &once {
-                    insert_key(connection, &export, key, request_hash, task).await?;
+                    insert_key(connection, &export, key, request_hash).await?;
                 }
-                let id = insert_row(connection, &export, &token, task).await?;
-                Ok(Submitted {
-                    task,
-                    rung: Rung {
-                        id,
-                        epoch: LeaseEpoch(0),
-                    },
-                })
+                insert_task(connection, &export, &once).await?;
+                if let Once::Key { key, .. } = &once {
+                    name_inserted_task(connection, &export, key).await?;
+                }
+                insert_row(connection, &export, &token).await?;
+                quota::check(connection, limits, &export.tenant, &export.user).await?;
+                read_inserted(connection).await
             },
         )
         .await
@@ -120,44 +138,63 @@ impl Store {
         &self,
         tenant: Tenant,
         token: BizId,
-    ) -> Result<Option<Submitted>, StoreError> {
-        self.transact(
-            Op::SubmitExport,
-            async move |connection: &mut Connection| {
-                let found: Vec<Found> = sql_query(
-                    "SELECT id, task_id FROM compensate_biz \
-                 WHERE tenant = ? AND biz_type = ? AND biz_id = ? FOR UPDATE",
-                )
-                .bind::<Text, _>(tenant.as_str())
-                .bind::<Text, _>(EXPORT)
-                .bind::<Text, _>(token.as_str())
-                .load(connection)
-                .await?;
-                Ok(found.into_iter().next().map(|row| Submitted {
-                    task: TaskId(row.task_id),
-                    rung: Rung {
-                        id: CompensateBizId(row.id),
-                        epoch: LeaseEpoch(0),
-                    },
-                }))
-            },
-        )
+    ) -> Result<Option<Accepted>, StoreError> {
+        self.transact(Op::ReadTask, async move |connection: &mut Connection| {
+            let found: Vec<Found> = sql_query(
+                "SELECT id, task_id FROM compensate_biz \
+                     WHERE tenant = ? AND biz_type = ? AND biz_id = ? FOR UPDATE",
+            )
+            .bind::<Text, _>(tenant.as_str())
+            .bind::<Text, _>(EXPORT)
+            .bind::<Text, _>(token.as_str())
+            .load(connection)
+            .await?;
+            let Some(row) = found.into_iter().next() else {
+                return Ok(None);
+            };
+            let task = load(connection, &tenant, TaskId(row.task_id)).await?;
+            Ok(task.map(|task| Accepted {
+                task,
+                rung: born(row.id),
+            }))
+        })
         .await
     }
+}
+
+fn born(row: u64) -> Rung {
+    Rung {
+        id: CompensateBizId(row),
+        epoch: LeaseEpoch(0),
+    }
+}
+
+/// The row that was inserted last, and its task.
+async fn read_inserted(connection: &mut Connection) -> Result<Accepted, StoreError> {
+    let inserted: Inserted = sql_query(format!(
+        "SELECT b.id AS row_id, t.* FROM compensate_biz b FORCE INDEX (PRIMARY) \
+         JOIN ({TASK}) t ON t.id = b.task_id WHERE b.id = LAST_INSERT_ID()"
+    ))
+    .get_result(connection)
+    .await?;
+    Ok(Accepted {
+        task: inserted.task.into_task(Vec::new())?,
+        rung: born(inserted.row_id),
+    })
 }
 
 async fn insert_task(
     connection: &mut Connection,
     export: &NewExport,
     once: &Once,
-) -> Result<TaskId, StoreError> {
-    let open_key = match once {
+) -> Result<(), StoreError> {
+    let request_hash = match once {
         Once::WhileOpen(hash) => Some(hash),
         Once::Always | Once::Key { .. } => None,
     };
     sql_query(
         "INSERT INTO task (tenant, kind, dataset, name, queue, params, locale, max_retries, \
-         created_by, open_key) VALUES (?, 'EXPORT', ?, ?, ?, ?, ?, ?, ?, ?)",
+         created_by, open_key, request_hash) VALUES (?, 'EXPORT', ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind::<Text, _>(export.tenant.as_str())
     .bind::<Text, _>(&export.dataset)
@@ -167,22 +204,23 @@ async fn insert_task(
     .bind::<Text, _>(&export.locale)
     .bind::<Unsigned<Integer>, _>(export.max_retries)
     .bind::<Text, _>(export.user.as_str())
-    .bind::<Nullable<Text>, _>(open_key)
+    .bind::<Nullable<Text>, _>(request_hash)
+    .bind::<Nullable<Text>, _>(request_hash)
     .execute(connection)
     .await?;
-    last_insert_id(connection).await.map(TaskId)
+    Ok(())
 }
 
+/// The row of the task that was inserted last.
 async fn insert_row(
     connection: &mut Connection,
     export: &NewExport,
     token: &BizId,
-    task: TaskId,
-) -> Result<CompensateBizId, StoreError> {
+) -> Result<(), StoreError> {
     sql_query(format!(
         "INSERT INTO compensate_biz (tenant, biz_type, biz_id, lane, context, max_cnt, announced, \
          wake_at, task_id, trace_context, created_by) \
-         VALUES (?, ?, ?, ?, ?, ?, TRUE, {}, ?, ?, ?)",
+         VALUES (?, ?, ?, ?, ?, ?, TRUE, {}, LAST_INSERT_ID(), ?, ?)",
         after(export.scan_interval)
     ))
     .bind::<Text, _>(export.tenant.as_str())
@@ -191,19 +229,19 @@ async fn insert_row(
     .bind::<Text, _>(export.lane.as_str())
     .bind::<Text, _>(&export.context)
     .bind::<Unsigned<Integer>, _>(export.max_retries)
-    .bind::<Unsigned<BigInt>, _>(task.0)
     .bind::<Nullable<Text>, _>(&export.trace_context)
     .bind::<Text, _>(export.user.as_str())
     .execute(connection)
     .await?;
-    last_insert_id(connection).await.map(CompensateBizId)
+    Ok(())
 }
 
-async fn last_insert_id(connection: &mut Connection) -> Result<u64, StoreError> {
-    let Id { id } = sql_query("SELECT LAST_INSERT_ID() AS id")
-        .get_result(connection)
-        .await?;
-    Ok(id)
+#[derive(QueryableByName)]
+struct Inserted {
+    #[diesel(sql_type = Unsigned<BigInt>)]
+    row_id: u64,
+    #[diesel(embed)]
+    task: TaskRow,
 }
 
 #[derive(QueryableByName)]

@@ -1,6 +1,8 @@
 //! Reading tasks and their files. What a caller may not see does not exist for it.
 
-use chrono::{DateTime, Utc};
+use std::ops::RangeInclusive;
+
+use chrono::{DateTime, NaiveDateTime, Utc};
 use diesel::mysql::Mysql;
 use diesel::prelude::QueryableByName;
 use diesel::query_builder::{BoxedSqlQuery, SqlQuery};
@@ -55,6 +57,16 @@ pub struct Page<T> {
     pub more: bool,
 }
 
+impl<T> Page<T> {
+    /// Nothing, and nothing behind it.
+    pub(crate) fn empty() -> Self {
+        Self {
+            items: Vec::new(),
+            more: false,
+        }
+    }
+}
+
 impl Store {
     /// A task that the caller may see, with its files.
     ///
@@ -67,10 +79,7 @@ impl Store {
                 .sql(" AND id = ?")
                 .bind::<Unsigned<BigInt>, _>(id.0);
             let rows: Vec<TaskRow> = query.load(connection).await?;
-            Ok(with_files(connection, &who.tenant, rows)
-                .await?
-                .into_iter()
-                .next())
+            one(connection, &who.tenant, rows).await
         })
         .await
     }
@@ -110,12 +119,12 @@ impl Store {
             if let Some(from) = filter.created_from {
                 query = query
                     .sql(" AND created_at >= ?")
-                    .bind::<Datetime, _>(from.naive_utc());
+                    .bind::<Datetime, _>(storable(from));
             }
             if let Some(to) = filter.created_to {
                 query = query
                     .sql(" AND created_at < ?")
-                    .bind::<Datetime, _>(to.naive_utc());
+                    .bind::<Datetime, _>(storable(to));
             }
             if let Some(before) = filter.before {
                 query = query
@@ -144,16 +153,28 @@ impl Store {
     }
 }
 
+/// The moments that a DATETIME can hold, from the year 1000 to 9999, in microseconds since 1970.
+const STORABLE_MICROS: RangeInclusive<i64> = -30_610_224_000_000_000..=253_402_300_799_999_999;
+
+/// The storable moment next to it, leap seconds counted as the second after.
+fn storable(moment: DateTime<Utc>) -> NaiveDateTime {
+    let (first, last) = (STORABLE_MICROS.start(), STORABLE_MICROS.end());
+    let micros = moment.timestamp_micros().clamp(*first, *last);
+    DateTime::from_timestamp_micros(micros)
+        .unwrap_or_default()
+        .naive_utc()
+}
+
 type Query<'q> = BoxedSqlQuery<'q, Mysql, SqlQuery>;
 
-const TASK: &str = "SELECT id, tenant, kind, dataset, name, queue, params, status, phase, \
-     total_rows, total_is_estimate, done_rows, failed_rows, skipped_rows, warnings, retry_count, \
-     max_retries, error_code, error_msg, created_by, created_at, started_at, attempt_at, progress_at, finished_at, \
-     version, \
-     UTC_TIMESTAMP(6) AS read_at FROM task";
+pub(crate) const TASK: &str = "SELECT id, tenant, kind, dataset, name, queue, params, status, \
+     phase, total_rows, total_is_estimate, done_rows, failed_rows, skipped_rows, warnings, \
+     retry_count, max_retries, error_code, error_msg, created_by, created_at, started_at, \
+     attempt_at, progress_at, finished_at, version, UTC_TIMESTAMP(6) AS read_at FROM task";
 
-fn visible<'q>(select: &str, who: &Visibility) -> Query<'q> {
-    let query = sql_query(format!("{select} WHERE tenant = ?"))
+/// What a caller may not see, and what was deleted, does not exist.
+pub(crate) fn visible<'q>(select: &str, who: &Visibility) -> Query<'q> {
+    let query = sql_query(format!("{select} WHERE tenant = ? AND deleted_at IS NULL"))
         .into_boxed()
         .bind::<Text, _>(who.tenant.as_str().to_owned());
     match &who.user {
@@ -178,6 +199,42 @@ pub(crate) async fn status_of(
         .next()
         .map(|row| Ok(row.status.parse()?))
         .transpose()
+}
+
+/// A task that the caller may see, under this transaction's lock.
+pub(crate) async fn lock_task(
+    connection: &mut Connection,
+    who: &Visibility,
+    task: TaskId,
+) -> Result<Option<Task>, StoreError> {
+    let query = visible(TASK, who)
+        .sql(" AND id = ? FOR UPDATE")
+        .bind::<Unsigned<BigInt>, _>(task.0);
+    let rows: Vec<TaskRow> = query.load(connection).await?;
+    one(connection, &who.tenant, rows).await
+}
+
+/// A task as it is stored, deleted or not.
+pub(crate) async fn load(
+    connection: &mut Connection,
+    tenant: &Tenant,
+    task: TaskId,
+) -> Result<Option<Task>, StoreError> {
+    let rows: Vec<TaskRow> = sql_query(format!("{TASK} WHERE tenant = ? AND id = ?"))
+        .bind::<Text, _>(tenant.as_str())
+        .bind::<Unsigned<BigInt>, _>(task.0)
+        .load(connection)
+        .await?;
+    one(connection, tenant, rows).await
+}
+
+async fn one(
+    connection: &mut Connection,
+    tenant: &Tenant,
+    rows: Vec<TaskRow>,
+) -> Result<Option<Task>, StoreError> {
+    let tasks = with_files(connection, tenant, rows).await?;
+    Ok(tasks.into_iter().next())
 }
 
 async fn with_files(

@@ -118,7 +118,7 @@ fn stored_json<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, StoreErr
 #[derive(QueryableByName)]
 pub(crate) struct FileRow {
     #[diesel(sql_type = Unsigned<BigInt>)]
-    id: u64,
+    pub(crate) id: u64,
     #[diesel(sql_type = Unsigned<BigInt>)]
     pub(crate) task_id: u64,
     #[diesel(sql_type = Text)]

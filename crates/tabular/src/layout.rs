@@ -1,14 +1,16 @@
 //! What a file's columns are, whatever its format.
 
 use chrono_tz::Tz;
-use domain::{Column, ColumnType, Dataset, ExportSpec, FieldFault};
+use domain::{Column, ColumnType, Dataset, ExportFormat, ExportSpec, FieldFault};
+
+use crate::xlsx::MAX_SHEET_ROWS;
 
 /// One column of a file.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OutputColumn {
     pub label: String,
     pub kind: ColumnType,
-    /// In characters; without one it is chosen by label and type.
+    /// In characters; without one it is chosen by label, type and the first rows.
     pub width: Option<f64>,
     /// Number format as Excel writes it; without one it is the type's own.
     pub format: Option<String>,
@@ -34,6 +36,7 @@ impl OutputColumn {
 /// The shape of a file: its columns and how values are written.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Layout {
+    pub format: ExportFormat,
     /// What the file is about; becomes the sheet's name.
     pub title: String,
     pub columns: Vec<OutputColumn>,
@@ -43,6 +46,12 @@ pub struct Layout {
     pub header: bool,
     /// Written in place of null; without it the cell is blank.
     pub null_text: Option<String>,
+    /// Keep text of a csv from being taken for a formula.
+    pub guard_formulas: bool,
+    /// Data rows of a sheet; never more than it holds.
+    pub rows_per_sheet: u32,
+    /// Data rows of a file; what is more goes into further files, all of them in a zip.
+    pub rows_per_file: Option<u64>,
 }
 
 impl Layout {
@@ -53,6 +62,7 @@ impl Layout {
     pub fn of(dataset: &Dataset, spec: &ExportSpec) -> Result<Self, FieldFault> {
         let columns = spec.resolve(dataset)?.columns;
         Ok(Self {
+            format: spec.format,
             title: dataset.label.get(&spec.locale).to_owned(),
             columns: columns
                 .iter()
@@ -61,6 +71,20 @@ impl Layout {
             zone: spec.timezone,
             header: spec.options.header,
             null_text: spec.options.null_text.clone(),
+            guard_formulas: spec.options.guard_formulas,
+            rows_per_sheet: spec.options.sheet_rows(),
+            rows_per_file: spec.options.rows_per_file,
         })
+    }
+
+    /// Data rows that go into one sheet; a csv has no such bound.
+    pub(crate) fn data_rows_per_sheet(&self) -> u32 {
+        match self.format {
+            ExportFormat::Csv => u32::MAX,
+            ExportFormat::Xlsx => {
+                let room = MAX_SHEET_ROWS - u32::from(self.header);
+                self.rows_per_sheet.clamp(1, room)
+            }
+        }
     }
 }

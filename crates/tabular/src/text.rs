@@ -26,34 +26,63 @@ fn prefix(text: &str, most_units: usize) -> &str {
     text
 }
 
-/// Where text must be split into two runs so that it reads back as it is: `_x0041` before a
-/// control character, which is escaped as `_x0008_`, would lend it the underscore that makes
-/// `_x0041_` an escape itself.
-pub(crate) fn false_escape(text: &str) -> Option<usize> {
-    let follows = |end: usize| {
-        let next = text[end..].chars().next();
-        next.is_some_and(|c| matches!(c, '\0'..='\u{1f}' | '\u{fffe}' | '\u{ffff}'))
-    };
-    text.match_indices("_x").map(|(at, _)| at + 6).find(|&end| {
-        let digits = text.get(end - 4..end);
-        digits.is_some_and(|it| it.bytes().all(|b| b.is_ascii_hexdigit())) && follows(end)
-    })
+/// Names that Excel takes for sheets, each given once.
+#[derive(Debug)]
+pub(crate) struct SheetNames {
+    base: String,
+    taken: Vec<String>,
 }
 
-/// A name that Excel takes for a sheet.
-pub(crate) fn sheet_name(title: &str) -> String {
-    let forbidden = |c: char| c.is_control() || "*?:[]\\/".contains(c);
+impl SheetNames {
+    /// Names made of a title: itself, then with ` (2)`, ` (3)`, …
+    pub(crate) fn of(title: &str) -> Self {
+        Self {
+            base: sheet_name(title),
+            taken: Vec::new(),
+        }
+    }
+
+    /// The next name. No two are equal, whatever the case of their letters.
+    pub(crate) fn next(&mut self) -> String {
+        let mut number = self.taken.len() + 1;
+        loop {
+            let name = self.numbered(number);
+            let folded = name.to_lowercase();
+            if !self.taken.contains(&folded) {
+                self.taken.push(folded);
+                return name;
+            }
+            number += 1;
+        }
+    }
+
+    fn numbered(&self, number: usize) -> String {
+        if number == 1 {
+            return self.base.clone();
+        }
+        let suffix = format!(" ({number})");
+        let room = MAX_NAME_UNITS - suffix.len();
+        prefix(&self.base, room).to_owned() + &suffix
+    }
+}
+
+fn sheet_name(title: &str) -> String {
     let clean: String = title
         .chars()
-        .map(|c| if forbidden(c) { '_' } else { c })
+        .map(|c| if is_forbidden(c) { '_' } else { c })
         .collect();
-    let name = prefix(clean.trim(), MAX_NAME_UNITS).trim_matches(|c: char| c == '\'' || c == ' ');
+    let outer = |c: char| c == '\'' || c.is_whitespace();
+    let name = prefix(clean.trim_matches(outer), MAX_NAME_UNITS).trim_matches(outer);
     // `History` is reserved for shared workbooks
     match name {
         "" => "Sheet1".to_owned(),
         name if name.eq_ignore_ascii_case("history") => format!("{name}_"),
         name => name.to_owned(),
     }
+}
+
+fn is_forbidden(c: char) -> bool {
+    c.is_control() || "*?:[]\\/".contains(c) || matches!(c, '\u{fffe}' | '\u{ffff}')
 }
 
 /// Width as people see it: East Asian characters and emoji count double.

@@ -1,148 +1,57 @@
-//! What a cell of the database becomes in a file.
+//! Which values a file holds as what they are.
 //!
 //! A sheet's numbers carry 15 significant digits and its calendar runs from 1900 to 9999; what
 //! lies outside is text.
 
-use std::borrow::Cow;
-
 use chrono::{Datelike, NaiveDate, NaiveDateTime, NaiveTime, TimeZone, Timelike};
 use chrono_tz::Tz;
-use domain::Cell;
-
-use crate::layout::OutputColumn;
-use crate::text::fitting;
 
 /// Greatest whole number of 15 digits.
 const MAX_EXACT: u64 = 999_999_999_999_999;
 /// Significant digits that a sheet keeps.
 const MAX_DIGITS: usize = 15;
-const SECONDS_PER_DAY: f64 = 86_400.0;
-const NANOS_PER_SECOND: f64 = 1e9;
+const SECONDS_PER_DAY: u64 = 86_400;
+const NANOS_PER_SECOND: u64 = 1_000_000_000;
+/// Parts of a day that a sheet's moment is written in: 12 digits, below a microsecond.
+const DAY_PARTS: u64 = 1_000_000_000_000;
 
-/// A value as a sheet holds it.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Value<'a> {
-    Blank,
-    Text(Cow<'a, str>),
-    Number(f64),
-    Bool(bool),
+/// Whether a sheet keeps every digit of a whole number.
+pub(crate) fn is_exact(magnitude: u64) -> bool {
+    magnitude <= MAX_EXACT
 }
 
-/// Something that a reader of the file should know of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Oddity {
-    /// Text longer than a cell holds was cut.
-    CellTruncated,
-    /// A date that the sheet's calendar does not know was written as text.
-    DateAsText,
-}
-
-impl Oddity {
-    pub(crate) fn code(self) -> &'static str {
-        match self {
-            Self::CellTruncated => "cell_truncated",
-            Self::DateAsText => "date_as_text",
-        }
-    }
-}
-
-/// The sheet's value of a cell, in the zone of the task.
-pub(crate) fn render<'a>(
-    cell: &'a Cell,
-    column: &OutputColumn,
-    zone: Tz,
-    null_text: Option<&'a str>,
-) -> (Value<'a>, Option<Oddity>) {
-    let value = match cell {
-        Cell::Null => return text(null_text.unwrap_or_default()),
-        Cell::Text(it) => return text(it),
-        Cell::Int(it) => whole(it.unsigned_abs(), *it < 0),
-        Cell::UInt(it) => whole(*it, false),
-        Cell::Decimal(it) => decimal(it),
-        Cell::Float(it) if it.is_finite() => Value::Number(*it),
-        Cell::Float(_) => Value::Blank,
-        Cell::Bool(it) => Value::Bool(*it),
-        Cell::Date(it) => return date(*it),
-        Cell::DateTime(it) => return moment(*it, column, zone),
-        Cell::Time(it) => Value::Number(day_fraction(*it, column)),
-        Cell::Odd(it) => return (Value::Text(it.into()), Some(Oddity::DateAsText)),
-    };
-    (value, None)
-}
-
-fn text(text: &str) -> (Value<'_>, Option<Oddity>) {
-    if text.is_empty() {
-        return (Value::Blank, None);
-    }
-    let kept = fitting(text);
-    let oddity = (kept.len() < text.len()).then_some(Oddity::CellTruncated);
-    (Value::Text(kept.into()), oddity)
-}
-
-fn whole(magnitude: u64, negative: bool) -> Value<'static> {
-    let sign = if negative { "-" } else { "" };
-    if magnitude > MAX_EXACT {
-        return Value::Text(format!("{sign}{magnitude}").into());
-    }
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "at most 15 digits, which an f64 holds exactly"
-    )]
-    let number = magnitude as f64;
-    Value::Number(if negative { -number } else { number })
-}
-
-fn decimal(text: &str) -> Value<'_> {
+/// Whether a sheet keeps every digit of a decimal; zeros at either end count for nothing.
+pub(crate) fn is_exact_decimal(text: &str) -> bool {
     let bare = text.strip_prefix('-').unwrap_or(text);
     let (whole, fraction) = bare.split_once('.').unwrap_or((bare, ""));
-    let (whole, fraction) = (
-        whole.trim_start_matches('0'),
-        fraction.trim_end_matches('0'),
-    );
+    let is_digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+    if whole.is_empty() || !is_digits(whole) || !is_digits(fraction) {
+        return false;
+    }
+    if whole.len() + fraction.len() <= MAX_DIGITS {
+        return true;
+    }
+    let whole = whole.trim_start_matches('0');
+    let fraction = fraction.trim_end_matches('0');
     let leading = if whole.is_empty() {
         fraction.trim_start_matches('0')
     } else {
         fraction
     };
-    match text.parse::<f64>() {
-        // adding zero turns -0 into 0
-        Ok(number) if whole.len() + leading.len() <= MAX_DIGITS => Value::Number(number + 0.0),
-        Ok(_) | Err(_) => Value::Text(text.into()),
+    whole.len() + leading.len() <= MAX_DIGITS
+}
+
+/// A decimal without the sign of a zero.
+pub(crate) fn unsigned_zero(text: &str) -> &str {
+    match text.strip_prefix('-') {
+        Some(bare) if bare.bytes().all(|byte| matches!(byte, b'0' | b'.')) => bare,
+        _ => text,
     }
 }
 
-fn date(date: NaiveDate) -> (Value<'static>, Option<Oddity>) {
-    match serial_day(date) {
-        Some(day) => (Value::Number(f64::from(day)), None),
-        None => (
-            Value::Text(date.to_string().into()),
-            Some(Oddity::DateAsText),
-        ),
-    }
-}
-
-/// A moment in the task's zone. One outside the sheet's calendar stays as the database holds it,
-/// so that markers such as 9999-12-31 23:59:59 are recognised.
-fn moment(
-    stored: NaiveDateTime,
-    column: &OutputColumn,
-    zone: Tz,
-) -> (Value<'static>, Option<Oddity>) {
-    let serial = in_zone(stored, column.stored_in, zone).and_then(|local| {
-        let day = serial_day(local.date())?;
-        Some(f64::from(day) + day_fraction(local.time(), column))
-    });
-    match serial {
-        Some(serial) => (Value::Number(serial), None),
-        None => (
-            Value::Text(stored.to_string().into()),
-            Some(Oddity::DateAsText),
-        ),
-    }
-}
-
-/// None for a wall clock that the stored zone skipped. One that it showed twice is the first.
-fn in_zone(stored: NaiveDateTime, from: Tz, to: Tz) -> Option<NaiveDateTime> {
+/// A stored wall clock in another zone. None for one that the stored zone skipped; one that it
+/// showed twice is the first.
+pub(crate) fn in_zone(stored: NaiveDateTime, from: Tz, to: Tz) -> Option<NaiveDateTime> {
     if from == to {
         return Some(stored);
     }
@@ -151,22 +60,58 @@ fn in_zone(stored: NaiveDateTime, from: Tz, to: Tz) -> Option<NaiveDateTime> {
 }
 
 /// Excel's day number: 1 is 1900-01-01, and 60 is a 29 February 1900 that never was.
-fn serial_day(date: NaiveDate) -> Option<i32> {
+pub(crate) fn serial_day(date: NaiveDate) -> Option<u32> {
     let from_1970 = date.to_epoch_days();
     let day = from_1970 + 25_569;
     let day = if day <= 60 { day - 1 } else { day };
+    let day = u32::try_from(day).ok()?;
     (day >= 1 && date.year() <= 9999).then_some(day)
 }
 
-/// The time as a part of a day. What the column's format does not show is cut off, because a
-/// sheet would round it, and 23:59:59.9 would become the next day.
-fn day_fraction(time: NaiveTime, column: &OutputColumn) -> f64 {
-    let seconds = f64::from(time.num_seconds_from_midnight());
-    let shows_fraction = column.format.as_deref().is_some_and(|it| it.contains(".0"));
-    let nanos = if shows_fraction {
-        f64::from(time.nanosecond())
+/// The time as a part of a day, in trillionths. What the column's format does not show is cut off,
+/// because a sheet would round it, and 23:59:59.9 would become the next day.
+pub(crate) fn day_parts(time: NaiveTime, with_fraction: bool) -> u64 {
+    let seconds = u64::from(time.num_seconds_from_midnight());
+    let nanos = if with_fraction {
+        // a leap second is told as 59 s with more than a second of nanoseconds
+        u64::from(time.nanosecond()).min(NANOS_PER_SECOND - 1)
     } else {
-        0.0
+        0
     };
-    (seconds + nanos / NANOS_PER_SECOND) / SECONDS_PER_DAY
+    // below 8.64e13 and 8.64e16: no overflow, no rounding up to a whole day
+    let of_nanos = nanos * (DAY_PARTS / NANOS_PER_SECOND) / SECONDS_PER_DAY;
+    (seconds * DAY_PARTS + SECONDS_PER_DAY / 2) / SECONDS_PER_DAY + of_nanos
+}
+
+/// A part of a day as decimals without trailing zeros, as `.25`; nothing for midnight.
+pub(crate) fn push_day_parts(out: &mut Vec<u8>, mut parts: u64) {
+    if parts == 0 {
+        return;
+    }
+    let mut digits = 12;
+    while parts.is_multiple_of(10) {
+        parts /= 10;
+        digits -= 1;
+    }
+    let start = out.len() + 1;
+    out.push(b'.');
+    out.resize(start + digits, b'0');
+    for place in out[start..].iter_mut().rev() {
+        *place = b'0' + u8::try_from(parts % 10).unwrap_or_default();
+        parts /= 10;
+    }
+}
+
+/// A finite number in its shortest writing that reads back as the same number.
+pub(crate) fn push_float(out: &mut Vec<u8>, number: f64) {
+    use std::io::Write;
+    let magnitude = number.abs();
+    let plain = magnitude == 0.0 || (1e-5..1e16).contains(&magnitude);
+    // adding zero turns -0 into 0
+    let written = if plain {
+        write!(out, "{}", number + 0.0)
+    } else {
+        write!(out, "{number:e}")
+    };
+    written.expect("a Vec takes every byte");
 }

@@ -51,7 +51,9 @@ impl From<StorageError> for Problem {
                 cause: Some(error.into()),
                 ..Self::new(Code::FileExpired, "the file is gone from storage")
             },
-            StorageError::InvalidKey { .. } | StorageError::Permanent(_) => Self::internal(error),
+            StorageError::InvalidKey { .. }
+            | StorageError::TooLarge { .. }
+            | StorageError::Permanent(_) => Self::internal(error),
         }
     }
 }

@@ -22,6 +22,8 @@ pub(crate) enum Code {
     InvalidFilter,
     UnknownQueue,
     IdempotencyKeyReused,
+    QuotaExceeded,
+    TooManyOpenTasks,
     DatabaseUnavailable,
     StorageUnavailable,
     Internal,
@@ -103,6 +105,16 @@ impl Code {
                 "idempotency_key_reused",
                 "The idempotency key was used for another request",
             ),
+            Self::QuotaExceeded => (
+                StatusCode::TOO_MANY_REQUESTS,
+                "quota_exceeded",
+                "A quota is used up",
+            ),
+            Self::TooManyOpenTasks => (
+                StatusCode::TOO_MANY_REQUESTS,
+                "too_many_open_tasks",
+                "Too many tasks are open",
+            ),
             Self::DatabaseUnavailable => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 "database_unavailable",
@@ -130,6 +142,7 @@ impl From<FaultCode> for Code {
             FaultCode::UnknownColumn => Self::UnknownColumn,
             FaultCode::InvalidFilter => Self::InvalidFilter,
             FaultCode::UnknownQueue => Self::UnknownQueue,
+            FaultCode::Forbidden => Self::Forbidden,
         }
     }
 }

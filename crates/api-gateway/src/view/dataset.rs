@@ -1,8 +1,10 @@
-//! A dataset as JSON (api.md, Dataset), and the envelope of every list.
+//! A dataset as JSON (api.md, Dataset), and the envelope of every list. Each caller is told what
+//! they may do: a sensitive column shows to everybody, since a person who fills in an import must
+//! know of it, but as one that can be exported, sorted and filtered by only to those who may see it.
 
 use std::collections::BTreeMap;
 
-use domain::{Column, Dataset, Labels};
+use domain::{Access, Column, Dataset, Labels};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -77,9 +79,12 @@ pub(crate) struct ColumnView {
     #[schema(required)]
     allowed: Option<Vec<String>>,
     unique: bool,
+    /// Its values are for some roles only.
     sensitive: bool,
+    /// Whether the caller may sort by it.
     sortable: bool,
     importable: bool,
+    /// Whether the caller may export it.
     exportable: bool,
 }
 
@@ -112,6 +117,12 @@ impl DatasetSummary {
 
 impl DatasetView {
     pub(crate) fn new(dataset: &Dataset, caller: &Caller) -> Self {
+        let access = caller.access(dataset);
+        let columns = dataset.columns.iter();
+        let seen = |name: &str| {
+            let column = dataset.column(name);
+            column.is_some_and(|column| access.sees(column))
+        };
         Self {
             name: dataset.name.clone(),
             label: labels(&dataset.label),
@@ -122,10 +133,11 @@ impl DatasetView {
                 .iter()
                 .map(|mode| mode.as_str())
                 .collect(),
-            columns: dataset.columns.iter().map(ColumnView::from).collect(),
+            columns: columns.map(|it| ColumnView::new(it, access)).collect(),
             filters: dataset
                 .filters
                 .iter()
+                .filter(|filter| seen(&filter.column))
                 .map(|filter| FilterView {
                     column: filter.column.clone(),
                     operators: filter
@@ -146,8 +158,9 @@ impl DatasetView {
     }
 }
 
-impl From<&Column> for ColumnView {
-    fn from(column: &Column) -> Self {
+impl ColumnView {
+    fn new(column: &Column, access: Access) -> Self {
+        let seen = access.sees(column);
         Self {
             name: column.name.clone(),
             label: labels(&column.label),
@@ -161,9 +174,9 @@ impl From<&Column> for ColumnView {
             allowed: column.allowed.clone(),
             unique: column.unique,
             sensitive: column.sensitive,
-            sortable: column.sortable,
+            sortable: column.sortable && seen,
             importable: column.importable,
-            exportable: column.exportable,
+            exportable: column.exportable && seen,
         }
     }
 }

@@ -1,6 +1,9 @@
 use std::time::Duration;
 
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
 use reqwest::Method;
+use tokio::runtime::Handle;
 
 use crate::house::{Answer, DAY, House, manager};
 
@@ -190,4 +193,93 @@ async fn a_file_whose_time_is_over_or_that_is_gone_is_410() {
         (answer.status, answer.problem().as_str()),
         (410, "file_expired")
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_csv_and_a_zip_are_called_what_they_are() {
+    let house = House::open().await;
+    for (name, media) in [
+        ("员工信息.csv", "text/csv; charset=utf-8"),
+        ("员工信息.zip", "application/zip"),
+        ("员工信息", "application/octet-stream"),
+    ] {
+        let task = house.an_export(&manager()).await;
+        house.run(&task, name, b"abc", DAY).await;
+        let path = format!("/api/v1/tasks/{task}/download");
+        let answer = house.get(&manager(), &path).await;
+        assert_eq!(answer.header("content-type"), Some(media), "{name}");
+    }
+}
+
+/// Bytes of the file that is put together from ranges: several of storage's own pieces.
+const SIZE: usize = 50_000;
+
+/// Where the file is cut, in which order the parts are asked for, and how: a number for each part.
+fn cuts() -> impl Strategy<Value = Vec<(usize, usize, u8)>> {
+    proptest::collection::vec(0..=SIZE, 0..6)
+        .prop_map(|mut cuts| {
+            cuts.extend([0, SIZE]);
+            cuts.sort_unstable();
+            cuts.dedup();
+            cuts.windows(2).map(|pair| (pair[0], pair[1])).collect()
+        })
+        .prop_flat_map(|parts: Vec<(usize, usize)>| Just(parts).prop_shuffle())
+        .prop_flat_map(|parts| {
+            let ways = proptest::collection::vec(0_u8..4, parts.len());
+            (Just(parts), ways)
+        })
+        .prop_map(|(parts, ways)| {
+            let parts = parts.into_iter().zip(ways);
+            parts.map(|((from, to), way)| (from, to, way)).collect()
+        })
+}
+
+/// One range, said in one of the ways in which it can be said.
+fn range((from, to, way): (usize, usize, u8)) -> String {
+    match way {
+        0 if to == SIZE => format!("bytes={from}-"),
+        1 if to == SIZE => format!("bytes=-{}", to - from),
+        2 if to == SIZE => format!("bytes={from}-{}", SIZE * 2),
+        _ => format!("bytes={from}-{}", to - 1),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ranges_put_together_equal_the_file_wherever_it_is_cut() {
+    let house = House::open().await;
+    let task = house.an_export(&manager()).await;
+    let content: Vec<u8> = (0..SIZE)
+        .map(|place| u8::try_from(place * 31 % 251).unwrap())
+        .collect();
+    let content: &'static [u8] = content.leak();
+    house.run(&task, NAME, content, DAY).await;
+    let exported = Exported { house, task };
+    let tag = exported.with(&[]).await.header("etag").unwrap().to_owned();
+    let config = Config {
+        cases: 24,
+        ..Config::default()
+    };
+    let fetch = async |parts: Vec<(usize, usize, u8)>| {
+        let mut file = vec![0; SIZE];
+        for part in parts {
+            let asked = range(part);
+            let headers = [("range", asked.as_str()), ("if-range", tag.as_str())];
+            let answer = exported.with(&headers).await;
+            let (from, to, _) = part;
+            let sent = format!("bytes {from}-{}/{SIZE}", to - 1);
+            assert_eq!(
+                (answer.status, answer.header("content-range")),
+                (206, Some(sent.as_str()))
+            );
+            file[from..to].copy_from_slice(&answer.body);
+        }
+        file
+    };
+    TestRunner::new(config)
+        .run(&cuts(), |parts| {
+            let file = tokio::task::block_in_place(|| Handle::current().block_on(fetch(parts)));
+            prop_assert!(file == content, "the parts make another file");
+            Ok(())
+        })
+        .unwrap();
 }

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use api_gateway::Gateway;
 use chrono::{DateTime, Utc};
-use domain::{FileRole, Lane, LeaseEpoch, Rung};
+use domain::{Failure, FileRole, Lane, LeaseEpoch, Rung};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use reqwest::Method;
 use serde_json::{Value, json};
-use service::{Lifecycle, Settings, Storage};
+use service::{Label, Lifecycle, Settings, Storage};
 use store::{Claimed, Effects, Ending, NewArtifact, Settled, Store, Story};
 use testkit::TestDatabase;
 
@@ -25,7 +25,7 @@ pub(crate) struct House {
     pub(crate) url: String,
     pub(crate) lifecycle: Lifecycle,
     client: reqwest::Client,
-    _directory: tempfile::TempDir,
+    directory: tempfile::TempDir,
 }
 
 /// An answer, read to its end.
@@ -97,16 +97,23 @@ impl House {
         let address = gateway
             .serve(([127, 0, 0, 1], 0).into(), 1, &lifecycle)
             .unwrap();
-        let client = reqwest::Client::builder().timeout(Duration::from_secs(30));
+        let client = reqwest::Client::builder()
+            .timeout(Duration::from_secs(30))
+            .redirect(reqwest::redirect::Policy::none());
         Self {
             store: database.store(),
-            storage: Storage::local(directory.path()).unwrap(),
+            storage: Storage::open(&settings.storage).unwrap(),
             database,
             url: format!("http://{address}"),
             lifecycle,
             client: client.build().unwrap(),
-            _directory: directory,
+            directory,
         }
+    }
+
+    /// Where the files lie.
+    pub(crate) fn directory(&self) -> &std::path::Path {
+        self.directory.path()
     }
 
     pub(crate) fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
@@ -172,7 +179,11 @@ impl House {
         let claimed = self.claim(task).await;
         let key = format!("test/{task}/e{}/file", claimed.lease.epoch.0);
         let stream = futures::stream::iter([Ok(content.into())]);
-        let stored = self.storage.put(&key, stream).await.unwrap();
+        let stored = self
+            .storage
+            .put(&key, &Label::new(name), stream)
+            .await
+            .unwrap();
         let file = NewArtifact {
             role: FileRole::Artifact,
             object_key: key,
@@ -187,6 +198,17 @@ impl House {
             Box::pin(async move { tx.publish(&file).await })
         });
         let ending = Ending::Finished(effects);
+        let settled = self
+            .store
+            .settle_held(&claimed.lease, ending, Story::default())
+            .await;
+        assert!(matches!(settled.unwrap(), Settled::Now(_)));
+    }
+
+    /// Fails the task's present attempt, as a worker does.
+    pub(crate) async fn fail(&self, task: &str, failure: Failure) {
+        let claimed = self.claim(task).await;
+        let ending = Ending::Failed(failure, Duration::ZERO);
         let settled = self
             .store
             .settle_held(&claimed.lease, ending, Story::default())

@@ -2,9 +2,17 @@
 //! gateway answers may depend on it.
 
 #[cfg(test)]
+mod acts;
+#[cfg(test)]
+mod attempts;
+#[cfg(test)]
 mod auth;
 #[cfg(test)]
+mod bucket;
+#[cfg(test)]
 mod datasets;
+#[cfg(test)]
+mod events;
 #[cfg(test)]
 mod exports;
 #[cfg(test)]
@@ -19,6 +27,10 @@ mod openapi;
 mod problems;
 #[cfg(test)]
 mod process;
+#[cfg(test)]
+mod quotas;
+#[cfg(test)]
+mod reader;
 #[cfg(test)]
 mod repetition;
 #[cfg(test)]

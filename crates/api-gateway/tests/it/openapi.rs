@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::house::{Answer, DAY, House, manager};
+use crate::house::{Answer, DAY, House, from_now, manager, sign};
 
 /// Every field of `value` is documented, and every field that must be there is. Refs are followed.
 fn assert_fits(document: &Value, schema: &Value, value: &Value, at: &str) {
@@ -174,6 +174,67 @@ async fn what_is_documented_is_what_is_answered() {
             "/api/v1/tasks/{id}/cancel",
             "/api/v1/tasks/0/cancel".to_owned(),
         ),
+        (
+            "POST",
+            "/api/v1/tasks/{id}/retry",
+            format!("/api/v1/tasks/{open}/retry"),
+        ),
+        (
+            "POST",
+            "/api/v1/tasks/{id}/retry",
+            format!("/api/v1/tasks/{open}/retry"),
+        ),
+        (
+            "POST",
+            "/api/v1/tasks/{id}/retry",
+            "/api/v1/tasks/0/retry".to_owned(),
+        ),
+        (
+            "GET",
+            "/api/v1/tasks/{id}/attempts",
+            format!("/api/v1/tasks/{done}/attempts"),
+        ),
+        (
+            "GET",
+            "/api/v1/tasks/{id}/attempts",
+            format!("/api/v1/tasks/{done}/attempts?limit=0"),
+        ),
+        (
+            "GET",
+            "/api/v1/tasks/{id}/attempts",
+            "/api/v1/tasks/0/attempts".to_owned(),
+        ),
+        ("GET", "/api/v1/quotas", "/api/v1/quotas".to_owned()),
+        (
+            "GET",
+            "/api/v1/tasks/{id}/events",
+            format!("/api/v1/tasks/{done}/events"),
+        ),
+        (
+            "POST",
+            "/api/v1/tasks/{id}/events-ticket",
+            format!("/api/v1/tasks/{done}/events-ticket"),
+        ),
+        (
+            "POST",
+            "/api/v1/tasks/events-ticket",
+            "/api/v1/tasks/events-ticket".to_owned(),
+        ),
+        (
+            "DELETE",
+            "/api/v1/tasks/{id}",
+            format!("/api/v1/tasks/{open}"),
+        ),
+        (
+            "DELETE",
+            "/api/v1/tasks/{id}",
+            format!("/api/v1/tasks/{done}"),
+        ),
+        (
+            "DELETE",
+            "/api/v1/tasks/{id}",
+            format!("/api/v1/tasks/{done}"),
+        ),
     ];
     for (method, route, path) in calls {
         let method_ = Method::from_bytes(method.as_bytes()).unwrap();
@@ -182,6 +243,10 @@ async fn what_is_documented_is_what_is_answered() {
             .await;
         check.answer(method, route, &answer);
     }
+    // A stream without an end of its own ends with the token.
+    let short = sign(&json!({"sub": "7", "tenant": "acme", "exp": from_now(2)}));
+    let stream = house.get(&short, "/api/v1/tasks/events").await;
+    check.answer("GET", "/api/v1/tasks/events", &stream);
     for body in [
         json!({"dataset": "employee"}),
         json!({"dataset": "employee", "x": 1}),

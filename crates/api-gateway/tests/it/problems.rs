@@ -1,5 +1,7 @@
 use reqwest::Method;
 use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use crate::house::{House, manager};
 
@@ -43,7 +45,9 @@ async fn a_route_that_does_not_exist_is_404_and_a_method_that_is_not_allowed_405
     for (method, path, allow) in [
         (Method::GET, "/api/v1/exports", "POST"),
         (Method::PUT, "/api/v1/tasks", "GET, HEAD"),
-        (Method::PATCH, "/api/v1/tasks/1", "GET, HEAD"),
+        (Method::PATCH, "/api/v1/tasks/1", "GET, HEAD, DELETE"),
+        (Method::GET, "/api/v1/tasks/1/retry", "POST"),
+        (Method::DELETE, "/api/v1/quotas", "GET, HEAD"),
         (Method::GET, "/api/v1/tasks/1/cancel", "POST"),
         (Method::POST, "/openapi.json", "GET, HEAD"),
         (Method::TRACE, "/api/v1/datasets", "GET, HEAD"),
@@ -58,4 +62,66 @@ async fn a_route_that_does_not_exist_is_404_and_a_method_that_is_not_allowed_405
         );
         assert_eq!(answer.header("allow"), Some(allow), "{path}");
     }
+}
+
+/// What the gateway answers to bytes that no client library would send.
+async fn raw(house: &House, request: &str) -> String {
+    let address = house.url.trim_start_matches("http://");
+    let mut socket = TcpStream::connect(address).await.unwrap();
+    socket.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    // A connection that is reset after the answer has told all the same.
+    if let Err(error) = socket.read_to_end(&mut answer).await {
+        assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
+    }
+    String::from_utf8(answer).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_is_too_large_or_broken_is_a_problem_before_it_has_come_whole() {
+    let house = House::open().await;
+    let head = format!(
+        "POST /api/v1/exports HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\
+         Content-Type: application/json\r\nAuthorization: Bearer {}\r\n",
+        manager()
+    );
+    for (rest, status, code) in [
+        (
+            "Content-Length: 999999999999\r\n\r\n{",
+            "413",
+            "body_too_large",
+        ),
+        (
+            "Transfer-Encoding: chunked\r\n\r\nnonsense\r\n",
+            "400",
+            "invalid_request",
+        ),
+    ] {
+        let answer = raw(&house, &format!("{head}{rest}")).await;
+        assert!(
+            answer.starts_with(&format!("HTTP/1.1 {status} ")),
+            "{answer}"
+        );
+        assert!(answer.contains("application/problem+json"), "{answer}");
+        assert!(answer.contains(code), "{answer}");
+    }
+    assert_eq!(house.written().await, (0, 0));
+}
+
+/// Such bytes never become a request, so no handler of ours sees them: the HTTP library's own
+/// refusal, with nothing in it.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_http_is_refused_and_the_next_client_is_served() {
+    let house = House::open().await;
+    let long = format!(
+        "GET / HTTP/1.1\r\nHost: x\r\nX: {}\r\n\r\n",
+        "x".repeat(300_000)
+    );
+    for request in ["nonsense\r\n\r\n", "GET / HTTP/9.9\r\n\r\n", &long] {
+        let answer = raw(&house, request).await;
+        assert!(answer.starts_with("HTTP/1.1 4"), "{answer}");
+        assert!(!answer.contains("actix"), "{answer}");
+    }
+    let next = house.get(&manager(), "/api/v1/tasks").await;
+    assert_eq!(next.status, 200);
 }

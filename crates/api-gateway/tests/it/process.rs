@@ -9,8 +9,10 @@ use testkit::TestDatabase;
 
 use crate::house::{SECRET, manager};
 
-fn spawn(database_url: &str, secret: &str, storage: &std::path::Path) -> Child {
-    Command::new(env!("CARGO_BIN_EXE_api-gateway"))
+/// The gateway's program, with its settings, on ports of the system's choice.
+pub(crate) fn command(database_url: &str, secret: &str, storage: &std::path::Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_api-gateway"));
+    command
         .env("QUAYSIDE__MYSQL__URL", database_url)
         .env("QUAYSIDE__KAFKA__BROKERS", "127.0.0.1:1")
         .env("QUAYSIDE__STORAGE__ROOT", storage)
@@ -20,14 +22,17 @@ fn spawn(database_url: &str, secret: &str, storage: &std::path::Path) -> Child {
         .env(
             "QUAYSIDE__DATASETS__DIR",
             concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/datasets"),
-        )
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap()
+        );
+    command
+}
+
+fn spawn(database_url: &str, secret: &str, storage: &std::path::Path) -> Child {
+    let mut command = command(database_url, secret, storage);
+    command.stderr(Stdio::piped()).spawn().unwrap()
 }
 
 /// Reads the log until the line that says so, and gives the address in it.
-fn address(log: &mut impl BufRead, message: &str) -> String {
+pub(crate) fn address(log: &mut impl BufRead, message: &str) -> String {
     for line in log.lines() {
         let line: Value = serde_json::from_str(&line.unwrap()).unwrap();
         if line["message"] == message {

@@ -1,7 +1,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::house::{Answer, House, manager, token};
+use crate::house::{Answer, DAY, House, manager, token};
 
 const EXPORTS: &str = "/api/v1/exports";
 
@@ -70,6 +70,41 @@ async fn a_key_that_is_no_key_is_refused() {
         assert_eq!(refused.json()["errors"][0]["pointer"], "/Idempotency-Key");
     }
     assert_eq!(house.written().await, (0, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_keys_are_no_key() {
+    let house = House::open().await;
+    let request = house
+        .request(Method::POST, EXPORTS)
+        .bearer_auth(manager())
+        .header("Idempotency-Key", "a")
+        .header("Idempotency-Key", "b")
+        .json(&json!({"dataset": "employee"}));
+    let refused = house.send(request).await;
+    assert_eq!(refused.status, 400);
+    assert_eq!(refused.json()["errors"][0]["pointer"], "/Idempotency-Key");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_whose_task_was_deleted_is_its_first_answer_and_runs_nothing_again() {
+    let house = House::open().await;
+    let body = json!({"dataset": "employee"});
+    let first = submit(&house, &manager(), Some("k"), &body).await.json();
+    let id = first["id"].as_str().unwrap();
+    house.run(id, "a.xlsx", b"abc", DAY).await;
+    let path = format!("/api/v1/tasks/{id}");
+    let delete = house.request(Method::DELETE, &path).bearer_auth(manager());
+    assert_eq!(house.send(delete).await.status, 204);
+    let again = submit(&house, &manager(), Some("k"), &body).await;
+    assert_eq!(
+        (again.status, again.header("idempotency-replayed")),
+        (202, Some("true"))
+    );
+    assert_eq!(again.json()["id"], id);
+    assert_eq!(again.json()["files"][0]["state"], "DELETED");
+    assert_eq!(house.get(&manager(), &path).await.status, 404);
+    assert_eq!(house.written().await, (1, 1));
 }
 
 #[tokio::test(flavor = "multi_thread")]

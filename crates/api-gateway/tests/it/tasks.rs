@@ -230,7 +230,7 @@ async fn an_open_task_is_cancelled_once_and_a_finished_one_is_a_state_conflict()
             (409, "state_conflict")
         );
         assert_eq!(again.json()["state"], "CANCELLED");
-        assert_eq!(again.json()["allowed_actions"], json!([]));
+        assert_eq!(again.json()["allowed_actions"], json!(["delete", "retry"]));
     }
     let download = house
         .get(&manager(), &format!("/api/v1/tasks/{waiting}/download"))
@@ -332,6 +332,11 @@ async fn a_list_is_narrowed_by_time_and_name_and_says_what_it_does_not_understan
         ),
         ("q=%E5%91%98%E5%B7%A5", true),
         ("q=%25", false),
+        ("q=%00", false),
+        ("created_from=0000-01-01T00:00:00Z", true),
+        ("created_from=0000-01-01T00:00:00%2B23:59", true),
+        ("created_to=9999-12-31T23:59:60-23:59", true),
+        ("created_to=2016-12-31T23:59:60Z", false),
     ] {
         let page = house
             .get(&manager(), &format!("/api/v1/tasks?{query}"))

@@ -10,7 +10,7 @@ use super::catalog::DefinitionError;
 use super::label::Labels;
 use super::raw::{RawColumn, RawDataset, RawFilter, RawSoftDelete};
 use super::types::{
-    Column, ColumnType, Dataset, Filter, LiveValue, Place, SoftDelete, SortKey, Tenancy,
+    Column, ColumnType, Dataset, Filter, LiveValue, Place, SoftDelete, SortKey, Source, Tenancy,
 };
 
 /// Longest identifier that MySQL takes, in characters.
@@ -24,20 +24,20 @@ const MAX_SCALE: u8 = 30;
 
 type Checked<T> = Result<T, DefinitionError>;
 
-pub(super) fn parse(file: &str, text: &str) -> Checked<Dataset> {
-    let source = Source { file, text };
+pub(super) fn parse(name: &str, text: &str) -> Checked<Dataset> {
+    let file = File { name, text };
     let raw: RawDataset = toml::from_str(text)
-        .map_err(|error| source.fault(error.span().unwrap_or(0..0), error.message().to_owned()))?;
-    source.dataset(raw)
+        .map_err(|error| file.fault(error.span().unwrap_or(0..0), error.message().to_owned()))?;
+    file.dataset(raw)
 }
 
 /// A definition file: turns places in it into line numbers.
-struct Source<'a> {
-    file: &'a str,
+struct File<'a> {
+    name: &'a str,
     text: &'a str,
 }
 
-impl Source<'_> {
+impl File<'_> {
     fn dataset(&self, raw: RawDataset) -> Checked<Dataset> {
         let place = self.place(raw.name.span());
         let columns = self.columns(raw.columns, &place)?;
@@ -49,13 +49,14 @@ impl Source<'_> {
             key: self.key("key", raw.key, &place, Some(&columns))?,
             tenancy: self.tenancy(raw.tenant, raw.shared, &columns)?,
             soft_delete: raw.soft_delete.map(|it| self.soft_delete(it)).transpose()?,
-            source: raw.source.map(|name| self.identifier(name)).transpose()?,
+            source: raw.source.map(|name| self.another(name)).transpose()?,
             sort: self.sort(raw.sort, &columns)?,
             queues: self.queues(raw.queues)?,
             name: self.identifier(raw.name)?,
             version: raw.version,
             export_roles: raw.roles.export,
             import_roles: raw.roles.import,
+            sensitive_roles: raw.roles.sensitive,
             import_modes: raw.import_modes,
             limits: raw.limits,
             columns,
@@ -230,6 +231,12 @@ impl Source<'_> {
         })
     }
 
+    fn another(&self, name: Spanned<String>) -> Checked<Source> {
+        let place = self.place(name.span());
+        let name = self.identifier(name)?;
+        Ok(Source { name, place })
+    }
+
     fn sort(&self, raw: Vec<Spanned<String>>, columns: &[Column]) -> Checked<Vec<SortKey>> {
         let mut keys: Vec<SortKey> = Vec::with_capacity(raw.len());
         for one in raw {
@@ -335,7 +342,7 @@ impl Source<'_> {
     fn place(&self, span: Range<usize>) -> Place {
         let before = self.text.get(..span.start).unwrap_or(self.text);
         Place {
-            file: self.file.to_owned(),
+            file: self.name.to_owned(),
             line: before.matches('\n').count() + 1,
         }
     }

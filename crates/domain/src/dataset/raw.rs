@@ -48,6 +48,7 @@ pub(super) struct RawSoftDelete {
 pub(super) struct RawRoles {
     pub(super) export: Vec<String>,
     pub(super) import: Vec<String>,
+    pub(super) sensitive: Vec<String>,
 }
 
 #[derive(Deserialize)]

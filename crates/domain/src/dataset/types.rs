@@ -29,14 +29,16 @@ pub struct Dataset {
     pub key: Vec<String>,
     pub tenancy: Tenancy,
     pub soft_delete: Option<SoftDelete>,
-    /// Another MySQL to export from, by its name in the settings.
-    pub source: Option<String>,
+    /// Where exports read, such as a replica. Imports never go there.
+    pub source: Option<Source>,
     /// The order when a request names none; may be empty.
     pub sort: Vec<SortKey>,
     /// Never empty; the first is the default.
     pub queues: Vec<String>,
     pub export_roles: Vec<String>,
     pub import_roles: Vec<String>,
+    /// Who may see sensitive columns.
+    pub sensitive_roles: Vec<String>,
     pub import_modes: Vec<ImportMode>,
     pub columns: Vec<Column>,
     pub filters: Vec<Filter>,
@@ -70,6 +72,20 @@ impl Dataset {
     pub fn may_import(&self, roles: &[String]) -> bool {
         roles.iter().any(|role| self.import_roles.contains(role))
     }
+
+    /// As [`Dataset::may_export`], for seeing sensitive columns.
+    pub fn may_see_sensitive(&self, roles: &[String]) -> bool {
+        roles.iter().any(|role| self.sensitive_roles.contains(role))
+    }
+}
+
+/// Another MySQL, read instead of the one that holds the tasks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// Its name in the settings (`[sources.NAME]`).
+    pub name: String,
+    /// Where the definition names it.
+    pub place: Place,
 }
 
 /// Whose rows these are.
@@ -121,6 +137,7 @@ pub struct Column {
     pub scale: Option<u8>,
     pub allowed: Option<Vec<String>>,
     pub unique: bool,
+    /// Only for roles that may see such ([`Dataset::may_see_sensitive`]).
     pub sensitive: bool,
     pub sortable: bool,
     pub importable: bool,

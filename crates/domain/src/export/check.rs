@@ -3,12 +3,13 @@
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
-use super::fault::{FaultCode, FieldFault, body};
+use super::access::Access;
+use super::fault::{FaultCode, FieldFault, Pointer, body};
 use super::filter;
 use super::options::ExportOptions;
 use super::request::ExportRequest;
 use super::spec::{ExportFormat, ExportSpec};
-use crate::{Catalog, Dataset, SortKey};
+use crate::{Catalog, Column, Dataset, SortKey};
 
 /// What a deployment assumes where a request says nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,7 +20,9 @@ pub struct ExportDefaults {
 
 impl ExportRequest {
     /// Checks the request against its dataset. `at` is when it was submitted; it goes into the
-    /// file's name. Who may export is not looked at, nor are sensitive columns held back.
+    /// file's name. Who may export is not looked at. Without the right to see sensitive columns they
+    /// are left out where no column is named, and refused where one is. The spec is what was allowed
+    /// when the export was submitted: nobody asks again when it is run.
     ///
     /// # Errors
     /// All faults at once, in the order dataset, columns, filters, sort, the rest.
@@ -27,16 +30,18 @@ impl ExportRequest {
         &self,
         catalog: &Catalog,
         defaults: &ExportDefaults,
+        access: Access,
         at: DateTime<Utc>,
     ) -> Result<ExportSpec, Vec<FieldFault>> {
         let dataset = self.find(catalog)?;
         let mut check = Check {
             dataset,
+            access,
             faults: Vec::new(),
         };
         let columns = check.columns(self.columns.as_deref());
         let conditions = self.filters.as_ref().map_or_else(Vec::new, |raw| {
-            filter::read(dataset, raw, &mut check.faults)
+            filter::read(dataset, raw, access, &mut check.faults)
         });
         let sort = check.sort(self.sort.as_deref());
         let format = check.format(self.format.as_deref());
@@ -47,13 +52,13 @@ impl ExportRequest {
             .options
             .as_ref()
             .map_or_else(ExportOptions::default, |raw| {
-                ExportOptions::read(raw, &mut check.faults)
+                ExportOptions::read(raw, format, &mut check.faults)
             });
         if !check.faults.is_empty() {
             return Err(check.faults);
         }
         Ok(ExportSpec {
-            file_name: ExportSpec::name_file(dataset, &options, &locale, timezone, at),
+            file_name: ExportSpec::name_file(dataset, (format, &options), (&locale, timezone), at),
             dataset: dataset.name.clone(),
             dataset_version: dataset.version.clone(),
             columns,
@@ -90,20 +95,16 @@ impl ExportRequest {
 /// A check under way.
 struct Check<'d> {
     dataset: &'d Dataset,
+    access: Access,
     faults: Vec<FieldFault>,
 }
 
 impl Check<'_> {
     fn columns(&mut self, wanted: Option<&[String]>) -> Vec<String> {
-        let Some(wanted) = wanted else {
-            let offered = self
-                .dataset
-                .columns
-                .iter()
-                .filter(|column| column.exportable);
-            return offered.map(|column| column.name.clone()).collect();
-        };
         let at = body("columns");
+        let Some(wanted) = wanted else {
+            return self.all_columns(&at);
+        };
         if wanted.is_empty() {
             let message = "columns names at least one column, or is left out for all";
             self.faults
@@ -111,16 +112,9 @@ impl Check<'_> {
         }
         let mut columns: Vec<String> = Vec::new();
         for (index, name) in wanted.iter().enumerate() {
-            let known = self
-                .dataset
-                .column(name)
-                .is_some_and(|column| column.exportable);
-            let (code, message) = if !known {
-                let of = &self.dataset.name;
-                (
-                    FaultCode::UnknownColumn,
-                    format!("`{name}` is not an exportable column of {of}"),
-                )
+            let known = self.dataset.column(name).filter(|it| it.exportable);
+            let (code, message) = if let Err(refusal) = self.visible(known, name, "an exportable") {
+                refusal
             } else if columns.contains(name) {
                 (FaultCode::InvalidRequest, format!("`{name}` occurs twice"))
             } else {
@@ -133,20 +127,46 @@ impl Check<'_> {
         columns
     }
 
-    /// The order asked for, else the dataset's own, ended by the primary key so that ties have
-    /// one order.
+    /// Every column that the caller may see.
+    fn all_columns(&mut self, at: &Pointer) -> Vec<String> {
+        let offered = self.dataset.columns.iter();
+        let seen = offered.filter(|column| column.exportable && self.access.sees(column));
+        let columns: Vec<String> = seen.map(|column| column.name.clone()).collect();
+        if columns.is_empty() {
+            let message = "none of your roles may see any column";
+            self.faults
+                .push(FieldFault::new(at, FaultCode::Forbidden, message));
+        }
+        columns
+    }
+
+    /// Whether a column that was named is `kind` column and for the caller's eyes.
+    fn visible(
+        &self,
+        found: Option<&Column>,
+        name: &str,
+        kind: &str,
+    ) -> Result<(), (FaultCode, String)> {
+        let Some(column) = found else {
+            let message = format!("`{name}` is not {kind} column of {}", self.dataset.name);
+            return Err((FaultCode::UnknownColumn, message));
+        };
+        match self.access.refusal(column) {
+            Some(message) => Err((FaultCode::Forbidden, message)),
+            None => Ok(()),
+        }
+    }
+
+    /// The order asked for, else the dataset's own as far as the caller may see it, ended by the
+    /// primary key so that ties have one order.
     fn sort(&mut self, wanted: Option<&[String]>) -> Vec<SortKey> {
         let mut keys: Vec<SortKey> = Vec::new();
         for (index, text) in wanted.unwrap_or_default().iter().enumerate() {
             let key = SortKey::parse(text);
-            let known = self
-                .dataset
-                .column(&key.column)
-                .is_some_and(|column| column.sortable);
-            let (code, message) = if !known {
-                let of = &self.dataset.name;
-                let message = format!("`{}` is not a sortable column of {of}", key.column);
-                (FaultCode::UnknownColumn, message)
+            let known = self.dataset.column(&key.column).filter(|it| it.sortable);
+            let refusal = self.visible(known, &key.column, "a sortable");
+            let (code, message) = if let Err(refusal) = refusal {
+                refusal
             } else if keys.iter().any(|other| other.column == key.column) {
                 (
                     FaultCode::InvalidRequest,
@@ -160,7 +180,11 @@ impl Check<'_> {
                 .push(FieldFault::new(&body("sort").index(index), code, message));
         }
         if keys.is_empty() {
-            keys.clone_from(&self.dataset.sort);
+            let seen = |key: &&SortKey| {
+                let column = self.dataset.column(&key.column);
+                column.is_some_and(|column| self.access.sees(column))
+            };
+            keys.extend(self.dataset.sort.iter().filter(seen).cloned());
         }
         for column in &self.dataset.primary_key {
             if !keys.iter().any(|key| key.column == *column) {
@@ -174,12 +198,11 @@ impl Check<'_> {
     }
 
     fn format(&mut self, wanted: Option<&str>) -> ExportFormat {
-        match wanted {
-            None | Some("xlsx") => {}
-            Some("csv") => self.refuse("format", "csv is not available yet; use xlsx"),
-            Some(_) => self.refuse("format", "format is xlsx"),
-        }
-        ExportFormat::Xlsx
+        let known = wanted.map_or(Ok(ExportFormat::Xlsx), str::parse);
+        known.unwrap_or_else(|_unknown| {
+            self.refuse("format", "format is xlsx or csv");
+            ExportFormat::Xlsx
+        })
     }
 
     fn locale(&mut self, wanted: Option<&str>, defaults: &ExportDefaults) -> String {

@@ -10,6 +10,8 @@ closed_set! {
         UnknownColumn = "unknown_column",
         InvalidFilter = "invalid_filter",
         UnknownQueue = "unknown_queue",
+        /// A sensitive column, and the caller may not see such.
+        Forbidden = "forbidden",
     }
 }
 

@@ -6,6 +6,8 @@ use chrono_tz::Tz;
 /// Longest stem, in bytes: with the extension and a browser's ` (1)` it stays below the 255 bytes
 /// of the usual file systems.
 const MAX_STEM_BYTES: usize = 200;
+/// Endings that a wanted name loses: the file's own is put in their place.
+const ENDINGS: [&str; 3] = [".xlsx", ".csv", ".zip"];
 /// Names that Windows keeps for devices, whatever the extension.
 const RESERVED: [&str; 4] = ["CON", "PRN", "AUX", "NUL"];
 
@@ -27,12 +29,8 @@ pub(super) fn sanitise(wanted: &str) -> Option<String> {
         .map(|c| if is_unsafe(c) { '_' } else { c })
         .collect();
     let mut stem = clean.as_str();
-    if let Some(at) = stem.len().checked_sub(".xlsx".len())
-        && stem
-            .get(at..)
-            .is_some_and(|end| end.eq_ignore_ascii_case(".xlsx"))
-    {
-        stem = &stem[..at];
+    while let Some(shorter) = without_ending(stem) {
+        stem = shorter;
     }
     let bounded = &stem[..stem.floor_char_boundary(MAX_STEM_BYTES)];
     let stem = bounded.trim_matches(|c: char| c == '.' || c.is_whitespace());
@@ -43,6 +41,13 @@ pub(super) fn sanitise(wanted: &str) -> Option<String> {
         format!("_{stem}")
     } else {
         stem.to_owned()
+    })
+}
+
+fn without_ending(name: &str) -> Option<&str> {
+    ENDINGS.iter().find_map(|ending| {
+        let (stem, end) = name.split_at_checked(name.len().checked_sub(ending.len())?)?;
+        end.eq_ignore_ascii_case(ending).then_some(stem)
     })
 }
 

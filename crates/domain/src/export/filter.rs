@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::access::Access;
 use super::fault::{FaultCode, FieldFault, Pointer, body};
 use super::operand::Operand;
 use crate::{Column, Dataset, Operator};
@@ -40,6 +41,7 @@ pub enum Predicate {
 pub(super) fn read(
     dataset: &Dataset,
     raw: &Map<String, Value>,
+    access: Access,
     faults: &mut Vec<FieldFault>,
 ) -> Vec<Condition> {
     let mut conditions = Vec::new();
@@ -51,6 +53,10 @@ pub(super) fn read(
             faults.push(FieldFault::new(&at, FaultCode::UnknownColumn, message));
             continue;
         };
+        if let Some(message) = access.refusal(column) {
+            faults.push(FieldFault::new(&at, FaultCode::Forbidden, message));
+            continue;
+        }
         for (at, operator, operand) in tests(&at, value, faults) {
             let predicate = if filter.operators.contains(&operator) {
                 predicate(column, operator, operand)

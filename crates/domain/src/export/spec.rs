@@ -15,6 +15,15 @@ closed_set! {
     /// The kinds of file that can be written.
     ExportFormat {
         Xlsx = "xlsx",
+        Csv = "csv",
+    }
+}
+
+impl ExportFormat {
+    /// The ending of a file's name, without its point.
+    #[must_use]
+    pub const fn extension(self) -> &'static str {
+        self.as_str()
     }
 }
 
@@ -34,7 +43,7 @@ pub struct ExportSpec {
     pub timezone: Tz,
     pub queue: String,
     pub options: ExportOptions,
-    /// The name under which the user gets the file, with its extension.
+    /// The name under which the user gets the file, with its extension, when it is one file.
     pub file_name: String,
 }
 
@@ -101,17 +110,37 @@ impl ExportSpec {
         serde_json::to_string(&nameless).unwrap_or_default()
     }
 
+    /// The name of the archive, when it takes more than one file.
+    #[must_use]
+    pub fn zip_name(&self) -> String {
+        format!("{}.zip", self.stem())
+    }
+
+    /// The name of a part within the archive, counted from 1: `员工信息_20260101_080000_001.xlsx`.
+    /// Three digits at least, so that a thousand parts stand in their order in any listing.
+    #[must_use]
+    pub fn part_name(&self, number: u64) -> String {
+        let (stem, extension) = (self.stem(), self.format.extension());
+        format!("{stem}_{number:03}.{extension}")
+    }
+
+    /// The file's name without its extension.
+    fn stem(&self) -> &str {
+        let ending = self.file_name.strip_suffix(self.format.extension());
+        let stem = ending.and_then(|name| name.strip_suffix('.'));
+        stem.unwrap_or(&self.file_name)
+    }
+
     pub(super) fn name_file(
         dataset: &Dataset,
-        options: &ExportOptions,
-        locale: &str,
-        zone: Tz,
+        (format, options): (ExportFormat, &ExportOptions),
+        (locale, zone): (&str, Tz),
         at: DateTime<Utc>,
     ) -> String {
         let stem = options
             .file_name
             .clone()
             .unwrap_or_else(|| dated(dataset.label.get(locale), at, zone));
-        format!("{stem}.xlsx")
+        format!("{stem}.{}", format.extension())
     }
 }

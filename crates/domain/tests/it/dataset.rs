@@ -57,6 +57,8 @@ fn what_a_file_leaves_out_has_its_default() {
     assert_eq!(thing.column("code").unwrap().stored_in, Tz::UTC);
     assert_eq!(thing.column("made_at").unwrap().stored_in, Tz::Asia__Tokyo);
     assert!(thing.column("code").unwrap().exportable);
+    assert_eq!(thing.source, None);
+    assert!(!thing.may_see_sensitive(&["MANAGER".into()]));
     assert_eq!(thing.place.line, 2);
     assert_eq!(thing.column("made_at").unwrap().place.line, 10);
 }
@@ -161,6 +163,12 @@ fn a_wrong_definition_is_refused_with_file_line_and_reason() {
             "`scale` is for",
         ),
         ("{ en = \"Code\" }", "{}", "thing.toml:9: ", "label"),
+        (
+            "table = \"thing\"",
+            "table = \"thing\"\nsource = \"Replica\"",
+            "thing.toml:6: ",
+            "no identifier",
+        ),
         (
             "table = \"thing\"",
             "table = \"thing\"\ntenant = \"code\"",

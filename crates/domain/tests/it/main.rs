@@ -4,5 +4,7 @@
 
 mod dataset;
 mod export;
+mod file;
 mod retry;
+mod sensitive;
 mod transitions;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use calamine::{Data, Reader, Xlsx, open_workbook};
-use domain::TaskStatus;
+use domain::{Task, TaskStatus};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use testkit::{eventually, eventually_within};
@@ -117,12 +117,6 @@ async fn a_cancelled_export_ends_its_query_and_leaves_nothing() {
         (TaskStatus::Cancelled, 0)
     );
     assert_eq!(house.stored(), Vec::<std::path::PathBuf>::new());
-    assert_eq!(
-        std::fs::read_dir(house.path("temp"))
-            .expect("a directory")
-            .count(),
-        0
-    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -175,7 +169,9 @@ async fn what_can_never_be_done_fails_with_its_code_and_a_sentence() {
 #[tokio::test(flavor = "multi_thread")]
 async fn storage_that_is_away_is_tried_again() {
     let house = House::build().await;
-    std::fs::remove_dir(house.path("temp")).expect("removed");
+    // a file where the tenant's directory belongs
+    let in_the_way = house.path("storage").join("acme");
+    std::fs::write(&in_the_way, "").expect("written");
     let worker = house.work();
     let task = house.submit(&json!({"dataset": "user"})).await;
     let reason = "SELECT COALESCE(MAX(last_failed_reason), '') FROM compensate_biz WHERE cnt > 0";
@@ -184,11 +180,63 @@ async fn storage_that_is_away_is_tried_again() {
     })
     .await;
     assert!(told.contains("storage_unavailable"), "{told}");
-    std::fs::create_dir(house.path("temp")).expect("made");
+    std::fs::remove_file(in_the_way).expect("removed");
     house
         .database
         .execute("UPDATE compensate_biz SET announced = 1 WHERE status = 'WAIT_HANDLE'")
         .await;
     house.until(task, TaskStatus::Success).await;
     worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_export_cancelled_at_any_moment_leaves_no_file() {
+    let house = House::build().await;
+    house.fill(2_500).await;
+    let worker = house.work();
+    // moments: before anybody works on it, when somebody does, after one, two and all chunks
+    let moments: [fn(&Task) -> bool; 5] = [
+        |_| true,
+        |task| task.status == TaskStatus::Processing,
+        |task| task.progress.done_rows > 0,
+        |task| task.progress.done_rows > 1_024,
+        |task| task.progress.phase.as_deref() == Some("storing") || task.status.is_final(),
+    ];
+    let cancelled = moments.map(async |moment| {
+        let task = house.submit(&json!({"dataset": "slow"})).await;
+        let reached = eventually_within(Duration::from_secs(60), "the moment", async || {
+            let task = house.task(task).await;
+            moment(&task).then_some(task)
+        })
+        .await;
+        // the last moment may be too late, which is as good
+        drop(house.store.cancel_task(&house.caller(), reached.id).await);
+        task
+    });
+    let tasks = futures::future::join_all(cancelled).await;
+    let mut expected = Vec::new();
+    for id in tasks {
+        let ended = eventually("the end", async || {
+            let task = house.task(id).await;
+            task.status.is_final().then_some(task)
+        })
+        .await;
+        match ended.status {
+            TaskStatus::Success => {
+                let [file] = &ended.files[..] else {
+                    panic!("one file: {ended:?}")
+                };
+                expected.push(house.path("storage").join(&file.object_key));
+            }
+            _ => assert_eq!(
+                (ended.status, ended.files.len()),
+                (TaskStatus::Cancelled, 0)
+            ),
+        }
+    }
+    worker.stop().await;
+    expected.sort();
+    let mut stored = house.stored();
+    stored.sort();
+    assert_eq!(stored, expected);
 }

@@ -130,7 +130,7 @@ pub(crate) struct TokenArgs {
     #[arg(long)]
     pub(crate) user: String,
     /// What they may do, such as MANAGER or SUPER_ADMIN; can be repeated
-    #[arg(long = "role", required = true)]
+    #[arg(long = "role", value_name = "ROLE", required = true)]
     pub(crate) roles: Vec<String>,
     /// Whose data they see
     #[arg(long, default_value = "acme")]

@@ -1,6 +1,7 @@
 //! Runs the real `quay`.
 
-use std::process::{Command, Output};
+use std::io::Write;
+use std::process::{Command, Output, Stdio};
 
 /// What a run left behind.
 pub(crate) struct Ran {
@@ -22,8 +23,34 @@ pub(crate) fn quay(arguments: &[&str], environment: &[(&str, &str)]) -> Ran {
         .args(arguments)
         .env_clear()
         .envs(environment.iter().copied())
+        .stdin(Stdio::null())
         .output()
         .expect("quay runs");
+    ran(output)
+}
+
+/// Runs it at a terminal (util-linux's `script`) on which that is typed; what the terminal shows
+/// is in `stdout`.
+pub(crate) fn on_terminal(arguments: &[&str], environment: &[(&str, &str)], typed: &str) -> Ran {
+    let command = format!("{} {}", env!("CARGO_BIN_EXE_quay"), arguments.join(" "));
+    let mut terminal = Command::new("/usr/bin/script")
+        .args(["--quiet", "--return", "--command", &command, "/dev/null"])
+        .env_clear()
+        .env("SHELL", "/bin/sh")
+        .env("TERM", "xterm")
+        .envs(environment.iter().copied())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("script runs");
+    let mut keyboard = terminal.stdin.take().expect("a pipe");
+    keyboard.write_all(typed.as_bytes()).expect("it is read");
+    drop(keyboard);
+    ran(terminal.wait_with_output().expect("it ends"))
+}
+
+fn ran(output: Output) -> Ran {
     let Output {
         status,
         stdout,

@@ -8,8 +8,10 @@ use tempfile::TempDir;
 use testkit::{TestDatabase, eventually};
 use uuid::Uuid;
 
-use crate::command::{Ran, quay};
+use crate::command::quay;
 use crate::service::Service;
+
+mod client;
 
 const SECRET: &str = "the secret of one test, long enough for HS256";
 
@@ -28,7 +30,8 @@ pub(crate) struct House {
     brokers: String,
     url: String,
     /// Settings of this test, as the environment names them.
-    settings: Vec<(&'static str, &'static str)>,
+    settings: Vec<(String, String)>,
+    queue: String,
     /// Broker, gateway and worker, in the order in which they were started.
     pub(crate) services: Vec<Service>,
     /// Dropped last: the services' logs lie in it.
@@ -42,7 +45,7 @@ impl House {
     }
 
     /// As [`House::open`], with settings for its processes.
-    pub(crate) async fn open_with(bell: Bell, settings: &[(&'static str, &'static str)]) -> Self {
+    pub(crate) async fn open_with(bell: Bell, settings: &[(&str, &str)]) -> Self {
         let database = TestDatabase::with_examples().await;
         let folder = TempDir::new().expect("a directory");
         // A queue of this test alone: a Kafka is shared, and groups are named after queues.
@@ -53,7 +56,11 @@ impl House {
             folder,
             brokers: String::new(),
             url: String::new(),
-            settings: settings.to_vec(),
+            settings: settings
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect(),
+            queue,
             services: Vec::new(),
         };
         house.brokers = match bell {
@@ -65,40 +72,9 @@ impl House {
         house
     }
 
-    /// Runs `quay` as a user of tenant acme with that role.
-    pub(crate) fn quay_as(&self, role: &str, arguments: &[&str]) -> Ran {
-        let token = token(role);
-        let environment = [
-            ("QUAYSIDE_URL", self.url.as_str()),
-            ("QUAYSIDE_TOKEN", token.as_str()),
-            ("QUAYSIDE_MYSQL", self.database.url()),
-        ];
-        quay(arguments, &environment)
-    }
-
-    /// Starts `quay` as a manager and does not wait for it.
-    pub(crate) fn start_quay(&self, arguments: &[&str]) -> Service {
-        let log = self.folder.path().join("quay.log");
-        let file = File::create(&log).expect("a log file");
-        let child = Command::new(env!("CARGO_BIN_EXE_quay"))
-            .args(arguments)
-            .env_clear()
-            .env("QUAYSIDE_URL", &self.url)
-            .env("QUAYSIDE_TOKEN", token("MANAGER"))
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(file)
-            .spawn()
-            .expect("quay runs");
-        Service {
-            name: "quay",
-            child,
-            log,
-        }
-    }
-
-    pub(crate) fn quay(&self, arguments: &[&str]) -> Ran {
-        self.quay_as("MANAGER", arguments)
+    /// The queue of this test alone.
+    pub(crate) fn queue(&self) -> &str {
+        &self.queue
     }
 
     pub(crate) fn url(&self) -> &str {
@@ -229,7 +205,6 @@ impl House {
                 "QUAYSIDE__STORAGE__ROOT",
                 self.folder.path().join("storage"),
             )
-            .env("QUAYSIDE__WORKER__TEMP_DIR", self.folder.path())
             .env(
                 "QUAYSIDE__HTTP__LISTEN",
                 self.url.strip_prefix("http://").unwrap_or("127.0.0.1:0"),
@@ -240,7 +215,7 @@ impl House {
                 "QUAYSIDE__DATASETS__DIR",
                 self.folder.path().join("datasets"),
             )
-            .envs(self.settings.iter().copied())
+            .envs(self.settings.iter().cloned())
             .stdin(Stdio::null())
             .stdout(file.try_clone().expect("a second handle"))
             .stderr(file)

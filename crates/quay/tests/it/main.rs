@@ -1,12 +1,20 @@
 //! The command line, as a user and a script meet it.
 
+mod bucket;
 mod command;
+mod completion;
 mod errors;
 mod filters;
+mod help;
 mod house;
 mod manners;
+mod network;
+mod options;
 mod refusals;
+mod relay;
 mod rows;
 mod seed;
 mod service;
+mod verbs;
 mod walk;
+mod watch;

@@ -12,7 +12,7 @@ use crate::house::{Bell, House};
 
 const ROWS: usize = 3_000;
 /// Rows that take a worker some seconds.
-const MANY: usize = 100_000;
+const MANY: usize = 400_000;
 /// For the group to miss the killed worker (10 s), and for the export, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -45,6 +45,8 @@ async fn on_real_kafka_a_ring_wakes_a_worker_and_a_killed_worker_leads_to_one_su
     let settings = [
         ("QUAYSIDE__WORKER__SCAN_INTERVAL_SECONDS", "3600"),
         ("QUAYSIDE__WORKER__LEASE_SECONDS", "3"),
+        // slow enough to be killed in the middle, on a fast machine too
+        ("QUAYSIDE__EXPORT__ZIP_LEVEL", "9"),
     ];
     let mut house = House::open_with(Bell::Kafka, &settings).await;
     let seeded = house.quay(&["seed", "employee", "--rows", &MANY.to_string()]);

@@ -41,6 +41,14 @@ pub enum SettingsError {
         /// `section.key`.
         key: &'static str,
     },
+    /// A setting that does not go with the others, or is out of its bounds.
+    #[error("the setting {key} {reason}")]
+    Unfit {
+        /// `section.key`.
+        key: &'static str,
+        /// What it must be.
+        reason: String,
+    },
 }
 
 pub(super) fn load(
@@ -65,9 +73,12 @@ pub(super) fn load(
         .map_err(|error| SettingsError::Environment {
             message: error.to_string(),
         })?;
-    match settings.zero() {
+    if let Some(key) = settings.zero() {
+        return Err(SettingsError::Zero { key });
+    }
+    match settings.storage.fault().or_else(|| settings.export.fault()) {
         None => Ok(settings),
-        Some(key) => Err(SettingsError::Zero { key }),
+        Some((key, reason)) => Err(SettingsError::Unfit { key, reason }),
     }
 }
 

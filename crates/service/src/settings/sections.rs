@@ -53,22 +53,6 @@ impl Default for KafkaSettings {
     }
 }
 
-/// `[storage]`
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct StorageSettings {
-    /// Directory on the local disk (or a mounted volume that gateway and workers share).
-    pub root: PathBuf,
-}
-
-impl Default for StorageSettings {
-    fn default() -> Self {
-        Self {
-            root: "storage".into(),
-        }
-    }
-}
-
 /// `[http]`
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
@@ -115,6 +99,36 @@ pub struct AuthSettings {
     pub issuer: Option<String>,
     /// Demanded `aud`, when set.
     pub audience: Option<String>,
+}
+
+/// `[quotas]`
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct QuotaSettings {
+    /// Tasks of one user that may be open (pending or processing) at once; 0 is without limit.
+    pub open_tasks_per_user: u32,
+    /// Tasks of one tenant that may be open at once; 0 is without limit.
+    pub open_tasks_per_tenant: u32,
+}
+
+impl Default for QuotaSettings {
+    fn default() -> Self {
+        Self {
+            open_tasks_per_user: 50,
+            open_tasks_per_tenant: 1_000,
+        }
+    }
+}
+
+/// `[sources.NAME]`: another MySQL from which the datasets that name it are exported, such as a
+/// replica.
+#[derive(Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct SourceSettings {
+    /// `mysql://user:password@host:port/database`; a secret, because of the password. The user needs
+    /// no more than SELECT.
+    #[serde(serialize_with = "redact::url")]
+    pub url: SecretString,
 }
 
 /// `[datasets]`
@@ -199,8 +213,6 @@ pub struct WorkerSettings {
     pub scan_interval_seconds: u32,
     /// An attempt that runs longer than this is ended for good (`timed_out`).
     pub hard_deadline_seconds: u32,
-    /// Directory for files in the making; each attempt cleans up its own.
-    pub temp_dir: PathBuf,
     /// Failures after which a row is set aside.
     pub max_attempts: u32,
     /// Least delay before each retry, in order; the last one repeats. From the environment as
@@ -216,9 +228,70 @@ impl Default for WorkerSettings {
             lease_seconds: 30,
             scan_interval_seconds: 5,
             hard_deadline_seconds: 3_600,
-            temp_dir: std::env::temp_dir(),
             max_attempts: 3,
             backoff_seconds: vec![2, 4, 8],
+        }
+    }
+}
+
+/// `[export]`
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ExportSettings {
+    /// How hard files are compressed, from 1 (fast) to 9 (small); docs/PERFORMANCE.md has figures.
+    pub zip_level: u32,
+}
+
+impl Default for ExportSettings {
+    fn default() -> Self {
+        Self { zip_level: 2 }
+    }
+}
+
+impl ExportSettings {
+    /// A key whose value cannot be used, and why.
+    pub(super) fn fault(&self) -> Option<(&'static str, String)> {
+        let known = (1..=9).contains(&self.zip_level);
+        (!known).then(|| ("export.zip_level", "must be from 1 to 9".to_owned()))
+    }
+}
+
+/// `[events]`: live events of the gateway.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct EventSettings {
+    /// How often the database is asked for changes while somebody watches, in milliseconds.
+    pub poll_interval_ms: u32,
+    /// The longest silence of a stream, in milliseconds; 15,000 at most, as clients are promised.
+    pub keep_alive_ms: u32,
+    /// Streams that one user may have open at a gateway.
+    pub streams_per_user: usize,
+    /// Streams that one gateway may have open. Each is a connection, and a file descriptor.
+    pub streams_per_process: usize,
+}
+
+impl EventSettings {
+    /// `keep_alive_ms` promises no more than this.
+    const LONGEST_SILENCE_MS: u32 = 15_000;
+
+    /// `poll_interval_ms` as a duration.
+    pub fn poll_interval(&self) -> Duration {
+        Duration::from_millis(self.poll_interval_ms.into())
+    }
+
+    /// `keep_alive_ms` as a duration.
+    pub fn keep_alive(&self) -> Duration {
+        Duration::from_millis(self.keep_alive_ms.min(Self::LONGEST_SILENCE_MS).into())
+    }
+}
+
+impl Default for EventSettings {
+    fn default() -> Self {
+        Self {
+            poll_interval_ms: 500,
+            keep_alive_ms: 10_000,
+            streams_per_user: 20,
+            streams_per_process: 5_000,
         }
     }
 }

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod admin;
 #[cfg(test)]
+mod house;
+#[cfg(test)]
 mod lifecycle;
 #[cfg(test)]
 mod settings;

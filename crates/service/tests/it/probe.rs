@@ -3,7 +3,7 @@
 
 use std::process::ExitCode;
 
-use service::{AdminServer, Probe, Process};
+use service::{AdminServer, Label, Probe, Process, Settings, Storage};
 
 fn main() -> ExitCode {
     service::main("service-probe", "1.2.3", start)
@@ -34,12 +34,27 @@ async fn start(process: Process) -> anyhow::Result<()> {
         "fails" => lifecycle.spawn("faulty", async { anyhow::bail!("no more paper") }),
         "panics" => lifecycle.spawn("shaky", async { panic!("no more nerves") }),
         "returns" => lifecycle.spawn("lazy", async { Ok(()) }),
+        "stores 2 MiB" => store(&settings, 2).await?,
+        "stores 8 MiB" => store(&settings, 8).await?,
         "never starts" => std::future::pending().await,
         other => anyhow::bail!("PROBE={other} is not known"),
     }
     lifecycle.set_ready();
     println!("{address}");
     Ok(())
+}
+
+/// Stores a file, and says on standard output why that failed.
+async fn store(settings: &Settings, mebibytes: usize) -> anyhow::Result<()> {
+    let storage = Storage::open(&settings.storage)?;
+    let mebibyte = || Ok(vec![7; 1 << 20].into());
+    let content = futures::stream::iter(std::iter::repeat_with(mebibyte).take(mebibytes));
+    let Err(error) = storage.put("t/a", &Label::new("a.xlsx"), content).await else {
+        anyhow::bail!("the file was stored");
+    };
+    let transient = error.is_transient();
+    println!("transient: {transient}, {:#}", anyhow::Error::from(error));
+    anyhow::bail!("nothing more to do")
 }
 
 #[expect(

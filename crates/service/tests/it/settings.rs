@@ -41,6 +41,7 @@ fn the_environment_overrides_the_file_and_the_file_the_defaults() {
         &[
             ("QUAYSIDE__WORKER__PERMITS", "9"),
             ("QUAYSIDE__WORKER__BACKOFF_SECONDS", "1, 2"),
+            ("QUAYSIDE__SOURCES__REPLICA_2__URL", "mysql://r@replica/hr"),
             ("QUAYSIDE__AUTH__JWT_SECRET", "0012345"),
             ("QUAYSIDE__TELEMETRY__OTLP_ENDPOINT", ""),
             ("QUAYSIDE_URL", "not one of ours"),
@@ -54,6 +55,8 @@ fn the_environment_overrides_the_file_and_the_file_the_defaults() {
     assert_eq!(settings.worker.backoff_seconds, [1, 2]);
     assert_eq!(settings.auth.jwt_secret.expose_secret(), "0012345");
     assert_eq!(settings.kafka.client["message.max.bytes"], "1000");
+    let replica = &settings.sources["replica_2"];
+    assert_eq!(replica.url.expose_secret(), "mysql://r@replica/hr");
     assert_eq!(settings.telemetry.otlp_endpoint, None);
 }
 
@@ -95,11 +98,18 @@ fn zero_is_refused_by_key_where_nothing_would_happen_or_everything_at_once() {
     for (section, key) in [
         ("mysql", "pool_size"),
         ("kafka", "delivery_timeout_ms"),
+        ("storage", "request_seconds"),
+        ("storage", "presign_seconds"),
+        ("storage", "max_file_bytes"),
         ("http", "workers"),
         ("worker", "permits"),
         ("worker", "lease_seconds"),
         ("worker", "scan_interval_seconds"),
         ("worker", "hard_deadline_seconds"),
+        ("events", "poll_interval_ms"),
+        ("events", "keep_alive_ms"),
+        ("events", "streams_per_user"),
+        ("events", "streams_per_process"),
         ("lifecycle", "grace_seconds"),
     ] {
         let name = format!("{section}.{key}");
@@ -113,6 +123,77 @@ fn zero_is_refused_by_key_where_nothing_would_happen_or_everything_at_once() {
     }
     let no_second_try = load("[worker]\nmax_attempts = 0\n", &[]).unwrap();
     assert_eq!(no_second_try.worker.max_attempts, 0);
+}
+
+#[test]
+fn a_source_without_its_url_is_refused_by_line() {
+    let error = load("[sources.replica]\n", &[]).unwrap_err().to_string();
+    assert!(error.contains("line 1: missing field `url`"), "{error}");
+}
+
+/// What S3 needs at least, and what is changed of it.
+fn s3(change: &str) -> Result<Settings, SettingsError> {
+    let (key, _) = change.split_once('=').unwrap_or((change, ""));
+    let kept = [
+        "backend = \"s3\"",
+        "bucket = \"files\"",
+        "region = \"us-east-1\"",
+        "access_key_id = \"me\"",
+        "secret_access_key = \"hunter2\"",
+        "path_style = true",
+    ]
+    .into_iter()
+    .filter(|line| {
+        line.split_once(" =")
+            .is_none_or(|(kept, _)| kept != key.trim())
+    });
+    let lines: Vec<_> = std::iter::once("[storage]")
+        .chain(kept)
+        .chain(change.contains('=').then_some(change))
+        .collect();
+    load(&lines.join("\n"), &[])
+}
+
+#[test]
+fn s3_lacks_nothing_that_it_needs() {
+    s3("presign = true").unwrap();
+    for key in ["bucket", "region", "access_key_id", "secret_access_key"] {
+        for change in [key.to_owned(), format!("{key} = \"\"")] {
+            let error = s3(&change).err().unwrap().to_string();
+            let name = format!("storage.{key} must be set");
+            assert!(error.contains(&name), "{change}: {error}");
+        }
+    }
+    s3("backend = \"local\"").unwrap();
+}
+
+#[test]
+fn storage_that_cannot_work_is_refused_by_key_and_no_value_is_shown() {
+    for (change, key) in [
+        ("endpoint = \"s3.hunter2.com\"", "storage.endpoint"),
+        ("endpoint = \"ftp://hunter2\"", "storage.endpoint"),
+        ("endpoint = \"http://me:hunter2@s3\"", "storage.endpoint"),
+        ("endpoint = \"http://s3/hunter2\"", "storage.endpoint"),
+        ("endpoint = \"http://s3/?k=hunter2\"", "storage.endpoint"),
+        ("presign_seconds = 604801", "storage.presign_seconds"),
+        ("max_file_bytes = 52428800001", "storage.max_file_bytes"),
+        (
+            "path_style = false\nendpoint = \"http://127.0.0.1:9000\"",
+            "storage.path_style",
+        ),
+        ("backend = \"local\"\npresign = true", "storage.presign"),
+        ("backend = \"tape\"", "tape"),
+    ] {
+        let error = s3(change).err().unwrap().to_string();
+        assert!(error.contains(key), "{change}: {error}");
+        assert!(!error.contains("hunter2"), "{change}: {error}");
+    }
+    for endpoint in ["http://127.0.0.1:9000", "https://s3.example.com/"] {
+        s3(&format!("endpoint = \"{endpoint}\"")).unwrap();
+    }
+    s3("path_style = false\nendpoint = \"https://s3.example.com\"").unwrap();
+    s3("presign_seconds = 604800").unwrap();
+    s3("max_file_bytes = 52428800000").unwrap();
 }
 
 #[test]
@@ -130,6 +211,10 @@ fn secrets_never_print() {
         r#"
         [mysql]
         url = "mysql://root:hunter2@db:3306/quayside"
+        [sources.replica]
+        url = "mysql://reader:hunter2@replica:3306/hr"
+        [storage]
+        secret_access_key = "hunter2/hunter2"
         [auth]
         jwt_secret = "hunter2-hunter2"
         [telemetry]
@@ -144,6 +229,7 @@ fn secrets_never_print() {
     for shown in [settings.redacted().to_string(), format!("{settings:?}")] {
         assert!(!shown.contains("hunter2"), "{shown}");
         assert!(shown.contains("db:3306/quayside"), "{shown}");
+        assert!(shown.contains("replica:3306/hr"), "{shown}");
         assert!(shown.contains(r#""client.id":"gateway""#), "{shown}");
     }
 }

@@ -15,27 +15,49 @@ const EXACT_COLLATION: &str = "utf8mb4_bin";
 
 impl Store {
     /// Compares every definition with the table that it names and tells all that does not fit;
-    /// nothing when all is well.
+    /// nothing when all is well. The table of a dataset with a source is looked for there, and in the
+    /// house's own MySQL as well when imports may write to it.
     ///
     /// # Errors
-    /// [`StoreError`] when the database cannot be asked.
+    /// [`StoreError`] when the database, or a source, cannot be asked or is not known.
     pub async fn check_datasets(
         &self,
         catalog: &Catalog,
     ) -> Result<Vec<DefinitionError>, StoreError> {
-        let mut connection = connect(&self.settings.url).await?;
         let mut errors = Vec::new();
+        let own = |dataset: &&Dataset| dataset.source.is_none() || !dataset.import_modes.is_empty();
+        let datasets = catalog.iter().filter(own).collect();
+        self.check_at(None, datasets, &mut errors).await?;
+        let mut elsewhere: BTreeMap<&str, Vec<&Dataset>> = BTreeMap::new();
         for dataset in catalog.iter() {
+            if let Some(source) = &dataset.source {
+                elsewhere.entry(&source.name).or_default().push(dataset);
+            }
+        }
+        for (source, datasets) in elsewhere {
+            self.check_at(Some(source), datasets, &mut errors).await?;
+        }
+        Ok(errors)
+    }
+
+    async fn check_at(
+        &self,
+        source: Option<&str>,
+        datasets: Vec<&Dataset>,
+        errors: &mut Vec<DefinitionError>,
+    ) -> Result<(), StoreError> {
+        let mut connection = connect(self.url_of(source)?).await?;
+        for dataset in datasets {
             let table = Table::read(&mut connection, &dataset.table).await?;
             Check {
+                source,
                 dataset,
                 table: &table,
-                errors: &mut errors,
+                errors,
             }
             .run();
         }
-        connection.disconnect().await?;
-        Ok(errors)
+        Ok(connection.disconnect().await?)
     }
 }
 
@@ -81,6 +103,7 @@ impl Table {
 
 /// The comparison of one definition.
 struct Check<'a> {
+    source: Option<&'a str>,
     dataset: &'a Dataset,
     table: &'a Table,
     errors: &'a mut Vec<DefinitionError>,
@@ -186,6 +209,10 @@ impl Check<'_> {
     }
 
     fn fault(&mut self, place: &Place, reason: String) {
+        let reason = match self.source {
+            Some(source) => format!("at source `{source}`: {reason}"),
+            None => reason,
+        };
         self.errors
             .push(DefinitionError::new(place.clone(), reason));
     }

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use domain::{BizStatus, Failure, FailureCode, TaskStatus};
-use store::{Cancelled, Effects, Ending, NewExport, Settled, Store, StoreSettings, Story};
+use store::{
+    Cancelled, Deleted, Effects, Ending, NewExport, Retried, Settled, Store, StoreSettings, Story,
+};
 use testkit::{MoodyProxy, TestDatabase, a_lane, an_export, terms};
 
 use crate::settle::owner;
@@ -198,4 +200,21 @@ async fn handing_back_is_known_too() {
         .settle_held(&row.lease, Ending::HandedBack, Story::default())
         .await;
     assert!(matches!(settled, Ok(Settled::Now(_))), "{settled:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_retry_and_a_delete_whose_commit_was_not_answered_are_known_to_have_happened() {
+    let Cut { proxy, store, .. } = behind_a_proxy().await;
+    let row = crate::settle::a_claimed_export(&store, &a_lane()).await;
+    let task = crate::retry::fail(&store, &row, crate::retry::broken()).await;
+    proxy.cut_next_commits(1);
+    let retry = crate::retry::by_the_owner();
+    let retried = store.retry_task(&owner(), task, &retry).await;
+    assert!(matches!(retried.expect("answers"), Retried::Now(task, _)
+        if task.status == TaskStatus::Pending));
+    store.cancel_task(&owner(), task).await.expect("cancelled");
+    proxy.cut_next_commits(1);
+    let deleted = store.delete_task(&owner(), task).await;
+    assert!(matches!(deleted.expect("answers"), Deleted::Now(_)));
+    assert_eq!(proxy.cuts_left(), 0, "the cuts happened");
 }

@@ -6,10 +6,10 @@
 
 use std::time::Duration;
 
-use domain::{Failure, FailureCode, Lane, Progress, TaskKind, TaskStatus};
+use domain::{Failure, FailureCode, Lane, Progress, TaskFileId, TaskId, TaskKind, TaskStatus};
 use mysql_async::Row;
 use mysql_async::prelude::Queryable;
-use store::{Effects, Ending, Once, Poisoned, Store, Story, TaskFilter};
+use store::{Effects, Ending, Once, OpenTaskLimits, Poisoned, Retried, Store, Story, TaskFilter};
 use testkit::{TestDatabase, a_lane, an_export, terms};
 
 use crate::settle::owner;
@@ -81,8 +81,12 @@ async fn exercise(store: &Store, lane: &Lane) {
     ] {
         for _ in 0..2 {
             let export = an_export(lane);
+            let limits = OpenTaskLimits {
+                per_user: Some(u64::MAX),
+                per_tenant: Some(u64::MAX),
+            };
             store
-                .submit_export_once(export, once.clone())
+                .submit_export_once(export, once.clone(), limits)
                 .await
                 .expect("accepted");
         }
@@ -106,6 +110,8 @@ async fn exercise(store: &Store, lane: &Lane) {
         .cancel_task(&who, given_up.task)
         .await
         .expect("answers");
+    retry_and_delete(store, given_up.task).await;
+    watch(store, &[done.task, lost.task]).await;
     store.task(&who, done.task).await.expect("read");
     let mut everyone = who.clone();
     everyone.user = None;
@@ -132,6 +138,36 @@ async fn exercise(store: &Store, lane: &Lane) {
         headers: String::new(),
     };
     store.record_poison(poison).await.expect("recorded");
+}
+
+async fn retry_and_delete(store: &Store, task: TaskId) {
+    let who = owner();
+    let retry = crate::retry::by_the_owner();
+    let retried = store.retry_task(&who, task, &retry).await;
+    assert!(matches!(retried.expect("answers"), Retried::Now(..)));
+    for before in [None, Some(7)] {
+        store.attempts(&who, task, before, 10).await.expect("read");
+    }
+    store.cancel_task(&who, task).await.expect("answers");
+    crate::delete::delete(store, task).await;
+    store
+        .objects_removed(&who.tenant, &[TaskFileId(7)])
+        .await
+        .expect("noted");
+    let user = who.user.clone().expect("a user");
+    store.open_tasks(&who.tenant, &user).await.expect("counted");
+}
+
+/// One task and several, one user and several.
+async fn watch(store: &Store, tasks: &[TaskId]) {
+    for few in [&tasks[..1], tasks] {
+        let users = crate::changes::users(few.len());
+        store
+            .standings(few.to_vec(), users)
+            .await
+            .expect("answered");
+        store.tasks_by_id(few.to_vec()).await.expect("read");
+    }
 }
 
 /// What the server saw of one round of calls, by the connections of a pool made for it.

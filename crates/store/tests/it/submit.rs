@@ -1,30 +1,46 @@
 //! One request, however often it comes.
 
 use domain::TaskId;
-use store::{NewExport, Once, Store, Submission};
+use store::{NewExport, Once, OpenTaskLimits, Store, Submission};
 use testkit::{TestDatabase, a_lane, an_export};
 
 use crate::settle::owner;
 
-fn with_key(key: &str, request: char) -> Once {
+pub(crate) const NO_LIMITS: OpenTaskLimits = OpenTaskLimits {
+    per_user: None,
+    per_tenant: None,
+};
+
+pub(crate) fn with_key(key: &str, request: char) -> Once {
     Once::Key {
         key: key.to_owned(),
         request_hash: request.to_string().repeat(64),
     }
 }
 
-fn while_open() -> Once {
+pub(crate) fn while_open() -> Once {
     Once::WhileOpen("0".repeat(64))
 }
 
-async fn new_task(store: &Store, export: &NewExport, once: Once) -> TaskId {
-    match store
-        .submit_export_once(export.clone(), once)
+pub(crate) async fn submit(store: &Store, export: &NewExport, once: Once) -> Submission {
+    store
+        .submit_export_once(export.clone(), once, NO_LIMITS)
         .await
-        .expect("accepted")
-    {
-        Submission::New(submitted) => submitted.task,
+        .expect("answered")
+}
+
+pub(crate) async fn new_task(store: &Store, export: &NewExport, once: Once) -> TaskId {
+    match submit(store, export, once).await {
+        Submission::New(accepted) => accepted.task.id,
         other => panic!("expected a new task: {other:?}"),
+    }
+}
+
+/// The earlier task that a repetition is told of.
+fn repeated(submission: Submission) -> TaskId {
+    match submission {
+        Submission::Replayed(task) | Submission::Open(task) => task.id,
+        other => panic!("expected a repetition: {other:?}"),
     }
 }
 
@@ -33,17 +49,17 @@ async fn two_hundred_submits_at_once_with_one_key_make_one_task() {
     let database = TestDatabase::create().await;
     let store = database.store_with_pool(16);
     let export = an_export(&a_lane());
-    let submits = (0..200).map(|_| store.submit_export_once(export.clone(), with_key("k", 'a')));
+    let submits = (0..200).map(|_| submit(&store, &export, with_key("k", 'a')));
     let answers = futures::future::join_all(submits).await;
     let mut new = 0;
     let mut tasks = Vec::new();
     for answer in answers {
-        match answer.expect("answered") {
-            Submission::New(submitted) => {
+        match answer {
+            Submission::New(accepted) => {
                 new += 1;
-                tasks.push(submitted.task);
+                tasks.push(accepted.task.id);
             }
-            Submission::Replayed(task) => tasks.push(task),
+            Submission::Replayed(task) => tasks.push(task.id),
             other => panic!("{other:?}"),
         }
     }
@@ -58,14 +74,11 @@ async fn a_key_belongs_to_one_request_one_user_and_one_tenant() {
     let store = TestDatabase::create().await.store();
     let export = an_export(&a_lane());
     let first = new_task(&store, &export, with_key("k", 'a')).await;
-    let again = store
-        .submit_export_once(export.clone(), with_key("k", 'a'))
-        .await;
-    assert_eq!(again.expect("answered"), Submission::Replayed(first));
-    let other = store
-        .submit_export_once(export.clone(), with_key("k", 'b'))
-        .await;
-    assert_eq!(other.expect("answered"), Submission::KeyReused);
+    let again = submit(&store, &export, with_key("k", 'a')).await;
+    assert!(matches!(again, Submission::Replayed(_)));
+    assert_eq!(repeated(again), first);
+    let other = submit(&store, &export, with_key("k", 'b')).await;
+    assert_eq!(other, Submission::KeyReused);
     for (tenant, user) in [("acme", "8"), ("globex", "7")] {
         let mut theirs = export.clone();
         theirs.tenant = domain::Tenant::parse(tenant).expect("a name");
@@ -95,8 +108,9 @@ async fn a_double_click_is_one_export_until_that_one_has_ended() {
     let store = TestDatabase::create().await.store();
     let export = an_export(&a_lane());
     let first = new_task(&store, &export, while_open()).await;
-    let again = store.submit_export_once(export.clone(), while_open()).await;
-    assert_eq!(again.expect("answered"), Submission::Open(first));
+    let again = submit(&store, &export, while_open()).await;
+    assert!(matches!(again, Submission::Open(_)));
+    assert_eq!(repeated(again), first);
     assert_ne!(
         new_task(&store, &export, Once::Always).await,
         first,
@@ -104,4 +118,29 @@ async fn a_double_click_is_one_export_until_that_one_has_ended() {
     );
     store.cancel_task(&owner(), first).await.expect("cancelled");
     assert_ne!(new_task(&store, &export, while_open()).await, first);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_submit_answers_with_the_task_as_it_is_stored_and_the_row_to_ring() {
+    let database = TestDatabase::create().await;
+    let store = database.store();
+    for once in [Once::Always, with_key("k", 'a'), while_open()] {
+        let Submission::New(accepted) = submit(&store, &an_export(&a_lane()), once).await else {
+            panic!("a new task");
+        };
+        let mut stored = store
+            .task(&owner(), accepted.task.id)
+            .await
+            .expect("read")
+            .expect("the owner's");
+        stored.read_at = accepted.task.read_at;
+        assert_eq!(stored, accepted.task);
+        let row: u64 = database
+            .one(&format!(
+                "SELECT id FROM compensate_biz WHERE task_id = {}",
+                stored.id
+            ))
+            .await;
+        assert_eq!(row, accepted.rung.id.0);
+    }
 }

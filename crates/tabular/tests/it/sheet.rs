@@ -2,9 +2,10 @@
 
 use calamine::Data;
 use domain::{Cell, ColumnType};
-use tabular::{Layout, MAX_SHEET_ROWS, SheetWriter, WriteError};
+use proptest::prelude::*;
+use tabular::{Layout, Press, assemble};
 
-use crate::written::{column, layout, write};
+use crate::written::{Broken, blocks, column, layout, pieces, sure, write};
 
 fn people() -> Layout {
     layout(vec![
@@ -15,7 +16,7 @@ fn people() -> Layout {
 
 #[test]
 fn labels_are_a_bold_frozen_filtered_header() {
-    let written = write(people(), &[vec![Cell::Text("赵伟".into()), Cell::Int(3)]]);
+    let written = write(people(), &[vec![Cell::Text("赵伟"), Cell::Int(3)]]);
     let range = written.range();
     assert_eq!(range.get_value((0, 0)), Some(&Data::String("姓名".into())));
     assert_eq!(range.get_value((1, 0)), Some(&Data::String("赵伟".into())));
@@ -47,7 +48,7 @@ fn without_header_the_first_row_is_data() {
         header: false,
         ..people()
     };
-    let written = write(bare, &[vec![Cell::Text("a".into()), Cell::Null]]);
+    let written = write(bare, &[vec![Cell::Text("a"), Cell::Null]]);
     assert_eq!(
         written.range().get_value((0, 0)),
         Some(&Data::String("a".into()))
@@ -100,39 +101,38 @@ fn a_column_is_as_wide_as_asked_else_as_its_label_and_type_need() {
         &[],
     );
     let sheet = written.part("xl/worksheets/sheet1.xml");
-    let widths: Vec<f64> = sheet
-        .split("<col ")
-        .skip(1)
-        .map(|col| {
-            col.split(" width=\"")
-                .nth(1)
-                .unwrap()
-                .split('"')
-                .next()
-                .unwrap()
-                .parse()
-                .unwrap()
-        })
-        .collect();
+    let widths = column_widths(&sheet);
     assert!(widths[0] > 40.0 && widths[0] < 41.0, "{widths:?}");
     assert!(widths[1] > 24.0 && widths[1] < 25.0, "{widths:?}");
     assert!(widths[2] > 20.0 && widths[2] < 21.0, "{widths:?}");
 }
 
 #[test]
-fn a_full_sheet_takes_no_further_row() {
-    let dir = tempfile::tempdir().unwrap();
-    let one = layout(vec![column("n", ColumnType::Integer)]);
-    let mut writer = SheetWriter::create(one, dir.path()).unwrap();
-    for _ in 1..MAX_SHEET_ROWS {
-        writer.write_row(&[Cell::Null]).unwrap();
-    }
-    let refused = writer.write_row(&[Cell::Null]).unwrap_err();
-    assert!(
-        matches!(refused, WriteError::TooManyRows(1_048_575)),
-        "{refused}"
-    );
-    assert_eq!(writer.finish(std::io::sink()).unwrap().rows, 1_048_575);
+fn a_column_shows_the_content_of_its_first_rows_and_wide_characters_count_double() {
+    let rows = [
+        vec![Cell::Text("赵伟赵伟赵伟赵伟赵伟"), Cell::Int(1)],
+        vec![
+            Cell::Text("a line that is longer\nthan the next"),
+            Cell::Int(123_456_789_012),
+        ],
+    ];
+    let long = "好".repeat(5_000);
+    let widths = |rows: &[Vec<Cell<'_>>]| {
+        let sheet = write(people(), rows).part("xl/worksheets/sheet1.xml");
+        column_widths(&sheet)
+    };
+    let of = |characters: f64| characters + 0.710_937_5;
+    assert_eq!(widths(&rows[..1]), [of(20.0), of(10.0)]);
+    assert_eq!(widths(&rows), [of(21.0), of(12.0)]);
+    assert_eq!(widths(&[vec![Cell::Text(&long), Cell::Null]])[0], of(60.0));
+}
+
+fn column_widths(sheet: &str) -> Vec<f64> {
+    let widths = sheet.split("<col ").skip(1).map(|col| {
+        let width = col.split(" width=\"").nth(1).unwrap();
+        width.split('"').next().unwrap().parse().unwrap()
+    });
+    widths.collect()
 }
 
 #[test]
@@ -146,8 +146,56 @@ fn an_output_that_cannot_be_written_is_an_error() {
             Ok(())
         }
     }
-    let dir = tempfile::tempdir().unwrap();
-    let writer = SheetWriter::create(people(), dir.path()).unwrap();
-    assert!(matches!(writer.finish(Full), Err(WriteError::Workbook(_))));
-    assert!(SheetWriter::create(people(), &dir.path().join("gone")).is_err());
+    let layout = people();
+    let made = || blocks(&Press::new(&layout, false, 1), &pieces(&layout, []));
+    let refused = assemble(&layout, None, sure(made()), Full).unwrap_err();
+    assert!(
+        matches!(&refused, Broken::Output(error) if !error.to_string().is_empty()),
+        "{refused:?}"
+    );
+    // the rows' own error comes out as it is
+    let broken = made()
+        .into_iter()
+        .map(Ok)
+        .chain([Err(Broken::Rows("gone"))]);
+    let refused = assemble(&layout, None, broken, std::io::sink()).unwrap_err();
+    assert!(matches!(refused, Broken::Rows("gone")), "{refused:?}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    #[test]
+    fn any_title_makes_names_that_excel_takes_and_no_two_alike(
+        title in prop_oneof![any::<String>(), "[a-cA-C' ()12/\\[]{20,40}", "x{25} \\([0-9]{1,3}\\)"],
+        sheets in 1..12u32,
+    ) {
+        let narrow = Layout {
+            title,
+            rows_per_sheet: 1,
+            ..layout(vec![column("n", ColumnType::Integer)])
+        };
+        let rows: Vec<_> = (0..sheets).map(|n| vec![Cell::UInt(n.into())]).collect();
+        let written = write(narrow, &rows);
+        let names = written.sheet_names();
+        prop_assert_eq!(names.len(), rows.len());
+        let mut folded: Vec<String> = names.iter().map(|name| name.to_lowercase()).collect();
+        folded.sort();
+        folded.dedup();
+        prop_assert_eq!(folded.len(), names.len(), "{:?}", names);
+        for name in &names {
+            let units = name.encode_utf16().count();
+            prop_assert!((1..=31).contains(&units), "{:?}", name);
+            prop_assert!(!name.contains(['*', '?', ':', '[', ']', '\\', '/']), "{:?}", name);
+            prop_assert!(!name.starts_with('\'') && !name.ends_with('\''), "{:?}", name);
+            prop_assert!(!name.eq_ignore_ascii_case("history"), "{:?}", name);
+            prop_assert!(!name.contains(char::is_control), "{:?}", name);
+        }
+        for (index, row) in rows.iter().enumerate() {
+            let Cell::UInt(number) = row[0] else { unreachable!() };
+            let sheet = written.sheet(index);
+            let expected = f64::from(u32::try_from(number).unwrap());
+            prop_assert_eq!(sheet.get_value((1, 0)), Some(&Data::Float(expected)));
+        }
+    }
 }

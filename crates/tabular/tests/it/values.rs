@@ -9,7 +9,7 @@ use tabular::{Layout, OutputColumn};
 
 use crate::written::{column, layout, read_back, write};
 
-fn strings(kind: ColumnType, cells: Vec<Cell>) -> Vec<Data> {
+fn strings(kind: ColumnType, cells: Vec<Cell<'_>>) -> Vec<Data> {
     read_back(column("c", kind), cells).0
 }
 
@@ -17,7 +17,7 @@ fn text(value: &str) -> Data {
     Data::String(value.into())
 }
 
-fn date(text: &str) -> Cell {
+fn date(text: &str) -> Cell<'static> {
     Cell::Date(text.parse().unwrap())
 }
 
@@ -71,7 +71,7 @@ fn decimals_are_numbers_up_to_fifteen_significant_digits() {
         Data::Float(0.000_012_345_678_901_234_5),
         text("99999999999999999999.99"),
     ];
-    let cells = cells.map(|it| Cell::Decimal(it.into())).to_vec();
+    let cells = cells.map(Cell::Decimal).to_vec();
     assert_eq!(strings(ColumnType::Decimal, cells), expected);
 }
 
@@ -81,7 +81,7 @@ fn a_decimal_shows_the_digits_of_its_scale() {
         scale: Some(2),
         ..column("c", ColumnType::Decimal)
     };
-    let written = write(layout(vec![money]), &[vec![Cell::Decimal("12.50".into())]]);
+    let written = write(layout(vec![money]), &[vec![Cell::Decimal("12.50")]]);
     assert!(
         written
             .part("xl/styles.xml")
@@ -107,7 +107,7 @@ fn truth_values_null_and_empty_text_are_what_they_are() {
         Cell::Bool(true),
         Cell::Bool(false),
         Cell::Null,
-        Cell::Text(String::new()),
+        Cell::Text(""),
     ];
     let expected = vec![
         Data::Bool(true),
@@ -140,7 +140,7 @@ fn text_is_never_taken_for_a_formula_number_or_link() {
         " x ",
         "TRUE",
     ];
-    let cells = texts.map(|it| Cell::Text(it.into())).to_vec();
+    let cells = texts.map(Cell::Text).to_vec();
     assert_eq!(strings(ColumnType::String, cells), texts.map(text));
 }
 
@@ -161,11 +161,15 @@ fn text_reads_back_whatever_it_holds() {
         "<&>\"'",
         "a\nb\r\nc",
         "_xD83D_",
+        "_xaaaa\0_x0A00_x",
+        "_x0041_x0042_",
+        "__x0041__",
+        "\u{ffef}\u{fffd}",
         "\u{2028}",
         "\u{7f}",
         "]]>",
     ];
-    let cells = texts.map(|it| Cell::Text(it.into())).to_vec();
+    let cells = texts.map(Cell::Text).to_vec();
     assert_eq!(strings(ColumnType::String, cells), texts.map(text));
 }
 
@@ -173,11 +177,8 @@ fn text_reads_back_whatever_it_holds() {
 fn text_is_cut_at_32767_units_with_a_counted_warning() {
     let whole = "好".repeat(32_767);
     let over = format!("{}😀", "a".repeat(32_766));
-    let cells = vec![
-        Cell::Text(whole.clone()),
-        Cell::Text(over),
-        Cell::Text("x".repeat(40_000)),
-    ];
+    let long = "x".repeat(40_000);
+    let cells = vec![Cell::Text(&whole), Cell::Text(&over), Cell::Text(&long)];
     let (values, summary) = read_back(column("c", ColumnType::String), cells);
     assert_eq!(
         values,
@@ -217,7 +218,7 @@ fn dates_outside_the_sheets_calendar_are_text_with_a_counted_warning() {
     let cells = vec![
         date("1899-12-31"),
         date("0001-01-01"),
-        Cell::Odd("0000-00-00".into()),
+        Cell::Odd("0000-00-00"),
     ];
     let (values, summary) = read_back(column("c", ColumnType::Date), cells);
     assert_eq!(
@@ -285,10 +286,41 @@ proptest! {
 
     #[test]
     fn any_text_reads_back(texts in prop::collection::vec(any_text(), 1..20)) {
-        let cells = texts.iter().map(|it| Cell::Text(it.clone())).collect();
+        let cells = texts.iter().map(|it| Cell::Text(it)).collect();
         let expected: Vec<Data> =
             texts.iter().map(|it| if it.is_empty() { Data::Empty } else { text(it) }).collect();
         prop_assert_eq!(strings(ColumnType::String, cells), expected);
+    }
+
+    #[test]
+    fn any_decimal_reads_back_exactly(numbers in prop::collection::vec((any::<i64>(), 0..12u32, 0..16u32), 1..20)) {
+        let texts: Vec<String> = numbers.iter().map(|it| decimal(*it)).collect();
+        let cells = texts.iter().map(|it| Cell::Decimal(it)).collect();
+        for (value, text) in strings(ColumnType::Decimal, cells).iter().zip(&texts) {
+            match value {
+                Data::Float(number) => {
+                    let digits = text.bytes().filter(u8::is_ascii_digit).count();
+                    let exact: f64 = text.parse().unwrap();
+                    prop_assert_eq!(*number, exact);
+                    // fifteen digits and less come out of a double as they went in
+                    prop_assert!(digits <= 15 || trimmed_digits(text) <= 15, "{}", text);
+                }
+                other => prop_assert_eq!(other, &Data::String(text.clone())),
+            }
+        }
+    }
+
+    #[test]
+    fn any_moment_reads_back_to_the_second(seconds in prop::collection::vec(0..250_000_000_000i64, 1..20)) {
+        let moments: Vec<NaiveDateTime> = seconds
+            .iter()
+            .map(|it| moment("1900-03-01 00:00:00") + chrono::TimeDelta::seconds(*it))
+            .collect();
+        let utc = OutputColumn { stored_in: Tz::Asia__Shanghai, ..column("c", ColumnType::Datetime) };
+        let cells = moments.iter().map(|it| Cell::DateTime(*it)).collect();
+        for (value, moment) in read_back(utc, cells).0.iter().zip(&moments) {
+            prop_assert_eq!(value.as_datetime(), Some(*moment));
+        }
     }
 
     #[test]
@@ -298,6 +330,30 @@ proptest! {
             prop_assert_eq!(value.as_string().unwrap(), number.to_string());
         }
     }
+}
+
+fn decimal((number, shift, scale): (i64, u32, u32)) -> String {
+    let digits = format!(
+        "{:0width$}",
+        (number >> (shift * 4)).unsigned_abs(),
+        width = scale as usize + 1
+    );
+    let (whole, fraction) = digits.split_at(digits.len() - scale as usize);
+    let sign = if number < 0 { "-" } else { "" };
+    let point = if fraction.is_empty() { "" } else { "." };
+    format!("{sign}{whole}{point}{fraction}")
+}
+
+/// Digits without zeros at the outer ends.
+fn trimmed_digits(text: &str) -> usize {
+    let digits: String = text.chars().filter(char::is_ascii_digit).collect();
+    digits.trim_matches('0').len().max(
+        text.split('.')
+            .next()
+            .unwrap()
+            .trim_start_matches(['-', '0'])
+            .len(),
+    )
 }
 
 /// Any text, with a liking for what escapes are made of.

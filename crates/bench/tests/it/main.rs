@@ -1,0 +1,6 @@
+//! What the benchmark's figures and checks promise.
+
+#[cfg(test)]
+mod check;
+#[cfg(test)]
+mod figures;

@@ -1,0 +1,125 @@
+#!/usr/bin/env bash
+# bench-servers.sh: what ./dev bench measures, in a state of its own (QUAYSIDE_LOCAL, set by bench.sh).
+#
+#   start embedded|kafka      a fresh MySQL, a broker, the gateway, the worker: release builds
+#   worker [KEY=VALUE ...]    the worker anew, with these settings in its environment
+#   seed N [--append]         N rows of `member`
+#   stop                      all of them; their data goes, logs stay
+#   url|database|token USER   where they are, and a token
+#
+# Nothing here meets what `./dev up` or the tests run: ports, data and process ids are others.
+# shellcheck source=deploy/local/lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+cd "$ROOT"
+
+[ -n "${QUAYSIDE_LOCAL:-}" ] || die "bench-servers.sh is called by bench.sh"
+BIN="${CARGO_TARGET_DIR:-$ROOT/target}/release"
+CONFIG="$LOCAL/quayside.toml"
+BROKER="$RUN/broker.mode"
+STOP_SECONDS=40 # longer than [lifecycle] grace_seconds
+
+port() { cat "$LOCAL/ports/$1"; }
+secret() { cat "$LOCAL/jwt"; }
+database() { echo "$("$HERE/mysql.sh" url main)/quayside"; }
+
+write_config() {
+    (umask 077 && head -c 32 /dev/urandom | od -An -v -tx1 | tr -d ' \n' >"$LOCAL/jwt")
+    (umask 077 && cat >"$CONFIG") <<-TOML
+		# Written by deploy/local/bench-servers.sh at each start.
+		environment = "development"
+		[mysql]
+		url = "$(database)"
+		[kafka]
+		brokers = "$1"
+		[storage]
+		root = "$LOCAL/storage"
+		[http]
+		listen = "127.0.0.1:$(port http)"
+		[auth]
+		jwt_secret = "$(secret)"
+		[datasets]
+		dir = "$ROOT/deploy/datasets"
+		[quotas] # the submits of the bench come from one user, faster than the worker ends them
+		open_tasks_per_user = 100000
+		open_tasks_per_tenant = 100000
+	TOML
+}
+
+start_broker() {
+    echo "$1" >"$BROKER"
+    if [ "$1" = kafka ]; then
+        "$HERE/kafka.sh" start main
+        step "topics" topics "$BIN/quay" topics create --replication 1 --partitions 4 \
+            --kafka "$("$HERE/kafka.sh" brokers main)" --datasets "$ROOT/deploy/datasets"
+    else
+        rm -f "$RUN/broker.addr"
+        spawn broker "$RUN/broker.addr" \
+            "$BIN/quay" broker --address-file "$RUN/broker.addr" --datasets "$ROOT/deploy/datasets"
+        wait_until broker 30 test -s "$RUN/broker.addr" || die "the embedded broker did not start"
+    fi
+}
+
+brokers() { if [ "$1" = kafka ]; then "$HERE/kafka.sh" brokers main; else cat "$RUN/broker.addr"; fi; }
+
+is_ready() {
+    # shellcheck disable=SC2016 # the inner shell expands it
+    timeout 2 bash -c 'exec 3<>/dev/tcp/127.0.0.1/$0
+        printf "GET /readyz HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n" >&3
+        head -n 1 <&3 | grep -q " 200"' "$1"
+}
+
+# start_service NAME [KEY=VALUE ...]
+start_service() {
+    local name=$1
+    shift
+    spawn "$name" "$name --config $CONFIG" \
+        env "QUAYSIDE__ADMIN__LISTEN=127.0.0.1:$(port "$name-admin")" "$@" "$BIN/$name" --config "$CONFIG"
+    wait_until "$name" 60 is_ready "$(port "$name-admin")" || die "$name did not start"
+}
+
+start() {
+    stop_all # what a killed run may have left
+    mkdir -p "$LOCAL/storage" "$LOCAL/tmp"
+    free_port http 18180 >/dev/null
+    free_port api-gateway-admin 9201 >/dev/null
+    free_port export-worker-admin 9211 >/dev/null
+    say "Servers of the bench:"
+    "$HERE/mysql.sh" start main
+    start_broker "$1"
+    write_config "$(brokers "$1")"
+    step "migrations" migrate "$BIN/quay" migrate --examples \
+        --mysql "$(database)" --datasets "$ROOT/deploy/datasets"
+    start_service api-gateway
+    start_service export-worker
+    say "  MySQL on $(port mysql-main), broker ($1) on $(brokers "$1"), gateway on $(port http)"
+}
+
+stop_all() {
+    local name stopping=()
+    for name in api-gateway export-worker; do
+        stop "$name" "$STOP_SECONDS" &
+        stopping+=($!)
+    done
+    wait "${stopping[@]}"
+    stop broker 10
+    "$HERE/kafka.sh" stop main
+    "$HERE/mysql.sh" stop main
+    rm -rf "$LOCAL/mysql" "$LOCAL/kafka-main" "$LOCAL/storage" "$LOCAL/tmp" "$LOCAL/jwt" "$CONFIG" \
+        "$RUN/broker.addr" "$BROKER"
+}
+
+command="${1:-}"
+if [ $# -gt 0 ]; then shift; fi
+case "$command" in
+start) start "$1" ;;
+worker)
+    stop export-worker "$STOP_SECONDS"
+    start_service export-worker "$@"
+    ;;
+seed) "$BIN/quay" seed member --mysql "$(database)" --rows "$@" >&2 ;;
+stop) stop_all ;;
+url) echo "http://127.0.0.1:$(port http)" ;;
+database) database ;;
+token) QUAYSIDE_JWT_SECRET="$(secret)" "$BIN/quay" token --user "$1" --role MANAGER ;;
+*) die "usage: bench-servers.sh start | worker | seed | stop | url | database | token" ;;
+esac

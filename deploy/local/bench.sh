@@ -1,0 +1,107 @@
+#!/usr/bin/env bash
+# bench.sh export [--peers] [--rows N] [--runs K] [--quick] ...: what an export costs, in a table.
+#
+# Starts a system of its own beside whatever runs here, and stops it on every way out. The
+# measuring itself is crates/bench. docs/PERFORMANCE.md says what the figures mean.
+QUAYSIDE_LOCAL="${QUAYSIDE_LOCAL:-$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)/.local}/bench"
+export QUAYSIDE_LOCAL
+# shellcheck source=deploy/local/lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+usage() {
+    cat <<-EOT
+		usage: ./dev bench export [options]
+		  --peers         dhatim fastexcel, EasyExcel and bare rust_xlsxwriter of ../shared/peers too
+		  --rows N        rows of the table (1000000)
+		  --runs K        rounds, in each of which everyone runs once (3)
+		  --levels A,B    zip levels beside the worker's own (1,6)
+		  --parts A,B     of exports,small,twice,submit (all)
+		  --patience S    longest wait for a quiet machine before each run (60)
+		  --kafka         a real Kafka instead of the embedded broker
+		  --quick         100000 rows, one round, no waiting: whether it works, not how fast
+	EOT
+}
+
+take_arguments() {
+    rows=1000000 runs=3 levels=1,6 parts=exports,small,twice,submit patience=60
+    broker=embedded peers=
+    while [ $# -gt 0 ]; do
+        case "$1" in
+        --peers) peers=1 ;;
+        --kafka) broker=kafka ;;
+        --quick) rows=100000 runs=1 patience=0 ;;
+        --rows | --runs | --levels | --parts | --patience)
+            [ $# -ge 2 ] || die "$1 takes a value; ./dev bench --help"
+            declare -g "${1#--}=$2"
+            shift
+            ;;
+        *) die "what is $1? ./dev bench --help" ;;
+        esac
+        shift
+    done
+    local number
+    for number in "$rows" "$runs"; do
+        [[ "$number" =~ ^[1-9][0-9]*$ ]] || die "\"$number\" is no number above 0"
+    done
+    [ "$rows" -ge 10000 ] || die "--rows takes 10000 at least: the small exports have as many"
+}
+
+case "${1:-}" in
+export) shift ;;
+--help | -h | "")
+    usage
+    exit
+    ;;
+*) die "there is only ./dev bench export" ;;
+esac
+case " $* " in *" --help "* | *" -h "*) usage && exit ;; esac
+take_arguments "$@"
+
+exec 7>"$RUN/bench.lock"
+flock -n 7 || die "another ./dev bench runs in this checkout"
+
+servers() { "$HERE/bench-servers.sh" "$@"; }
+
+at_exit() {
+    stop_child
+    say "Stopping the servers of the bench ..."
+    servers stop
+}
+
+# The services apart from the bench: its crates must not change the features of theirs.
+build() {
+    cd "$ROOT"
+    child cargo build "${LOCKED[@]}" --release -p api-gateway -p export-worker -p quay --bins
+    child cargo build "${LOCKED[@]}" --release -p bench
+}
+
+say "Installed:"
+parts_needed=(build mysql)
+if [ "$broker" = kafka ]; then parts_needed+=(kafka); fi
+"$HERE/install.sh" "${parts_needed[@]}"
+on_every_way_out at_exit
+build >&2
+peer_arguments=()
+if [ -n "$peers" ]; then
+    built="$("$HERE/bench-peers.sh")"
+    peer_arguments=(--peers "$built"
+        --peer-schema "${QUAYSIDE_PEERS:-$ROOT/../shared/peers}/schema.sql")
+fi
+child "$HERE/bench-servers.sh" start "$broker"
+child "$HERE/bench-servers.sh" seed "$rows"
+
+BENCH_TOKEN="$(servers token bench)"
+BENCH_LOAD_TOKEN="$(servers token load)"
+export BENCH_TOKEN BENCH_LOAD_TOKEN
+revision="$(git -C "$ROOT" describe --always --dirty 2>/dev/null || echo unknown)"
+say "Measuring (every run is a line of $LOCAL/results.jsonl):"
+report="$LOCAL/export.md"
+status=0
+child "${CARGO_TARGET_DIR:-$ROOT/target}/release/bench" \
+    --rows "$rows" --runs "$runs" --levels "$levels" --patience "$patience" --parts "$parts" \
+    --url "$(servers url)" --mysql "$(servers database)" \
+    --script "$HERE/bench-servers.sh" --state "$LOCAL" --results "$LOCAL/results.jsonl" \
+    --revision "$revision, ./dev bench export --rows $rows --runs $runs, broker $broker" \
+    "${peer_arguments[@]}" >"$report" || status=$?
+cat "$report"
+exit "$status"
