@@ -18,17 +18,19 @@ usage() {
 		  --parts A,B     of exports,small,twice,submit (all)
 		  --patience S    longest wait for a quiet machine before each run (60)
 		  --kafka         a real Kafka instead of the embedded broker
+		  --no-build      the binaries as they are
 		  --quick         100000 rows, one round, no waiting: whether it works, not how fast
 	EOT
 }
 
 take_arguments() {
     rows=1000000 runs=3 levels=1,6 parts=exports,small,twice,submit patience=60
-    broker=embedded peers=
+    broker=embedded peers= build=1
     while [ $# -gt 0 ]; do
         case "$1" in
         --peers) peers=1 ;;
         --kafka) broker=kafka ;;
+        --no-build) build= ;;
         --quick) rows=100000 runs=1 patience=0 ;;
         --rows | --runs | --levels | --parts | --patience)
             [ $# -ge 2 ] || die "$1 takes a value; ./dev bench --help"
@@ -80,7 +82,7 @@ parts_needed=(build mysql)
 if [ "$broker" = kafka ]; then parts_needed+=(kafka); fi
 "$HERE/install.sh" "${parts_needed[@]}"
 on_every_way_out at_exit
-build >&2
+if [ -n "$build" ]; then build >&2; fi
 peer_arguments=()
 if [ -n "$peers" ]; then
     built="$("$HERE/bench-peers.sh")"

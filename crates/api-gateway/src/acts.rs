@@ -123,7 +123,7 @@ pub(crate) async fn delete(
     match state.house.store.delete_task(&caller.reach(), id).await? {
         Deleted::Now(leftovers) => {
             tracing::info!(task.id = %id, actor = %caller.user, "task deleted");
-            remove(&state, &caller.tenant, leftovers).await;
+            remove(&state, &caller.tenant, id, leftovers).await;
             Ok(HttpResponse::NoContent().finish())
         }
         Deleted::Refused(task) => Err(refused(&task, Action::Delete)),
@@ -146,7 +146,7 @@ fn refused(task: &Task, wanted: Action) -> Problem {
 }
 
 /// Removes the objects of a deleted task, as far as storage lets us just now.
-async fn remove(state: &State, tenant: &Tenant, leftovers: Vec<Leftover>) {
+async fn remove(state: &State, tenant: &Tenant, task: TaskId, leftovers: Vec<Leftover>) {
     let mut removed = Vec::with_capacity(leftovers.len());
     let removing = async {
         for leftover in &leftovers {
@@ -157,6 +157,12 @@ async fn remove(state: &State, tenant: &Tenant, leftovers: Vec<Leftover>) {
                     tracing::warn!(file.id = %leftover.file, error, "an object is left for later");
                 }
             }
+        }
+        // and what no row tells of: the remains of attempts that were cut off
+        let prefix = domain::task_prefix(tenant, task);
+        if let Err(error) = state.house.storage.delete_prefix(&prefix).await {
+            let error = format!("{:#}", anyhow::Error::from(error));
+            tracing::warn!(task.id = %task, error, "files of cut-off attempts may be left behind");
         }
     };
     if tokio::time::timeout(REMOVAL_PATIENCE, removing)

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Datelike, Utc};
 use domain::TaskId;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
@@ -229,6 +229,8 @@ fn moment(id: &str) -> Result<DateTime<Utc>, Problem> {
     id.parse()
         .ok()
         .and_then(DateTime::from_timestamp_micros)
+        // far from the ends of the calendar, where time cannot be reckoned with
+        .filter(|moment| (1970..=9999).contains(&moment.year()))
         .ok_or_else(|| Problem::invalid("last_event_id", "Last-Event-ID is not one of this stream"))
 }
 

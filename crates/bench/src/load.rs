@@ -20,7 +20,7 @@ const SECONDS: u32 = 20;
 /// Submits before the measured ones, which open connections.
 const WARM_UP: u32 = 100;
 /// Longest wait for the exports to be done, and the pause between two looks.
-const PATIENCE: Duration = Duration::from_secs(180);
+const PATIENCE: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// Measures.
@@ -29,17 +29,20 @@ pub(crate) async fn measure(bench: &mut Bench) -> Result<Load> {
     bench.worker_at(bench.own_level).await?;
     let gateway = Gateway::new(&bench.cli.url, &bench.cli.load_token)?;
     submit_all(&gateway, WARM_UP, 0).await;
-    drained(bench).await?;
+    drain(bench).await?;
     quiet(bench.patience).await?;
     let before = bench.database.standing().await?;
     let meter = Meter::start(&bench.servers)?;
     let answers = submit_all(&gateway, PER_SECOND * SECONDS, WARM_UP).await;
     let taken = meter.stop()?;
     let mut load = judged(answers);
-    load.done_at_end = bench.database.standing().await?.succeeded - before.succeeded;
-    load.drained_s = drained(bench).await?;
+    let end = bench.database.standing().await?;
+    load.done_at_end = end.succeeded - before.succeeded;
+    load.drained_s = drain(bench).await?;
     let after = bench.database.standing().await?;
-    load.not_succeeded = after.otherwise + after.open;
+    load.drained = after.succeeded - end.succeeded;
+    load.open = after.open;
+    load.failed = after.otherwise;
     load.gateway_cpu_s = taken.gateway_s;
     load.worker_cpu_s = taken.worker_s;
     load.mysqld_cpu_s = taken.mysqld_s;
@@ -94,14 +97,11 @@ fn judged(answers: Vec<Answer>) -> Load {
     load
 }
 
-/// Waits until no export is open; in how many seconds.
-async fn drained(bench: &Bench) -> Result<Option<f64>> {
+/// Waits until no export is open, as long as [`PATIENCE`]; for how many seconds.
+async fn drain(bench: &Bench) -> Result<f64> {
     let began = Instant::now();
-    while began.elapsed() < PATIENCE {
-        if bench.database.standing().await?.open == 0 {
-            return Ok(Some(began.elapsed().as_secs_f64()));
-        }
+    while began.elapsed() < PATIENCE && bench.database.standing().await?.open > 0 {
         sleep(PAUSE).await;
     }
-    Ok(None)
+    Ok(began.elapsed().as_secs_f64())
 }

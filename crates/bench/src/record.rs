@@ -116,9 +116,12 @@ pub(crate) struct Load {
     pub(crate) first_refusal: Option<String>,
     /// Exports that had succeeded when the last submit was answered.
     pub(crate) done_at_end: u64,
-    /// Seconds until none was open; None when that took too long.
-    pub(crate) drained_s: Option<f64>,
-    pub(crate) not_succeeded: u64,
+    /// How many were done in which time after that, and how many were still open then.
+    pub(crate) drained: u64,
+    pub(crate) drained_s: f64,
+    pub(crate) open: u64,
+    /// Exports that ended otherwise than in SUCCESS.
+    pub(crate) failed: u64,
     pub(crate) gateway_cpu_s: f64,
     pub(crate) worker_cpu_s: f64,
     pub(crate) mysqld_cpu_s: f64,

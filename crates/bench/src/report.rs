@@ -37,7 +37,7 @@ impl Report {
         let load = self.load.as_ref();
         runs.clone().all(|run| run.fault.is_none())
             && small.is_none()
-            && load.is_none_or(|load| load.refused == 0 && load.not_succeeded == 0)
+            && load.is_none_or(|load| load.refused == 0 && load.failed == 0)
     }
 
     /// The names of all contenders, in order of their first run.

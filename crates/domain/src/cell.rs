@@ -111,10 +111,10 @@ impl RowChunk {
         self.len() == 0
     }
 
-    /// Bytes of text in it.
+    /// All texts of its cells, one after the other.
     #[must_use]
-    pub fn text_bytes(&self) -> usize {
-        self.text.len()
+    pub fn text(&self) -> &str {
+        &self.text
     }
 
     fn keep(&mut self, text: &str) -> Place {

@@ -12,6 +12,7 @@ mod export;
 mod failure;
 mod id;
 mod name;
+mod object_key;
 mod retry;
 mod task;
 
@@ -31,6 +32,7 @@ pub use export::{
 pub use failure::{Failure, FailureCode, FailureKind};
 pub use id::{CompensateBizId, LeaseEpoch, Rung, TaskFileId, TaskId};
 pub use name::{BizId, BizType, InvalidName, Lane, Tenant, UserId};
+pub use object_key::task_prefix;
 pub use retry::{NoBackoff, RetryPolicy};
 pub use task::{
     Action, FileRole, FileState, Progress, Task, TaskError, TaskFile, TaskKind, TaskStatus, Warning,

@@ -1,6 +1,6 @@
 //! What an attempt is to do, read from its row and the definitions as they are now.
 
-use domain::{Catalog, ExportSpec, Failure, FailureCode};
+use domain::{Catalog, ExportFormat, ExportSpec, Failure, FailureCode};
 use engine::Attempt;
 use store::RowQuery;
 use tabular::Layout;
@@ -8,7 +8,9 @@ use tabular::Layout;
 use crate::failure::of_fault;
 
 /// The most files in one archive.
-const MAX_PARTS: u64 = 10_000;
+const MAX_FILES: u64 = 10_000;
+/// The most sheets in one workbook.
+const MAX_SHEETS: u64 = 1_000;
 
 /// One export, ready to run.
 #[derive(Debug)]
@@ -48,14 +50,17 @@ impl Job {
     /// Whether so many rows take more than one file.
     ///
     /// # Errors
-    /// When they take more files than anybody can want in an archive.
+    /// When they take more files, or a file more sheets, than anybody can want.
     pub(crate) fn takes_several(&self, rows: u64) -> Result<bool, Failure> {
-        let Some(most) = self.spec.options.rows_per_file else {
-            return Ok(false);
+        let options = &self.spec.options;
+        let per_file = options.rows_per_file.unwrap_or(u64::MAX).max(1);
+        let files = rows.div_ceil(per_file);
+        let sheets = match self.spec.format {
+            ExportFormat::Xlsx => rows.min(per_file).div_ceil(options.sheet_rows().into()),
+            ExportFormat::Csv => 1,
         };
-        let files = rows.div_ceil(most.max(1));
-        if files > MAX_PARTS {
-            let detail = format!("{files} files of {most} rows, an archive takes {MAX_PARTS}");
+        if files > MAX_FILES || sheets > MAX_SHEETS {
+            let detail = format!("{rows} rows are {files} files of up to {sheets} sheets");
             return Err(Failure::rejected(FailureCode::TooManyRows, detail));
         }
         Ok(files > 1)
@@ -89,10 +94,8 @@ pub(crate) fn prefix(attempt: &Attempt) -> Option<String> {
 
 /// Where the files of all attempts at the task lie.
 pub(crate) fn task_prefix(attempt: &Attempt) -> Option<String> {
-    let tenant = segment(attempt.tenant().as_str());
-    attempt
-        .task_id()
-        .map(|task| format!("{tenant}/tasks/{task}"))
+    let task = attempt.task_id()?;
+    Some(domain::task_prefix(attempt.tenant(), task))
 }
 
 /// Whether a directory below [`task_prefix`] holds the files of an attempt before this one.
@@ -101,16 +104,4 @@ pub(crate) fn is_earlier(directory: &str, attempt: &Attempt) -> bool {
         .strip_prefix('e')
         .and_then(|epoch| epoch.parse().ok())
         .is_some_and(|epoch: u64| epoch < attempt.epoch().0)
-}
-
-/// A tenant's name as one segment of a key, different for different names.
-fn segment(name: &str) -> String {
-    let mut segment = String::with_capacity(name.len());
-    for byte in name.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' => segment.push(byte.into()),
-            other => segment.push_str(&format!("={other:02X}")),
-        }
-    }
-    segment
 }

@@ -69,7 +69,9 @@ impl Store {
             // Read back: what is open now was opened by that COMMIT, or by another person.
             Err(StoreError::UnknownCommit(_)) => {
                 match self.retry_until_free(who, task, retry).await? {
-                    Retried::Refused(task) => Ok(Retried::Now(task, Vec::new())),
+                    Retried::Refused(task) if !task.status.is_final() => {
+                        Ok(Retried::Now(task, Vec::new()))
+                    }
                     other => Ok(other),
                 }
             }

@@ -32,7 +32,9 @@ const CHUNKS_WAITING: usize = 4;
 /// A stream of rows. Dropping it ends the query at the server.
 pub struct Rows {
     total: Total,
-    chunks: mpsc::Receiver<Result<RowChunk, StoreError>>,
+    chunks: mpsc::Receiver<Result<Option<RowChunk>, StoreError>>,
+    /// The last rows, or an error, have been given.
+    ended: bool,
 }
 
 /// How many rows a stream will give.
@@ -78,7 +80,11 @@ impl Store {
         tracker.spawn_on(pump::run(url, query, opened, sender), &self.runtime);
         let gone = |_| StoreError::Corrupt("the row stream ended before it began".to_owned());
         let total = total.await.map_err(gone)??;
-        Ok(Rows { total, chunks })
+        Ok(Rows {
+            total,
+            chunks,
+            ended: false,
+        })
     }
 }
 
@@ -98,6 +104,17 @@ impl Rows {
 
     /// The next rows; none after the last. Nothing follows an error. Safe to cancel.
     pub async fn next(&mut self) -> Option<Result<RowChunk, StoreError>> {
-        self.chunks.recv().await
+        if self.ended {
+            return None;
+        }
+        let next = match self.chunks.recv().await {
+            Some(next) => next.transpose(),
+            // never mistaken for the end, which is said
+            None => Some(Err(StoreError::Corrupt(
+                "the row stream broke off".to_owned(),
+            ))),
+        };
+        self.ended = !matches!(next, Some(Ok(_)));
+        next
     }
 }

@@ -114,7 +114,11 @@ impl Store {
                 query = query.sql(" AND dataset = ?").bind::<Text, _>(dataset);
             }
             if let Some(text) = filter.name_holds {
-                query = query.sql(" AND LOCATE(?, name) > 0").bind::<Text, _>(text);
+                // as people search: without regard to case. In this collation every character
+                // counts; in the newer ones a NUL would be found everywhere
+                query = query
+                    .sql(" AND LOCATE(?, name COLLATE utf8mb4_general_ci) > 0")
+                    .bind::<Text, _>(text);
             }
             if let Some(from) = filter.created_from {
                 query = query

@@ -40,7 +40,13 @@ pub fn assemble<E: From<io::Error>>(
     let mut feed = Feed::new(blocks)?;
     let assembly = Assembly { layout };
     match part_name {
-        None => assembly.file(&mut feed, out)?,
+        None => {
+            assembly.file(&mut feed, out)?;
+            if feed.start().is_some() {
+                // a file that lacks rows is never taken for whole
+                return Err(io::Error::other("there are rows for a further file").into());
+            }
+        }
         Some(name) => assembly.archive(&mut feed, name, out)?,
     }
     Ok(Summary {

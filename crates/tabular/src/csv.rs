@@ -5,7 +5,7 @@
 
 use std::io::Write;
 
-use chrono::{NaiveDateTime, NaiveTime, Timelike};
+use chrono::{Datelike, NaiveDateTime, NaiveTime, Timelike};
 use domain::Cell;
 
 use crate::cut::Piece;
@@ -79,16 +79,23 @@ impl Field<'_> {
             Cell::Date(it) => put(self.out, format_args!("{it}")),
             Cell::DateTime(it) => self.moment(it, column),
             Cell::Time(it) => push_time(self.out, it),
-            Cell::Odd(it) => self.text(it),
+            Cell::Odd(it) => {
+                self.tally.count(Oddity::DateAsText);
+                self.plain(it);
+            }
         }
     }
 
-    /// A moment in the task's zone; one that the stored zone skipped stays as it is.
+    /// A moment in the task's zone. One that the stored zone skipped stays as it is, and so does one
+    /// that the zone moves past the year 9999: markers such as 9999-12-31 23:59:59 are recognised.
     fn moment(&mut self, stored: NaiveDateTime, column: &OutputColumn) {
-        let local = in_zone(stored, column.stored_in, self.layout.zone).unwrap_or_else(|| {
-            self.tally.count(Oddity::DateAsText);
-            stored
-        });
+        let local = in_zone(stored, column.stored_in, self.layout.zone);
+        let local = local
+            .filter(|it| (1..=9999).contains(&it.year()))
+            .unwrap_or_else(|| {
+                self.tally.count(Oddity::DateAsText);
+                stored
+            });
         put(self.out, format_args!("{} ", local.date()));
         push_time(self.out, local.time());
     }

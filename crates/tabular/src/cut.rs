@@ -10,8 +10,10 @@ use crate::layout::Layout;
 /// Weight after which a sheet ends early: its XML stays below 4 GiB, past which a zip entry needs
 /// the 64-bit form that spreadsheet programs read badly.
 const MAX_SHEET_WEIGHT: u64 = 3 << 30;
-/// What a cell weighs besides its text: its element in the sheet, in bytes.
-const CELL_WEIGHT: u64 = 56;
+/// What a cell weighs besides its text: its element in the sheet, in bytes, and its part of the row's.
+const CELL_WEIGHT: u64 = 96;
+/// What a character adds that is escaped: `_x0000_` for one byte.
+const ESCAPE_WEIGHT: u64 = 6;
 
 /// What begins with a piece.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -136,7 +138,10 @@ impl Cutter {
     }
 
     fn weight(&self, chunk: &RowChunk, rows: usize) -> u64 {
-        let text = chunk.text_bytes() as u64 * rows as u64 / chunk.len() as u64;
-        text + (rows * self.width) as u64 * CELL_WEIGHT
+        let text = chunk.text().as_bytes();
+        let is_escaped = |byte: &&u8| matches!(byte, b'&' | b'<' | b'>' | b'_' | 0..=0x1f);
+        let escaped = text.iter().filter(is_escaped).count() as u64;
+        let whole = text.len() as u64 + escaped * ESCAPE_WEIGHT;
+        whole * rows as u64 / chunk.len() as u64 + (rows * self.width) as u64 * CELL_WEIGHT
     }
 }

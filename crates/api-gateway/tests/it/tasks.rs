@@ -331,6 +331,7 @@ async fn a_list_is_narrowed_by_time_and_name_and_says_what_it_does_not_understan
             true,
         ),
         ("q=%E5%91%98%E5%B7%A5", true),
+        ("q=XLSX", true),
         ("q=%25", false),
         ("q=%00", false),
         ("created_from=0000-01-01T00:00:00Z", true),

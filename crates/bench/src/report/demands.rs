@@ -125,14 +125,12 @@ impl Report {
         let Some(load) = &self.load else {
             return Ok(());
         };
-        let drained = load
-            .drained_s
-            .map_or("not all".to_owned(), |s| format!("all {s:.0} s later"));
         writeln!(
             out,
             "| submit at {} a second, p99 | at most {SUBMIT_P99_MS} ms | {:.1} ms (p50 {:.1}, max {:.1}; \
-             {} of {} refused; {} exports done at the end, {drained}; CPU of gateway {:.1} s, worker \
-             {:.1} s, mysqld {:.1} s in {} s; others used {:.2} cores) | {} |",
+             {} of {} refused; {} exports done at the end, {} more in the {:.0} s after it, {} open; \
+             CPU of gateway {:.1} s, worker {:.1} s, mysqld {:.1} s in {} s; others used {:.2} \
+             cores) | {} |",
             load.per_second,
             load.p99_ms,
             load.p50_ms,
@@ -140,6 +138,9 @@ impl Report {
             load.refused,
             load.per_second * load.seconds,
             load.done_at_end,
+            load.drained,
+            load.drained_s,
+            load.open,
             load.gateway_cpu_s,
             load.worker_cpu_s,
             load.mysqld_cpu_s,
@@ -168,8 +169,8 @@ impl Report {
             if let Some(refusal) = &load.first_refusal {
                 writeln!(out, "\nThe first refused submit: {refusal}")?;
             }
-            if load.not_succeeded > 0 {
-                let count = load.not_succeeded;
+            if load.failed > 0 {
+                let count = load.failed;
                 writeln!(
                     out,
                     "\nVOID: {count} exports of the submits did not succeed"

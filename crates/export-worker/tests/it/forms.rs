@@ -133,14 +133,16 @@ async fn rows_go_on_in_further_sheets_and_past_rows_per_file_in_a_zip_of_parts()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn more_parts_than_an_archive_should_have_are_refused() {
+async fn more_files_or_sheets_than_anybody_can_want_are_refused() {
     let house = House::build().await;
     house.fill(10_001).await;
     let worker = house.work();
-    let request = json!({"dataset": "employee", "options": {"rows_per_file": 1}});
-    let task = house.submit(&request).await;
-    let failed = house.until(task, TaskStatus::Failed).await;
-    assert_eq!(failed.error.expect("an error").code, "too_many_rows");
+    for options in [json!({"rows_per_file": 1}), json!({"rows_per_sheet": 10})] {
+        let request = json!({"dataset": "employee", "options": options});
+        let task = house.submit(&request).await;
+        let failed = house.until(task, TaskStatus::Failed).await;
+        assert_eq!(failed.error.expect("an error").code, "too_many_rows");
+    }
     assert_eq!(house.stored(), Vec::<PathBuf>::new());
     worker.stop().await;
 }

@@ -36,7 +36,8 @@ const LARGE_SHARE: u64 = 8;
 /// How a count that was bounded ends: 3024 in MySQL, 1969 in MariaDB.
 const OUT_OF_TIME: [u16; 2] = [3024, 1969];
 
-type Chunks = mpsc::Sender<Result<RowChunk, StoreError>>;
+/// Rows, and `None` after the last.
+type Chunks = mpsc::Sender<Result<Option<RowChunk>, StoreError>>;
 
 /// The whole life of a stream. Ends when the rows have ended or nobody reads them any more.
 pub(super) async fn run(
@@ -215,16 +216,19 @@ async fn read(
         for (index, kind) in query.kinds.iter().enumerate() {
             push(&mut chunk, row.as_ref(index).unwrap_or(&Value::NULL), *kind);
         }
-        if chunk.len() == CHUNK_ROWS || chunk.text_bytes() >= CHUNK_BYTES {
+        if chunk.len() == CHUNK_ROWS || chunk.text().len() >= CHUNK_BYTES {
             let full = std::mem::replace(&mut chunk, empty());
-            if chunks.send(Ok(full)).await.is_err() {
+            if chunks.send(Ok(Some(full))).await.is_err() {
                 return Ok(());
             }
         }
     }
     drop(rows);
+    connection.query_drop("COMMIT").await?;
+    // a reader that has gone needs neither
     if !chunk.is_empty() {
-        drop(chunks.send(Ok(chunk)).await);
+        drop(chunks.send(Ok(Some(chunk))).await);
     }
-    Ok(connection.query_drop("COMMIT").await?)
+    drop(chunks.send(Ok(None)).await);
+    Ok(())
 }

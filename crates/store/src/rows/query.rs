@@ -25,8 +25,8 @@ pub struct RowQuery {
     values: Vec<Value>,
     /// The order is the primary key's own.
     pub(super) in_key_order: bool,
-    /// Count to the end, however long it takes: whether one file is enough hangs on it, and must be
-    /// known before the first byte.
+    /// Count to the end, however long it takes: how many files and sheets there will be hangs on it,
+    /// and must be known before the first byte.
     counts_all: bool,
     columns: String,
     filter: String,
@@ -66,7 +66,8 @@ impl RowQuery {
             table: dataset.table.clone(),
             kinds: export.columns.iter().map(|column| column.kind).collect(),
             in_key_order: key.eq(export.sort.iter().copied()),
-            counts_all: spec.options.rows_per_file.is_some(),
+            counts_all: spec.options.rows_per_file.is_some()
+                || spec.options.rows_per_sheet.is_some(),
             columns: list(export.columns.iter().map(|column| quoted(&column.name))),
             order: list(export.sort.iter().map(|(column, descending)| {
                 format!(

@@ -1,6 +1,6 @@
 //! What a csv looks like, byte by byte and to a reader.
 
-use chrono::{NaiveDate, NaiveTime};
+use chrono::{Datelike, NaiveDate, NaiveTime};
 use chrono_tz::Tz;
 use domain::{Cell, ColumnType, ExportFormat, Warning};
 use proptest::prelude::*;
@@ -193,6 +193,17 @@ fn dates_are_iso_in_the_zone_of_the_task_whatever_the_year() {
         "08:30:00",
     ];
     assert_eq!(lines(csv(&[("c", ColumnType::Datetime)]), &cells), expected);
+    let last = day(9999).and_hms_opt(23, 59, 59).unwrap();
+    let last = last.with_month(12).unwrap();
+    let marker = [Cell::DateTime(last), Cell::Odd("-01:00:00")];
+    let shape = csv(&[("c", ColumnType::Datetime)]);
+    let written = write(shape, &marker.map(|cell| vec![cell]));
+    assert!(shown(&written).ends_with("\r\n9999-12-31 23:59:59\r\n-01:00:00\r\n"));
+    let warning = Warning {
+        code: "date_as_text".into(),
+        count: 2,
+    };
+    assert_eq!(written.summary.warnings, [warning]);
     let mut new_york = csv(&[("c", ColumnType::Datetime)]);
     new_york.columns[0].stored_in = Tz::America__New_York;
     let never = NaiveDate::from_ymd_opt(2026, 3, 8)

@@ -5,7 +5,7 @@ use domain::{Cell, ColumnType};
 use proptest::prelude::*;
 use tabular::{Layout, Press, assemble};
 
-use crate::written::{Broken, blocks, column, layout, pieces, sure, write};
+use crate::written::{Broken, blocks, chunks, column, layout, pieces, sure, write};
 
 fn people() -> Layout {
     layout(vec![
@@ -153,6 +153,16 @@ fn an_output_that_cannot_be_written_is_an_error() {
         matches!(&refused, Broken::Output(error) if !error.to_string().is_empty()),
         "{refused:?}"
     );
+    // nor is a file whose rows went on in another taken for whole
+    let short = Layout {
+        rows_per_file: Some(1),
+        ..people()
+    };
+    let row = || vec![Cell::Null, Cell::Int(1)];
+    let two = pieces(&short, chunks([row(), row()], 2, 2));
+    let two = blocks(&Press::new(&short, false, 1), &two);
+    let refused = assemble(&short, None, sure(two), std::io::sink()).unwrap_err();
+    assert!(matches!(refused, Broken::Output(_)), "{refused:?}");
     // the rows' own error comes out as it is
     let broken = made()
         .into_iter()

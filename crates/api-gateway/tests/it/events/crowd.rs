@@ -73,30 +73,28 @@ async fn many_watchers_of_one_task_cost_one_question_per_look_and_one_read_per_c
     house.lifecycle.begin_shutdown();
     house.lifecycle.run_to_end().await.unwrap();
 
-    let seen = async |text: &str| -> usize {
-        let name = house.database.url().rsplit('/').next().unwrap();
-        let statements: Vec<String> = house
-            .database
-            .query(&format!(
-                "SELECT CONVERT(l.argument USING utf8mb4) FROM mysql.general_log l \
-                 WHERE l.command_type = 'Execute' AND EXISTS (SELECT 1 FROM mysql.general_log c \
-                 WHERE c.thread_id = l.thread_id AND c.command_type = 'Connect' \
-                 AND CONVERT(c.argument USING utf8mb4) LIKE '%{name}%')"
-            ))
-            .await;
-        statements.iter().filter(|it| it.contains(text)).count()
-    };
-    let looks = seen("SELECT UTC_TIMESTAMP(6) AS now").await;
+    let name = house.database.url().rsplit('/').next().unwrap();
+    let statements: Vec<String> = house
+        .database
+        .query(&format!(
+            "SELECT CONVERT(l.argument USING utf8mb4) FROM mysql.general_log l \
+             WHERE l.command_type = 'Execute' AND EXISTS (SELECT 1 FROM mysql.general_log c \
+             WHERE c.thread_id = l.thread_id AND c.command_type = 'Connect' \
+             AND CONVERT(c.argument USING utf8mb4) LIKE '%{name}%')"
+        ))
+        .await;
+    let seen = |text: &str| statements.iter().filter(|it| it.contains(text)).count();
+    let looks = seen("SELECT UTC_TIMESTAMP(6) AS now");
     let questions = seen(&format!(
         "version, finished_at FROM task FORCE INDEX (PRIMARY) WHERE id IN ({task}) "
-    ))
-    .await;
+    ));
     assert!(looks > CHANGES);
-    assert_eq!(
-        questions, looks,
-        "one question per look, naming the task once"
+    // the look that was under way at the shutdown may be seen with one of its two statements
+    assert!(
+        looks.abs_diff(questions) <= 1,
+        "one question per look, naming the task once: {questions} in {looks}"
     );
-    let reads = seen("STRAIGHT_JOIN task_file").await;
+    let reads = seen("STRAIGHT_JOIN task_file");
     assert_eq!(reads, CHANGES, "one read per change, not per watcher");
 }
 

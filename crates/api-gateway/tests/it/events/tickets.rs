@@ -103,7 +103,7 @@ fn short_token(seconds: i64) -> String {
 async fn a_ticket_and_a_stream_end_with_the_token_they_were_given_for() {
     let house = lively().await;
     let task = house.an_export(&manager()).await;
-    let short = short_token(3);
+    let short = short_token(10);
     let ticket = ticket(&house, &short, OWN).await;
     let mut by_ticket = Reader::open_without_token(&house, OWN, &ticket).await;
     let mut by_token = Reader::open(&house, &events_of(&task), &short).await;
