@@ -48,6 +48,7 @@ take_arguments() {
     [ "$rows" -ge 10000 ] || die "--rows takes 10000 at least: the small exports have as many"
 }
 
+asked="$*"
 case "${1:-}" in
 export) shift ;;
 --help | -h | "")
@@ -96,6 +97,8 @@ BENCH_TOKEN="$(servers token bench)"
 BENCH_LOAD_TOKEN="$(servers token load)"
 export BENCH_TOKEN BENCH_LOAD_TOKEN
 revision="$(git -C "$ROOT" describe --always --dirty 2>/dev/null || echo unknown)"
+# a checkout says nothing of binaries that were not built from it just now
+if [ -z "$build" ]; then revision="NOT built by this run (checkout $revision)"; fi
 say "Measuring (every run is a line of $LOCAL/results.jsonl):"
 report="$LOCAL/export.md"
 status=0
@@ -103,7 +106,7 @@ child "${CARGO_TARGET_DIR:-$ROOT/target}/release/bench" \
     --rows "$rows" --runs "$runs" --levels "$levels" --patience "$patience" --parts "$parts" \
     --url "$(servers url)" --mysql "$(servers database)" \
     --script "$HERE/bench-servers.sh" --state "$LOCAL" --results "$LOCAL/results.jsonl" \
-    --revision "$revision, ./dev bench export --rows $rows --runs $runs, broker $broker" \
+    --revision "$revision; ./dev bench $asked; broker $broker" \
     "${peer_arguments[@]}" >"$report" || status=$?
 cat "$report"
 exit "$status"

@@ -101,6 +101,10 @@ impl fmt::Display for Report {
             }
         }
         self.demands(out)?;
+        writeln!(
+            out,
+            "\n~: others on the machine were busy in every such run; no figure to quote."
+        )?;
         self.voids(out)
     }
 }

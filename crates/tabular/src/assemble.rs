@@ -37,21 +37,17 @@ pub fn assemble<E: From<io::Error>>(
     blocks: impl Iterator<Item = Result<Block, E>>,
     out: impl Write,
 ) -> Result<Summary, E> {
-    let mut feed = Feed::new(blocks)?;
-    let assembly = Assembly { layout };
+    let mut assembly = Assembly {
+        layout,
+        feed: Feed::new(blocks)?,
+    };
     match part_name {
-        None => {
-            assembly.file(&mut feed, out)?;
-            if feed.start().is_some() {
-                // a file that lacks rows is never taken for whole
-                return Err(io::Error::other("there are rows for a further file").into());
-            }
-        }
-        Some(name) => assembly.archive(&mut feed, name, out)?,
+        None => assembly.only_file(out)?,
+        Some(name) => assembly.archive(name, out)?,
     }
     Ok(Summary {
-        rows: feed.rows,
-        warnings: feed.tally.warnings(),
+        rows: assembly.feed.rows,
+        warnings: assembly.feed.tally.warnings(),
     })
 }
 
@@ -89,68 +85,50 @@ impl<E, I: Iterator<Item = Result<Block, E>>> Feed<I> {
     }
 }
 
-struct Assembly<'a> {
+struct Assembly<'a, I> {
     layout: &'a Layout,
+    feed: Feed<I>,
 }
 
-impl Assembly<'_> {
+impl<E: From<io::Error>, I: Iterator<Item = Result<Block, E>>> Assembly<'_, I> {
+    fn only_file(&mut self, mut out: impl Write) -> Result<(), E> {
+        match self.layout.format {
+            ExportFormat::Xlsx => self.workbook(out)?,
+            ExportFormat::Csv => {
+                out.write_all(&csv::opening(self.layout))?;
+                while let Some(block) = self.feed.take()? {
+                    out.write_all(&block.bytes)?;
+                }
+            }
+        }
+        if self.feed.start().is_some() {
+            // a file that lacks rows is never taken for whole
+            return Err(io::Error::other("there are rows for a further file").into());
+        }
+        Ok(())
+    }
+
     /// Several files in a zip.
-    fn archive<E, I>(
-        &self,
-        feed: &mut Feed<I>,
-        name: &dyn Fn(u64) -> String,
-        out: impl Write,
-    ) -> Result<(), E>
-    where
-        E: From<io::Error>,
-        I: Iterator<Item = Result<Block, E>>,
-    {
+    fn archive(&mut self, name: &dyn Fn(u64) -> String, out: impl Write) -> Result<(), E> {
         let mut zip = ZipArchiveWriter::new(out);
         let mut number = 0;
-        while feed.start().is_some() {
+        while self.feed.start().is_some() {
             number += 1;
             match self.layout.format {
-                ExportFormat::Csv => self.packed_csv(feed, &name(number), &mut zip)?,
-                ExportFormat::Xlsx => self.packed_workbook(feed, &name(number), &mut zip)?,
+                ExportFormat::Csv => self.packed_csv(&name(number), &mut zip)?,
+                ExportFormat::Xlsx => self.packed_workbook(&name(number), &mut zip)?,
             }
         }
         zip.finish().map_err(of_zip)?;
         Ok(())
     }
 
-    /// One file, up to the block that begins another.
-    fn file<E, I>(&self, feed: &mut Feed<I>, mut out: impl Write) -> Result<(), E>
-    where
-        E: From<io::Error>,
-        I: Iterator<Item = Result<Block, E>>,
-    {
-        match self.layout.format {
-            ExportFormat::Xlsx => self.workbook(feed, out),
-            ExportFormat::Csv => {
-                out.write_all(&csv::opening(self.layout))?;
-                while let Some(block) = feed.take()? {
-                    out.write_all(&block.bytes)?;
-                }
-                Ok(())
-            }
-        }
-    }
-
-    fn packed_csv<E, I>(
-        &self,
-        feed: &mut Feed<I>,
-        name: &str,
-        zip: &mut ZipArchiveWriter<impl Write>,
-    ) -> Result<(), E>
-    where
-        E: From<io::Error>,
-        I: Iterator<Item = Result<Block, E>>,
-    {
+    fn packed_csv(&mut self, name: &str, zip: &mut ZipArchiveWriter<impl Write>) -> Result<(), E> {
         let mut entry = Entry::begin(zip, name)?;
         entry.write(&csv::opening(self.layout))?;
-        while let Some(block) = feed.take()? {
+        while let Some(block) = self.feed.take()? {
             entry.append(&block)?;
-            if feed.start() == Some(Start::File) {
+            if self.feed.start() == Some(Start::File) {
                 break;
             }
         }
@@ -159,23 +137,18 @@ impl Assembly<'_> {
 
     /// A workbook in an archive. It is compressed already, so it goes in as it is; in the form of a
     /// deflate stream, because readers that stream cannot find the end of a stored entry.
-    fn packed_workbook<E, I>(
-        &self,
-        feed: &mut Feed<I>,
+    fn packed_workbook(
+        &mut self,
         name: &str,
         zip: &mut ZipArchiveWriter<impl Write>,
-    ) -> Result<(), E>
-    where
-        E: From<io::Error>,
-        I: Iterator<Item = Result<Block, E>>,
-    {
+    ) -> Result<(), E> {
         let file = zip
             .new_file(name)
             .compression_method(CompressionMethod::DEFLATE);
         let (mut entry, config) = file.start().map_err(of_zip)?;
         let level = flate2::Compression::none();
         let mut packed = config.wrap(flate2::write::DeflateEncoder::new(&mut entry, level));
-        self.workbook(feed, &mut packed)?;
+        self.workbook(&mut packed)?;
         let (deflate, descriptor) = packed.finish().map_err(of_zip)?;
         deflate.finish()?;
         entry.finish(descriptor).map_err(of_zip)?;
@@ -184,21 +157,16 @@ impl Assembly<'_> {
 
     /// A workbook, up to the block that begins another. The parts that tell of the sheets come
     /// last, when the sheets are known.
-    fn workbook<E, I>(&self, feed: &mut Feed<I>, out: impl Write) -> Result<(), E>
-    where
-        E: From<io::Error>,
-        I: Iterator<Item = Result<Block, E>>,
-    {
+    fn workbook(&mut self, out: impl Write) -> Result<(), E> {
         let mut zip = ZipArchiveWriter::new(out);
         add(&mut zip, "_rels/.rels", &relations())?;
         add(&mut zip, "xl/styles.xml", &Styles::of(self.layout).part())?;
         let mut names = SheetNames::of(&self.layout.title);
         let mut sheets = Vec::new();
-        while feed.start().is_some() {
-            let rows = self.sheet(feed, sheets.len() + 1, &mut zip)?;
-            let filter = self.frame().filter(rows);
-            sheets.push((names.next(), filter));
-            if feed.start() == Some(Start::File) {
+        while self.feed.start().is_some() {
+            let rows = self.sheet(sheets.len() + 1, &mut zip)?;
+            sheets.push((names.next(), self.frame().filter(rows)));
+            if self.feed.start() == Some(Start::File) {
                 break;
             }
         }
@@ -215,27 +183,18 @@ impl Assembly<'_> {
     }
 
     /// One sheet; tells its data rows.
-    fn sheet<E, I>(
-        &self,
-        feed: &mut Feed<I>,
-        number: usize,
-        zip: &mut ZipArchiveWriter<impl Write>,
-    ) -> Result<u32, E>
-    where
-        E: From<io::Error>,
-        I: Iterator<Item = Result<Block, E>>,
-    {
+    fn sheet(&mut self, number: usize, zip: &mut ZipArchiveWriter<impl Write>) -> Result<u32, E> {
         let mut entry = Entry::begin(zip, &format!("xl/worksheets/sheet{number}.xml"))?;
         let mut rows = 0;
         let mut is_open = false;
-        while let Some(block) = feed.take()? {
+        while let Some(block) = self.feed.take()? {
             if !is_open {
                 entry.write(&self.frame().opening(number == 1, &block.widths))?;
                 is_open = true;
             }
             entry.append(&block)?;
             rows += block.rows;
-            if feed.start() != Some(Start::Nothing) {
+            if self.feed.start() != Some(Start::Nothing) {
                 break;
             }
         }
