@@ -10,6 +10,8 @@
 # Nothing here meets what `./dev up` or the tests run: ports, data and process ids are others.
 # shellcheck source=deploy/local/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+# shellcheck source=deploy/local/broker.sh
+source "$HERE/broker.sh"
 cd "$ROOT"
 
 [ -n "${QUAYSIDE_LOCAL:-}" ] || die "bench-servers.sh is called by bench.sh"
@@ -45,29 +47,6 @@ write_config() {
 	TOML
 }
 
-start_broker() {
-    echo "$1" >"$BROKER"
-    if [ "$1" = kafka ]; then
-        "$HERE/kafka.sh" start main
-        step "topics" topics "$BIN/quay" topics create --replication 1 --partitions 4 \
-            --kafka "$("$HERE/kafka.sh" brokers main)" --datasets "$ROOT/deploy/datasets"
-    else
-        rm -f "$RUN/broker.addr"
-        spawn broker "$RUN/broker.addr" \
-            "$BIN/quay" broker --address-file "$RUN/broker.addr" --datasets "$ROOT/deploy/datasets"
-        wait_until broker 30 test -s "$RUN/broker.addr" || die "the embedded broker did not start"
-    fi
-}
-
-brokers() { if [ "$1" = kafka ]; then "$HERE/kafka.sh" brokers main; else cat "$RUN/broker.addr"; fi; }
-
-is_ready() {
-    # shellcheck disable=SC2016 # the inner shell expands it
-    timeout 2 bash -c 'exec 3<>/dev/tcp/127.0.0.1/$0
-        printf "GET /readyz HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n" >&3
-        head -n 1 <&3 | grep -q " 200"' "$1"
-}
-
 # start_service NAME [KEY=VALUE ...]
 start_service() {
     local name=$1
@@ -85,6 +64,7 @@ start() {
     free_port export-worker-admin 9211 >/dev/null
     say "Servers of the bench:"
     "$HERE/mysql.sh" start main
+    echo "$1" >"$BROKER"
     start_broker "$1"
     write_config "$(brokers "$1")"
     step "migrations" migrate "$BIN/quay" migrate --examples \

@@ -109,12 +109,15 @@ spawn() {
     return 0
 }
 
-# wait_until NAME SECONDS COMMAND...: until COMMAND is true, NAME has ended, or time is up
+# wait_until NAME SECONDS COMMAND...: until COMMAND is true, NAME has ended, or time is up. NAME has
+# ended when three looks in a row do not see it: between setsid and the program that it becomes, a
+# process shows no command line for a moment
 wait_until() {
-    local name=$1 bound=$((SECONDS + $2))
+    local name=$1 bound=$((SECONDS + $2)) unseen=0
     shift 2
     until "$@" 2>/dev/null; do
-        if ! running "$name" || [ "$SECONDS" -ge "$bound" ]; then
+        if running "$name"; then unseen=0; else unseen=$((unseen + 1)); fi
+        if [ "$unseen" -ge 3 ] || [ "$SECONDS" -ge "$bound" ]; then
             say "$name did not become ready; the end of $LOG/$name.log:"
             tail -n 20 "$LOG/$name.log" 2>/dev/null | sed 's/^/    | /' >&2
             stop "$name" 5

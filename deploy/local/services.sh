@@ -8,6 +8,8 @@
 # Settings are written to .local/quayside.toml at each start; data and files stay in .local.
 # shellcheck source=deploy/local/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+# shellcheck source=deploy/local/broker.sh
+source "$HERE/broker.sh"
 cd "$ROOT"
 
 BIN="${CARGO_TARGET_DIR:-$ROOT/target}/debug"
@@ -90,7 +92,7 @@ choose_ports() {
 }
 
 write_config() {
-    mkdir -p "$LOCAL/storage" "$LOCAL/tmp"
+    mkdir -p "$LOCAL/storage"
     (umask 077 && cat >"$CONFIG.new") <<-TOML
 		# Written by deploy/local/services.sh at each start; changes made here are lost.
 		environment = "development"
@@ -111,28 +113,6 @@ write_config() {
 		[worker]
 	TOML
     mv "$CONFIG.new" "$CONFIG"
-}
-
-start_broker() {
-    if [ "$1" = kafka ]; then
-        "$HERE/kafka.sh" start main
-        step "topics" topics "$BIN/quay" topics create --replication 1 --partitions 4 \
-            --kafka "$("$HERE/kafka.sh" brokers main)" --datasets "$ROOT/deploy/datasets"
-    else
-        rm -f "$RUN/broker.addr"
-        spawn broker "$RUN/broker.addr" \
-            "$BIN/quay" broker --address-file "$RUN/broker.addr" --datasets "$ROOT/deploy/datasets"
-        wait_until broker 30 test -s "$RUN/broker.addr" || die "the embedded broker did not start"
-    fi
-}
-
-brokers() { if [ "$1" = kafka ]; then "$HERE/kafka.sh" brokers main; else cat "$RUN/broker.addr"; fi; }
-
-is_ready() {
-    # shellcheck disable=SC2016 # the inner shell expands it
-    timeout 2 bash -c 'exec 3<>/dev/tcp/127.0.0.1/$0
-        printf "GET /readyz HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n" >&3
-        head -n 1 <&3 | grep -q " 200"' "$1"
 }
 
 start_service() {
