@@ -16,7 +16,7 @@ set positional-arguments
 @test *args:
     exec deploy/local/test.sh "$@"
 
-# measure exports on servers of its own: export [--peers] [--rows N] [--runs K] [--quick]; bench --help
+# measure on servers of its own: export|import [--peers] [--rows N] [--runs K] [--quick]; bench --help
 [no-exit-message]
 @bench *args:
     exec deploy/local/bench.sh "$@"
@@ -65,7 +65,7 @@ check: domain-is-pure
 domain-is-pure:
     #!/usr/bin/env bash
     set -euo pipefail
-    allowed=" serde serde_json chrono chrono-tz thiserror toml "
+    allowed=" serde serde_json chrono chrono-tz thiserror toml regex unicode-normalization siphasher "
     used="$(cargo tree -q -p domain -e normal,build --depth 1 --prefix none --format '{p}' | tail -n +2 | cut -d ' ' -f 1)"
     for crate in $used; do
         [[ "$allowed" == *" $crate "* ]] || {

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# bench-peers.sh: builds the peers that ./dev bench export --peers runs, and prints where they are.
+# bench-peers.sh [generator]: builds the peers that ./dev bench runs with --peers, or only the
+# generator of their workbooks, and prints where they are.
 #
 # Their sources are those of QUAYSIDE_PEERS (../shared/peers beside the checkout); they are built in
 # PEERS_DIR, where that directory's own run.sh builds them too. What is there already is not
@@ -45,7 +46,9 @@ build_rust() {
 }
 
 mkdir -p "$BUILT"
-build_java dhatim DhatimExport.java
-build_java easyexcel EasyExport.java EasyMember.java
+if [ "${1:-}" != generator ]; then
+    build_java dhatim DhatimExport.java DhatimImport.java
+    build_java easyexcel EasyExport.java EasyImport.java EasyMember.java
+fi
 step "bare rust_xlsxwriter" peer-rust build_rust
 echo "$BUILT"

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # bench-servers.sh: what ./dev bench measures, in a state of its own (QUAYSIDE_LOCAL, set by bench.sh).
 #
-#   start embedded|kafka      a fresh MySQL, a broker, the gateway, the worker: release builds
+#   start embedded|kafka      a fresh MySQL, a broker, the gateway, the workers: release builds
 #   worker [KEY=VALUE ...]    the worker anew, with these settings in its environment
+#   import-workers N          N (1 or 2) import workers anew
 #   seed N [--append]         N rows of `member`
 #   stop                      all of them; their data goes, logs stay
 #   url|database|token USER   where they are, and a token
@@ -19,6 +20,7 @@ BIN="${CARGO_TARGET_DIR:-$ROOT/target}/release"
 CONFIG="$LOCAL/quayside.toml"
 BROKER="$RUN/broker.mode"
 STOP_SECONDS=40 # longer than [lifecycle] grace_seconds
+SERVICES=(api-gateway export-worker import-worker import-worker-2)
 
 port() { cat "$LOCAL/ports/$1"; }
 secret() { cat "$LOCAL/jwt"; }
@@ -51,8 +53,8 @@ write_config() {
 start_service() {
     local name=$1
     shift
-    spawn "$name" "$name --config $CONFIG" \
-        env "QUAYSIDE__ADMIN__LISTEN=127.0.0.1:$(port "$name-admin")" "$@" "$BIN/$name" --config "$CONFIG"
+    spawn "$name" "${name%-2} --config $CONFIG" \
+        env "QUAYSIDE__ADMIN__LISTEN=127.0.0.1:$(port "$name-admin")" "$@" "$BIN/${name%-2}" --config "$CONFIG"
     wait_until "$name" 60 is_ready "$(port "$name-admin")" || die "$name did not start"
 }
 
@@ -62,6 +64,8 @@ start() {
     free_port http 18180 >/dev/null
     free_port api-gateway-admin 9201 >/dev/null
     free_port export-worker-admin 9211 >/dev/null
+    free_port import-worker-admin 9221 >/dev/null
+    free_port import-worker-2-admin 9231 >/dev/null
     say "Servers of the bench:"
     "$HERE/mysql.sh" start main
     echo "$1" >"$BROKER"
@@ -71,12 +75,13 @@ start() {
         --mysql "$(database)" --datasets "$ROOT/deploy/datasets"
     start_service api-gateway
     start_service export-worker
+    start_service import-worker
     say "  MySQL on $(port mysql-main), broker ($1) on $(brokers "$1"), gateway on $(port http)"
 }
 
 stop_all() {
     local name stopping=()
-    for name in api-gateway export-worker; do
+    for name in "${SERVICES[@]}"; do
         stop "$name" "$STOP_SECONDS" &
         stopping+=($!)
     done
@@ -96,10 +101,16 @@ worker)
     stop export-worker "$STOP_SECONDS"
     start_service export-worker "$@"
     ;;
+import-workers)
+    stop import-worker "$STOP_SECONDS"
+    stop import-worker-2 "$STOP_SECONDS"
+    start_service import-worker
+    if [ "$1" = 2 ]; then start_service import-worker-2; fi
+    ;;
 seed) "$BIN/quay" seed member --mysql "$(database)" --rows "$@" >&2 ;;
 stop) stop_all ;;
 url) echo "http://127.0.0.1:$(port http)" ;;
 database) database ;;
 token) QUAYSIDE_JWT_SECRET="$(secret)" "$BIN/quay" token --user "$1" --role MANAGER ;;
-*) die "usage: bench-servers.sh start | worker | seed | stop | url | database | token" ;;
+*) die "usage: bench-servers.sh start | worker | import-workers | seed | stop | url | database | token" ;;
 esac

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# bench.sh export [--peers] [--rows N] [--runs K] [--quick] ...: what an export costs, in a table.
+# bench.sh export|import [--peers] [--rows N] [--runs K] [--quick] ...: what it costs, in a table.
 #
 # Starts a system of its own beside whatever runs here, and stops it on every way out. The
 # measuring itself is crates/bench. docs/PERFORMANCE.md says what the figures mean.
@@ -10,12 +10,13 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 usage() {
     cat <<-EOT
-		usage: ./dev bench export [options]
-		  --peers         dhatim fastexcel, EasyExcel and bare rust_xlsxwriter of ../shared/peers too
+		usage: ./dev bench export|import [options]
+		  --peers         dhatim fastexcel, EasyExcel and (export) bare rust_xlsxwriter of
+		                  ../shared/peers too; an import needs their generator in any case
 		  --rows N        rows of the table (1000000)
 		  --runs K        rounds, in each of which everyone runs once (3)
-		  --levels A,B    zip levels beside the worker's own (1,6)
-		  --parts A,B     of exports,small,twice,submit (all)
+		  --levels A,B    export: zip levels beside the worker's own (1,6)
+		  --parts A,B     export: of exports,small,twice,submit (all)
 		  --patience S    longest wait for a quiet machine before each run (60)
 		  --kafka         a real Kafka instead of the embedded broker
 		  --no-build      the binaries as they are
@@ -50,15 +51,19 @@ take_arguments() {
 
 asked="$*"
 case "${1:-}" in
-export) shift ;;
+export | import)
+    subject=$1
+    shift
+    ;;
 --help | -h | "")
     usage
     exit
     ;;
-*) die "there is only ./dev bench export" ;;
+*) die "there are ./dev bench export and ./dev bench import" ;;
 esac
 case " $* " in *" --help "* | *" -h "*) usage && exit ;; esac
 take_arguments "$@"
+if [ "$subject" = import ]; then parts=imports; fi
 
 exec 7>"$RUN/bench.lock"
 flock -n 7 || die "another ./dev bench runs in this checkout"
@@ -74,7 +79,7 @@ at_exit() {
 # The services apart from the bench: its crates must not change the features of theirs.
 build() {
     cd "$ROOT"
-    child cargo build "${LOCKED[@]}" --release -p api-gateway -p export-worker -p quay --bins
+    child cargo build "${LOCKED[@]}" --release -p api-gateway -p export-worker -p import-worker -p quay --bins
     child cargo build "${LOCKED[@]}" --release -p bench
 }
 
@@ -85,10 +90,11 @@ if [ "$broker" = kafka ]; then parts_needed+=(kafka); fi
 on_every_way_out at_exit
 if [ -n "$build" ]; then build >&2; fi
 peer_arguments=()
-if [ -n "$peers" ]; then
-    built="$("$HERE/bench-peers.sh")"
-    peer_arguments=(--peers "$built"
+if [ -n "$peers" ] || [ "$subject" = import ]; then
+    built="$("$HERE/bench-peers.sh" ${peers:-generator})"
+    peer_arguments=(--generator "$built/rust/release/export"
         --peer-schema "${QUAYSIDE_PEERS:-$ROOT/../shared/peers}/schema.sql")
+    if [ -n "$peers" ]; then peer_arguments+=(--peers "$built"); fi
 fi
 child "$HERE/bench-servers.sh" start "$broker"
 child "$HERE/bench-servers.sh" seed "$rows"
@@ -100,7 +106,7 @@ revision="$(git -C "$ROOT" describe --always --dirty 2>/dev/null || echo unknown
 # a checkout says nothing of binaries that were not built from it just now
 if [ -z "$build" ]; then revision="NOT built by this run (checkout $revision)"; fi
 say "Measuring (every run is a line of $LOCAL/results.jsonl):"
-report="$LOCAL/export.md"
+report="$LOCAL/$subject.md"
 status=0
 child "${CARGO_TARGET_DIR:-$ROOT/target}/release/bench" \
     --rows "$rows" --runs "$runs" --levels "$levels" --patience "$patience" --parts "$parts" \

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# demo.sh [--rows N] [--kafka]: one export from submit to download, shown to a person.
+# demo.sh [--rows N] [--kafka]: an export from submit to download and an import from a workbook with
+# faults to the last row, shown to a person.
 #
 # Starts what it needs and stops it again on every way out; a system that `./dev up` runs is
 # used and left running. The rows are those of a tenant of its own: nobody's are touched.
@@ -8,6 +9,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 USAGE="usage: ./dev demo [--rows N] [--kafka]"
 TENANT=demo
+MEMBERS=20000 FAULTS=200
 rows=100000
 broker=embedded
 while [ $# -gt 0 ]; do
@@ -48,7 +50,7 @@ else
     fi
     say "Using the system that ./dev up runs."
 fi
-"$HERE/install.sh" look
+"$HERE/install.sh" look readers
 
 eval "$("$HERE/services.sh" env)"
 export QUAYSIDE_DATASETS="$ROOT/deploy/datasets"
@@ -64,3 +66,19 @@ file="$(find "$LOCAL/demo" -name '*.xlsx' -newer "$marker" -print | sort | tail 
 rm -f "$marker"
 [ -n "$file" ] || die "the export brought no file"
 "$HERE/look.sh" "$file"
+
+say "Importing $MEMBERS members, $FAULTS of them with a fault:"
+child quay seed member --rows 1 --tenant "$TENANT" # takes away what an earlier demo imported
+folder="$(mktemp -d "$LOCAL/demo/import.XXXXXX")"
+/usr/bin/python3 "$HERE/workbook.py" make "$folder/members.xlsx" "$MEMBERS" "$FAULTS"
+status=0
+child quay import member "$folder/members.xlsx" -o "$folder/failed.xlsx" || status=$?
+[ "$status" = 6 ] || die "an import with faults ends with exit code 6, this one with $status"
+"$HERE/look.sh" "$folder/failed.xlsx"
+say "Mending them by program, and importing the same file once more:"
+/usr/bin/python3 "$HERE/workbook.py" mend "$folder/failed.xlsx" "$folder/mended.xlsx" >&2
+child quay import member "$folder/mended.xlsx" --wait
+rows="$(quay export member --filter 'member_no^=D' --force --wait --json |
+    /usr/bin/python3 -c 'import json, sys; print(json.load(sys.stdin)["progress"]["done_rows"])')"
+[ "$rows" = "$MEMBERS" ] || die "$rows of $MEMBERS members are in the table"
+say "All $MEMBERS members are in the table. The files: $folder"

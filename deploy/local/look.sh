@@ -6,7 +6,7 @@
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 perl -CO -Mstrict -Mwarnings -e '
-use POSIX qw(strftime);
+use POSIX qw(floor strftime);
 my $file = shift;
 my $START = 262144;    # bytes of the sheet: enough for the first rows
 my $ROWS = 4;
@@ -49,7 +49,7 @@ while ($ROWS-- > 0 and $sheet =~ /<row [^>]*?(?:\/>|>(.*?)<\/row>)/gs) {
         elsif ($head =~ /t="b"/) { $value = $value ? "TRUE" : "FALSE" }
         elsif (!defined $value) { $value = text(join "", $body =~ /<t[^>]*>([^<]*)<\/t>/g) }
         elsif (defined $style and $is_date[$style]) {
-            my $seconds = int(($value - 25569) * 86400 + 0.5);
+            my $seconds = floor(($value - 25569) * 86400 + 0.5);
             $value = strftime($seconds % 86400 ? "%Y-%m-%d %H:%M:%S" : "%Y-%m-%d", gmtime $seconds);
         }
         push @cells, $value // "";

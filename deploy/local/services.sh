@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The whole system on this machine: MySQL, a broker, the gateway, the worker.
+# The whole system on this machine: MySQL, a broker, the gateway, the workers.
 #
 #   services.sh up [--kafka] [--detach]   until Ctrl-C, or in the background until `down`
 #   services.sh down | env | token ARGS
@@ -17,19 +17,24 @@ CONFIG="$LOCAL/quayside.toml"
 KEEP="$RUN/up.keep"     # `up` started what runs: only `down` or its own Ctrl-C stops it
 MODE="$RUN/broker.mode" # embedded or kafka
 STOP_SECONDS=40         # longer than [lifecycle] grace_seconds
+SERVICES=(api-gateway export-worker import-worker)
 
 mode() { cat "$MODE" 2>/dev/null || echo none; }
 
 broker_name() { if [ "$1" = kafka ]; then echo kafka-main; else echo broker; fi; }
 
+# everything that should run
+all() { echo mysql-main "$(broker_name "$(mode)")" "${SERVICES[@]}"; }
+
 all_run() {
-    running mysql-main && running "$(broker_name "$(mode)")" && running api-gateway && running export-worker
+    local name
+    for name in $(all); do running "$name" || return 1; done
 }
 
 # what should run and does not, with a comma between
 ended() {
     local name list=
-    for name in mysql-main "$(broker_name "$(mode)")" api-gateway export-worker; do
+    for name in $(all); do
         running "$name" || list+="${list:+, }$name"
     done
     echo "$list"
@@ -43,7 +48,7 @@ status() {
     elif all_run; then
         mode
     else
-        for name in mysql-main broker kafka-main api-gateway export-worker; do
+        for name in mysql-main broker kafka-main "${SERVICES[@]}"; do
             if running "$name"; then
                 echo "without $(ended)"
                 return
@@ -89,6 +94,7 @@ choose_ports() {
     echo "$http" >"$LOCAL/ports/http"
     free_port api-gateway-admin 9101 >/dev/null
     free_port export-worker-admin 9111 >/dev/null
+    free_port import-worker-admin 9121 >/dev/null
 }
 
 write_config() {
@@ -138,19 +144,18 @@ start_all() {
     write_config "$(brokers "$wanted")"
     step "migrations" migrate "$BIN/quay" migrate --examples \
         --mysql "$("$HERE/mysql.sh" url main)/quayside" --datasets "$ROOT/deploy/datasets"
-    start_service api-gateway
-    start_service export-worker
-    for name in api-gateway export-worker; do
+    for name in "${SERVICES[@]}"; do start_service "$name"; done
+    for name in "${SERVICES[@]}"; do
         wait_until "$name" 60 is_ready "$(port "$name-admin")" || die "$name did not start"
         say "  $name is ready"
     done
     exec 9>&-
 }
 
-# both services at once; then the broker, then the database that all of them use
+# all services at once; then the broker, then the database that all of them use
 stop_all() {
     local name stopping=()
-    for name in api-gateway export-worker; do
+    for name in "${SERVICES[@]}"; do
         stop "$name" "$STOP_SECONDS" &
         stopping+=($!)
     done
@@ -164,13 +169,18 @@ stop_all() {
 # ---- commands
 
 describe() {
+    local admin=() logs=() name
+    for name in "${SERVICES[@]}"; do
+        admin+=("$name http://127.0.0.1:$(port "$name-admin")")
+        logs+=("$name.log")
+    done
     cat >&2 <<-EOT
 
 		Quayside runs ($(mode) broker)
 		  gateway        http://127.0.0.1:$(port http)
-		  admin ports    api-gateway http://127.0.0.1:$(port api-gateway-admin), export-worker http://127.0.0.1:$(port export-worker-admin)
+		  admin ports    $(joined ", " "${admin[@]}")
 		                 /livez /readyz /metrics
-		  logs           $LOG/api-gateway.log, export-worker.log, $(broker_name "$(mode)").log, mysql-main.log
+		  logs           $LOG/$(joined ", " "${logs[@]}"), $(broker_name "$(mode)").log, mysql-main.log
 		  MySQL          $("$HERE/mysql.sh" url main)/quayside
 		  a token        ./dev token --user 7 --role MANAGER
 		  for quay       eval "\$(./dev env)"; export QUAYSIDE_TOKEN="\$(./dev token --user 7 --role MANAGER)"
@@ -222,18 +232,28 @@ up() {
     say "  stop it        Ctrl-C"
     while all_run; do child sleep 1; done
     [ -e "$KEEP" ] || return 0 # `down`, from another terminal
-    for name in mysql-main "$(broker_name "$(mode)")" api-gateway export-worker; do
+    for name in $(all); do
         running "$name" || die "$name has ended; see $LOG/$name.log"
     done
 }
 
+# joined SEPARATOR WORDS...
+joined() {
+    local separator=$1 text=$2
+    shift 2
+    for word in "$@"; do text+="$separator$word"; done
+    echo "$text"
+}
+
 print_env() {
+    local admin=() name
     [ -s "$CONFIG" ] || die "nothing was started here yet: ./dev up"
+    for name in "${SERVICES[@]}"; do admin+=("http://127.0.0.1:$(port "$name-admin")"); done
     all_run || say "note: it does not run at the moment; ./dev up starts it"
     cat <<-EOT
 		export QUAYSIDE_URL=http://127.0.0.1:$(port http)
 		export QUAYSIDE_MYSQL=$("$HERE/mysql.sh" url main)/quayside
-		export QUAYSIDE_ADMIN=http://127.0.0.1:$(port api-gateway-admin),http://127.0.0.1:$(port export-worker-admin)
+		export QUAYSIDE_ADMIN=$(joined , "${admin[@]}")
 		export QUAYSIDE_JWT_SECRET=$(secret)
 	EOT
 }

@@ -54,10 +54,10 @@ pub(crate) async fn cancel(
     }
 }
 
-/// Has a task tried again, from its beginning.
+/// Has a task tried again.
 ///
-/// A failed one, unless the user's own request was at fault (`error.code` tells), and a cancelled
-/// export. It is the same task, open again; it counts among the open tasks.
+/// A failed one, unless the user's own request or file was at fault (`error.code` tells), a cancelled
+/// export, from its beginning; and an import with rows that nothing has become of yet: those alone. It is the same task, open again; it counts among the open tasks.
 #[utoipa::path(
     post,
     path = "/api/v1/tasks/{id}/retry",
@@ -88,9 +88,7 @@ pub(crate) async fn retry(
     let store = &state.house.store;
     match store.retry_task(&caller.reach(), id, &terms).await? {
         Retried::Now(task, rows) => {
-            for (lane, row) in rows {
-                state.announcer.announce(lane, row);
-            }
+            state.announcer.announce_all(rows);
             tracing::info!(task.id = %task.id, actor = %caller.user, "task tried again");
             Ok(render(HttpResponse::Accepted(), &task).json(TaskView::from(&*task)))
         }

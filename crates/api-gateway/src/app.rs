@@ -13,10 +13,16 @@ use service::Lifecycle;
 use crate::observe::observe;
 use crate::problem::{Code, Problem};
 use crate::state::State;
-use crate::{acts, attempts, datasets, events, exports, files, openapi, quotas, tasks};
+use crate::{
+    acts, attempts, datasets, events, exports, files, imports, openapi, quotas, row_errors, rows,
+    tasks, template,
+};
 
 /// What the last rings may take at shutdown.
 const RING_PATIENCE: Duration = Duration::from_secs(5);
+
+/// What the removal of unfinished uploads may take at shutdown.
+const UPLOAD_PATIENCE: Duration = Duration::from_secs(2);
 
 /// The gateway, ready to serve.
 #[derive(Clone)]
@@ -56,8 +62,10 @@ impl Gateway {
         let handle = server.handle();
         let soft = lifecycle.soft();
         let announcer = self.state.announcer.clone();
+        let uploads = self.state.uploads.clone();
         lifecycle.spawn("http server", async move {
             let ended = server.await;
+            uploads.close(UPLOAD_PATIENCE).await;
             // Only now is there no request left that could ring.
             announcer.close(RING_PATIENCE).await;
             Ok(ended?)
@@ -74,13 +82,14 @@ impl Gateway {
 /// What requests under way get of the grace period: the last rings need some of it.
 fn drain_time(grace: Duration) -> Duration {
     grace
-        .saturating_sub(RING_PATIENCE + Duration::from_secs(1))
+        .saturating_sub(RING_PATIENCE + UPLOAD_PATIENCE + Duration::from_secs(1))
         .max(Duration::from_secs(1))
 }
 
 fn routes(app: &mut web::ServiceConfig) {
     app.service(resource("/openapi.json", "GET, HEAD").route(get(openapi::show)))
         .service(resource("/api/v1/exports", "POST").route(web::post().to(exports::submit)))
+        .service(resource("/api/v1/imports", "POST").route(web::post().to(imports::submit)))
         .service(resource("/api/v1/tasks", "GET, HEAD").route(get(tasks::list)))
         // Before the tasks: `events` is no id.
         .service(resource("/api/v1/tasks/events", "GET").route(web::get().to(events::of_own)))
@@ -101,13 +110,22 @@ fn routes(app: &mut web::ServiceConfig) {
         .service(resource("/api/v1/tasks/{id}/cancel", "POST").route(web::post().to(acts::cancel)))
         .service(resource("/api/v1/tasks/{id}/retry", "POST").route(web::post().to(acts::retry)))
         .service(resource("/api/v1/tasks/{id}/attempts", "GET, HEAD").route(get(attempts::list)))
+        .service(
+            resource("/api/v1/tasks/{id}/row-errors", "GET, HEAD").route(get(row_errors::list)),
+        )
         .service(resource("/api/v1/tasks/{id}/download", "GET, HEAD").route(get(files::download)))
         .service(
             resource("/api/v1/tasks/{id}/files/{file_id}", "GET, HEAD").route(get(files::file)),
         )
         .service(resource("/api/v1/quotas", "GET, HEAD").route(get(quotas::show)))
         .service(resource("/api/v1/datasets", "GET, HEAD").route(get(datasets::list)))
-        .service(resource("/api/v1/datasets/{name}", "GET, HEAD").route(get(datasets::show)));
+        .service(resource("/api/v1/datasets/{name}", "GET, HEAD").route(get(datasets::show)))
+        .service(
+            resource("/api/v1/datasets/{name}/template", "GET, HEAD").route(get(template::show)),
+        )
+        .service(
+            resource("/api/v1/datasets/{name}/rows", "POST").route(web::post().to(rows::submit)),
+        );
 }
 
 /// A resource that answers other methods than `allow` by 405.

@@ -1,6 +1,7 @@
 //! `GET /datasets`, `GET /datasets/{name}`.
 
 use actix_web::{HttpRequest, HttpResponse, web};
+use domain::Dataset;
 
 use crate::auth::Caller;
 use crate::problem::{Code, Problem};
@@ -47,10 +48,26 @@ pub(crate) async fn show(
     state: web::Data<State>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    let name = request.match_info().get("name").unwrap_or_default();
-    let dataset =
-        state.house.catalog.get(name).ok_or_else(|| {
-            Problem::new(Code::DatasetNotFound, "no dataset of that name is defined")
-        })?;
+    let dataset = find(&state, &request)?;
     Ok(HttpResponse::Ok().json(DatasetView::new(dataset, &caller)))
+}
+
+/// The dataset that the path names.
+pub(crate) fn find<'s>(state: &'s State, request: &HttpRequest) -> Result<&'s Dataset, Problem> {
+    let name = request.match_info().get("name").unwrap_or_default();
+    state.house.catalog.get(name).ok_or_else(not_found)
+}
+
+/// `404 dataset_not_found`.
+pub(crate) fn not_found() -> Problem {
+    Problem::new(Code::DatasetNotFound, "no dataset of that name is defined")
+}
+
+/// `403 forbidden` unless the caller may import into the dataset.
+pub(crate) fn check_import(caller: &Caller, dataset: &Dataset) -> Result<(), Problem> {
+    if caller.may_import(dataset) {
+        return Ok(());
+    }
+    let detail = format!("none of your roles may import {}", dataset.name);
+    Err(Problem::new(Code::Forbidden, detail))
 }

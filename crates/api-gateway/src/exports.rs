@@ -1,25 +1,21 @@
 //! `POST /exports`: a checked request becomes a task and its row, in one transaction.
 
-use std::time::Duration;
-
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
 use domain::{Access, ExportRequest, ExportSpec, Lane, Task};
 use store::{Accepted, Announced, NewExport, Submission};
 
 use crate::auth::Caller;
+use crate::body::read_json;
 use crate::problem::{Code, Problem};
 use crate::quotas::too_many_open;
-use crate::repetition::{self, REPLAYED};
+use crate::repetition::{self, REPLAYED, key_reused};
 use crate::state::State;
 use crate::tasks::render;
 use crate::view::TaskView;
 
 /// Most bytes of a body that describes an export.
 const MAX_BODY_BYTES: usize = 256 * 1024;
-
-/// How long a client may take to send it.
-const BODY_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Submits an export.
 #[utoipa::path(
@@ -58,7 +54,7 @@ pub(crate) async fn submit(
     payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
     let key = repetition::key(&request)?;
-    let body = read_json(&request, payload).await?;
+    let body = read_json(&request, payload, MAX_BODY_BYTES).await?;
     let wanted = ExportRequest::from_json(&body)?;
     check_role(&state, &caller, &wanted)?;
     let access = access(&state, &caller, &wanted);
@@ -87,15 +83,12 @@ pub(crate) async fn submit(
             Ok(located(HttpResponse::Ok(), &task).json(TaskView::deduplicated(&task)))
         }
         Submission::TooManyOpen(quota) => Err(too_many_open(quota)),
-        Submission::KeyReused => Err(Problem::new(
-            Code::IdempotencyKeyReused,
-            "this Idempotency-Key was used for another request; use a new one for each request",
-        )),
+        Submission::KeyReused => Err(key_reused()),
     }
 }
 
 /// The answer of a submit, with the task's address.
-fn located(answer: HttpResponseBuilder, task: &Task) -> HttpResponseBuilder {
+pub(crate) fn located(answer: HttpResponseBuilder, task: &Task) -> HttpResponseBuilder {
     let mut answer = render(answer, task);
     answer.insert_header((header::LOCATION, format!("/api/v1/tasks/{}", task.id)));
     answer
@@ -145,45 +138,6 @@ pub(crate) fn traceparent() -> Option<String> {
     headers.traceparent().map(str::to_owned)
 }
 
-fn json(value: &impl serde::Serialize) -> Result<String, Problem> {
+pub(crate) fn json(value: &impl serde::Serialize) -> Result<String, Problem> {
     serde_json::to_string(value).map_err(Problem::internal)
-}
-
-/// The body, if it says that it is JSON and is of sane size.
-async fn read_json(request: &HttpRequest, payload: web::Payload) -> Result<web::Bytes, Problem> {
-    let media = request.headers().get(header::CONTENT_TYPE);
-    let media = media
-        .and_then(|media| media.to_str().ok())
-        .unwrap_or_default();
-    let essence = media.split(';').next().unwrap_or_default().trim();
-    if !essence.eq_ignore_ascii_case("application/json") {
-        return Err(Problem::new(
-            Code::UnsupportedMedia,
-            "send Content-Type: application/json",
-        ));
-    }
-    let too_large = || {
-        Problem::new(
-            Code::BodyTooLarge,
-            format!("at most {MAX_BODY_BYTES} bytes are taken"),
-        )
-    };
-    let length = request.headers().get(header::CONTENT_LENGTH);
-    let length = length.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-    if length.is_some_and(|length| length > MAX_BODY_BYTES as u64) {
-        return Err(too_large());
-    }
-    let body = tokio::time::timeout(BODY_TIMEOUT, payload.to_bytes_limited(MAX_BODY_BYTES));
-    match body.await {
-        Ok(Ok(Ok(body))) => Ok(body),
-        Ok(Ok(Err(_cut))) => Err(Problem::new(
-            Code::InvalidRequest,
-            "the body did not arrive whole",
-        )),
-        Ok(Err(_limit)) => Err(too_large()),
-        Err(_elapsed) => Err(Problem::new(
-            Code::InvalidRequest,
-            "the body did not arrive in time",
-        )),
-    }
 }

@@ -5,7 +5,7 @@ use actix_web::body::SizedStream;
 use actix_web::http::Method;
 use actix_web::http::header::{self, ETag, EntityTag, Header, IfNoneMatch};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
-use domain::{FileRole, FileState, Task, TaskFile, TaskFileId};
+use domain::{FileRole, FileState, Task, TaskFile, TaskFileId, TaskKind};
 use futures::TryStreamExt;
 use service::Label;
 
@@ -17,7 +17,7 @@ use crate::state::State;
 use crate::tasks::{find, matches, path_id};
 use crate::view::state_of;
 
-/// Gives a task's main file.
+/// Gives a task's main file: an export's result, an import's failure workbook.
 #[utoipa::path(
     get,
     path = "/api/v1/tasks/{id}/download",
@@ -55,7 +55,7 @@ pub(crate) async fn download(
     let main = task
         .files
         .iter()
-        .rfind(|file| file.role == FileRole::Artifact);
+        .rfind(|file| file.role == main_role(task.kind) && file.state != FileState::Deleted);
     let file = main.ok_or_else(|| not_ready(&task))?;
     send(&state, &request, &task, file).await
 }
@@ -101,6 +101,14 @@ pub(crate) async fn file(
         .find(|file| file.id == id)
         .ok_or_else(Problem::not_found)?;
     send(&state, &request, &task, file).await
+}
+
+/// What a person wants of a task: the export's rows, the rows that an import could not take.
+fn main_role(kind: TaskKind) -> FileRole {
+    match kind {
+        TaskKind::Export => FileRole::Artifact,
+        TaskKind::Import => FileRole::Failures,
+    }
 }
 
 fn not_ready(task: &Task) -> Problem {

@@ -14,17 +14,19 @@ use utoipa::{Modify, OpenApi, ToSchema};
 #[openapi(
     info(
         title = "Quayside",
-        description = "Bulk exports as asynchronous tasks. Ids are numbers written as strings; \
+        description = "Bulk exports and imports as asynchronous tasks. Ids are numbers written as strings; \
                        times are RFC 3339 in UTC; errors are application/problem+json.",
     ),
     paths(
         crate::exports::submit,
+        crate::imports::submit,
         crate::tasks::list,
         crate::tasks::show,
         crate::acts::cancel,
         crate::acts::retry,
         crate::acts::delete,
         crate::attempts::list,
+        crate::row_errors::list,
         crate::events::of_task,
         crate::events::of_own,
         crate::events::ticket_to_task,
@@ -34,6 +36,8 @@ use utoipa::{Modify, OpenApi, ToSchema};
         crate::quotas::show,
         crate::datasets::list,
         crate::datasets::show,
+        crate::template::show,
+        crate::rows::submit,
     ),
     modifiers(&Bearer, &Problems),
 )]
@@ -104,6 +108,32 @@ pub(crate) struct ExportBody {
     options: Option<BTreeMap<String, serde_json::Value>>,
     /// Export again although an identical one is open.
     force: Option<bool>,
+}
+
+/// The form of an import, its parts in any order. Other parts are refused.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ImportRequest)]
+pub(crate) struct ImportBody {
+    /// Name of the dataset.
+    dataset: String,
+    /// A JSON object: `mode` (insert, upsert, update), `validate_only`, `sheet`, `header_row`,
+    /// `mapping`, `on_error` (continue, abort), `batch_size`, `stagger_ms`, `empty_means` (null,
+    /// keep), `formulas` (value, error), `merged` (error, first_only, fill), `hidden_rows` (include,
+    /// skip), `locale`, `timezone`, `queue`.
+    options: Option<String>,
+    /// The file, .xlsx or .csv.
+    #[schema(format = Binary, value_type = String)]
+    file: Vec<u8>,
+}
+
+/// Rows for a dataset's table. Unknown fields are refused.
+#[derive(Serialize, ToSchema)]
+#[schema(as = RowsRequest)]
+pub(crate) struct RowsBody {
+    /// At most 1,000, each by column name; a column that a row lacks is left as the table has it.
+    rows: Vec<BTreeMap<String, serde_json::Value>>,
+    /// `insert`, `upsert` or `update`; `insert` when left out.
+    mode: Option<String>,
 }
 
 pub(crate) async fn show() -> HttpResponse {

@@ -20,6 +20,9 @@ pub(crate) use code::Code;
 use crate::observe::REQUEST_ID;
 use body::FieldError;
 
+/// Characters of a field's name that are told back.
+const MAX_NAME_CHARS: usize = 64;
+
 /// One error on its way out.
 #[derive(Debug)]
 pub(crate) struct Problem {
@@ -66,16 +69,33 @@ impl Problem {
 
     /// `400 invalid_request` for one field or parameter.
     pub(crate) fn invalid(field: &str, message: impl Into<String>) -> Self {
+        Self::at(Code::InvalidRequest, field, message)
+    }
+
+    /// `400 invalid_request` for a field that there is none of; of a long name the beginning is told.
+    pub(crate) fn unknown_field(name: &str) -> Self {
+        let shown: String = name.chars().take(MAX_NAME_CHARS).collect();
+        let message = format!("there is no field `{shown}`");
+        Self::invalid(&shown.replace('~', "~0").replace('/', "~1"), message)
+    }
+
+    /// A refusal for the sake of one field or parameter, given as its JSON pointer without the first
+    /// slash; empty for the body as a whole.
+    pub(crate) fn at(code: Code, field: &str, message: impl Into<String>) -> Self {
         let message = message.into();
-        let code = Code::InvalidRequest.parts().1.to_owned();
+        let pointer = if field.is_empty() {
+            String::new()
+        } else {
+            format!("/{field}")
+        };
         let errors = vec![FieldError {
-            pointer: format!("/{field}"),
-            code,
+            pointer,
+            code: code.parts().1.to_owned(),
             message: message.clone(),
         }];
         Self {
             errors,
-            ..Self::new(Code::InvalidRequest, message)
+            ..Self::new(code, message)
         }
     }
 

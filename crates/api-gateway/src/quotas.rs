@@ -75,6 +75,20 @@ pub(crate) fn limits(settings: &QuotaSettings) -> OpenTaskLimits {
     }
 }
 
+/// `429 quota_exceeded`: too many uploads under way.
+pub(crate) fn too_many_uploads(limit: u32) -> Problem {
+    let detail = format!("at most {limit} of your uploads may be under way at once");
+    Problem::new(Code::QuotaExceeded, detail).with_header(header::RETRY_AFTER, RETRY_WHEN_FULL)
+}
+
+/// How many uploads of a user may be under way, as the settings mean it: 0 is without limit.
+pub(crate) fn most_uploads(settings: &QuotaSettings) -> u32 {
+    match settings.open_uploads_per_user {
+        0 => u32::MAX,
+        most => most,
+    }
+}
+
 /// `429 too_many_open_tasks`.
 pub(crate) fn too_many_open(quota: Quota) -> Problem {
     let detail = match quota {

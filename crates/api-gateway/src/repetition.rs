@@ -7,7 +7,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use store::Once;
 
-use crate::problem::Problem;
+use crate::problem::{Code, Problem};
 
 /// Tells that an answer is an earlier request's.
 pub(crate) const REPLAYED: &str = "Idempotency-Replayed";
@@ -52,6 +52,21 @@ pub(crate) fn once(
         None if wanted.force.unwrap_or_default() => Once::Always,
         None => Once::WhileOpen(hash(&spec.identity())),
     }
+}
+
+/// What two uploads have in common that are the same request: fields and content, whatever the form
+/// looked like on the wire and whatever the file was called. `options` has its keys in order.
+pub(crate) fn upload_hash(dataset: &str, options: &Value, sha256: &str) -> String {
+    let fields = serde_json::json!({"dataset": dataset, "options": options, "sha256": sha256});
+    hash(&fields.to_string())
+}
+
+/// `422 idempotency_key_reused`.
+pub(crate) fn key_reused() -> Problem {
+    Problem::new(
+        Code::IdempotencyKeyReused,
+        "this Idempotency-Key was used for another request; use a new one for each request",
+    )
 }
 
 fn fields_in_order(body: &[u8]) -> String {

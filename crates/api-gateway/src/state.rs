@@ -10,6 +10,7 @@ use store::OpenTaskLimits;
 
 use crate::auth::Authenticator;
 use crate::events::{Hub, Tickets};
+use crate::imports::Uploads;
 
 /// Shared by all handlers of all workers.
 pub(crate) struct State {
@@ -22,6 +23,12 @@ pub(crate) struct State {
     pub(crate) keep_alive: Duration,
     pub(crate) defaults: ExportDefaults,
     pub(crate) clock: Arc<dyn Clock>,
+    /// Takes files.
+    pub(crate) uploads: Uploads,
+    /// How long an upload may go without a byte.
+    pub(crate) upload_silence: Duration,
+    /// How long an upload may take in all.
+    pub(crate) upload_time: Duration,
     /// How many tasks may be open at once.
     pub(crate) limits: OpenTaskLimits,
     /// Failures of an export that may be followed by another try.

@@ -10,15 +10,17 @@ use domain::{Clock, ExportDefaults};
 use engine::{Announcer, Relay, RelayLane};
 use secrecy::ExposeSecret;
 use service::{AdminServer, House, Lifecycle, Process, Settings};
+use tokio_util::task::TaskTracker;
 
 use crate::app::Gateway;
 use crate::auth::Authenticator;
 use crate::events::{Hub, Tickets};
-use crate::quotas::limits;
+use crate::imports::Uploads;
+use crate::quotas::{limits, most_uploads};
 use crate::state::State;
 
-/// Rows in one ring of an export lane (design.md, section 6).
-const EXPORT_RING_SIZE: usize = 1;
+/// Rows in one ring of a lane of exports, imports or batches (design.md, section 6).
+const RING_SIZE: usize = 1;
 
 /// Starts the gateway: public port, admin port, relay.
 ///
@@ -53,8 +55,18 @@ impl Gateway {
     /// Outside a tokio runtime.
     pub fn new(settings: &Settings, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
         let house = House::open(settings)?;
+        let announcer = Announcer::new(house.store.clone(), house.ringer.clone());
         let state = State {
-            announcer: Announcer::new(house.store.clone(), house.ringer.clone()),
+            uploads: Uploads {
+                store: house.store.clone(),
+                storage: house.storage.clone(),
+                announcer: announcer.clone(),
+                most_open: most_uploads(&settings.quotas),
+                under_way: TaskTracker::new(),
+            },
+            upload_silence: settings.http.upload_silence(),
+            upload_time: settings.http.upload_time(),
+            announcer,
             events: Hub::new(house.store.clone(), &settings.events),
             house,
             tickets: Tickets::new(settings.auth.jwt_secret.expose_secret().as_bytes())?,
@@ -90,16 +102,15 @@ impl Gateway {
     /// # Errors
     /// When a queue's name does not fit a topic.
     pub fn relay(&self, lifecycle: &Lifecycle) -> anyhow::Result<()> {
-        let lanes = self
-            .state
-            .house
-            .export_lanes()?
-            .into_iter()
-            .map(|lane| RelayLane {
-                lane,
-                ring_size: EXPORT_RING_SIZE,
-                scan_interval: self.state.scan_interval,
-            });
+        let house = &self.state.house;
+        let imports = house.import_lanes()?.into_iter();
+        let imports = imports.flat_map(|lanes| [lanes.imports, lanes.batches]);
+        let lanes = house.export_lanes()?.into_iter().chain(imports);
+        let lanes = lanes.map(|lane| RelayLane {
+            lane,
+            ring_size: RING_SIZE,
+            scan_interval: self.state.scan_interval,
+        });
         let relay = Relay {
             announcer: self.state.announcer.clone(),
             lanes: lanes.collect(),

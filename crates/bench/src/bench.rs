@@ -15,7 +15,7 @@ use crate::machine;
 use crate::record::{Line, keep};
 use crate::report::Report;
 use crate::servers::Servers;
-use crate::{load, rounds, small, twice};
+use crate::{imports, load, rounds, small, twice};
 
 /// Rows of a small export.
 pub(crate) const SMALL_ROWS: u64 = 10_000;
@@ -63,6 +63,11 @@ pub fn main() -> ExitCode {
 /// Whether every run counts.
 async fn run(cli: Cli) -> Result<bool> {
     let mut bench = Bench::open(cli)?;
+    if bench.cli.parts.contains(&Part::Imports) {
+        let report = imports::measure(&bench).await?;
+        println!("{report}");
+        return Ok(report.is_whole());
+    }
     let wants = |part: Part, bench: &Bench| bench.cli.parts.contains(&part);
     let machine = machine::describe();
     let mut report = Report::new(&bench, machine.clone());

@@ -15,6 +15,8 @@ pub(crate) enum Part {
     Twice,
     /// Submits at a fixed rate.
     Submit,
+    /// A workbook into the table; by itself, without the other parts.
+    Imports,
 }
 
 /// Measures a running system.
@@ -39,8 +41,11 @@ pub(crate) struct Cli {
     /// Where the peers were built; without it they are left out
     #[arg(long)]
     pub(crate) peers: Option<PathBuf>,
+    /// The peers' program that writes a workbook of their table
+    #[arg(long)]
+    pub(crate) generator: Option<PathBuf>,
     /// The peers' table
-    #[arg(long, requires = "peers")]
+    #[arg(long)]
     pub(crate) peer_schema: Option<PathBuf>,
     /// The gateway
     #[arg(long)]

@@ -11,10 +11,10 @@ use tokio::sync::mpsc;
 use crate::check::Row;
 
 /// The columns of the peers' table, and of ours beside the tenant.
-const COLUMNS: &str =
+pub(crate) const COLUMNS: &str =
     "id,member_no,name,mobile,email,level,points,balance,birthday,created_at,remark";
 /// The tenant whose rows the bench seeds and exports.
-const TENANT: &str = "acme";
+pub(crate) const TENANT: &str = "acme";
 /// The user of the submits at a fixed rate.
 pub(crate) const LOAD_USER: &str = "load";
 
@@ -40,6 +40,10 @@ impl Database {
     pub(crate) fn new(url: &str) -> Result<Self> {
         let opts = Opts::from_url(url)?;
         Ok(Self { opts })
+    }
+
+    pub(crate) async fn connect(&self) -> Result<Conn> {
+        Ok(Conn::new(self.opts.clone()).await?)
     }
 
     /// The TCP port of the server, for the peers.

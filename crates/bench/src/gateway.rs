@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use chrono::{DateTime, Utc};
+use reqwest::multipart::{Form, Part};
 use reqwest::{Client, StatusCode};
 use serde::Deserialize;
 use serde_json::Value;
@@ -76,6 +77,31 @@ impl Gateway {
     /// Submits an export that must be accepted.
     pub(crate) async fn submit(&self, body: &Value) -> Result<Task> {
         let (status, answer) = self.try_submit(body).await?;
+        ensure!(
+            status == StatusCode::ACCEPTED,
+            "refused with {status}: {}",
+            String::from_utf8_lossy(&answer)
+        );
+        Ok(serde_json::from_slice(&answer)?)
+    }
+
+    /// Uploads a workbook of members that must be accepted.
+    pub(crate) async fn import(&self, workbook: &Path) -> Result<Task> {
+        let file = File::open(workbook).await?;
+        let size = file.metadata().await?.len();
+        let part = Part::stream_with_length(file, size).file_name("members.xlsx");
+        let form = Form::new()
+            .text("dataset", "member")
+            .text("options", r#"{"locale": "en", "timezone": "UTC"}"#)
+            .part("file", part);
+        let request = self.http.post(format!("{}/imports", self.base));
+        let answer = request
+            .bearer_auth(&self.token)
+            .multipart(form)
+            .send()
+            .await?;
+        let status = answer.status();
+        let answer = answer.bytes().await?;
         ensure!(
             status == StatusCode::ACCEPTED,
             "refused with {status}: {}",

@@ -1,4 +1,4 @@
-//! The benchmark of exports, for `./dev bench export`: no part of production.
+//! The benchmark, for `./dev bench export` and `./dev bench import`: no part of production.
 //!
 //! It measures servers that run (deploy/local/bench.sh starts and stops them) from outside, as a
 //! client of the gateway and as a reader of `/proc`, and prints a table. Nothing is asserted but
@@ -12,6 +12,7 @@ mod contender;
 mod database;
 mod figures;
 mod gateway;
+mod imports;
 mod load;
 mod machine;
 mod peer;

@@ -12,7 +12,7 @@ use tokio::time::interval;
 use crate::bench::Bench;
 use crate::machine;
 use crate::record::Run;
-use crate::servers::Meter;
+use crate::servers::{Meter, Taken};
 
 /// How often a peer's peak of memory is read: what it takes last, it may take unseen.
 const LOOK: Duration = Duration::from_millis(20);
@@ -52,6 +52,13 @@ impl Peer {
         }
     }
 
+    /// Imports a workbook into the peers' table: what the whole process took, and its peak in MiB.
+    pub(crate) async fn import(&self, bench: &Bench, workbook: &Path) -> Result<(Taken, f64)> {
+        let mut command = self.command(bench)?;
+        command.arg(workbook);
+        self.measure(bench, command).await
+    }
+
     /// Measures the whole process, its start included.
     pub(crate) async fn run(&self, bench: &Bench, run: &mut Run) -> Result<PathBuf> {
         let temp = bench.servers.temp_dir();
@@ -59,12 +66,21 @@ impl Peer {
         if file.exists() {
             std::fs::remove_file(&file)?;
         }
+        let mut command = self.command(bench)?;
+        command.arg(&file).arg(run.rows.to_string());
+        let (taken, peak) = self.measure(bench, command).await?;
+        run.peak_mib = peak;
+        run.take(&taken, taken.peer_s);
+        run.file_bytes = std::fs::metadata(&file)?.len();
+        Ok(file)
+    }
+
+    fn command(&self, bench: &Bench) -> Result<Command> {
+        let temp = bench.servers.temp_dir();
         let log = File::create(bench.servers.log("peer.log"))?;
         let mut command = Command::new(&self.program);
         command
             .args(&self.arguments)
-            .arg(&file)
-            .arg(run.rows.to_string())
             .env("PEERS_MYSQL_PORT", bench.database.port().to_string())
             .env("TMPDIR", &temp)
             .env(
@@ -76,16 +92,17 @@ impl Peer {
             .stdout(log.try_clone()?)
             .stderr(log)
             .kill_on_drop(true);
+        Ok(command)
+    }
+
+    async fn measure(&self, bench: &Bench, mut command: Command) -> Result<(Taken, f64)> {
         let meter = Meter::start(&bench.servers)?;
         let child = command
             .spawn()
             .with_context(|| self.program.display().to_string())?;
         let watched = tokio::time::timeout(PATIENCE, watch(child)).await;
         let taken = meter.stop()?;
-        run.peak_mib = watched.context("it took too long")??;
-        run.take(&taken, taken.peer_s);
-        run.file_bytes = std::fs::metadata(&file)?.len();
-        Ok(file)
+        Ok((taken, watched.context("it took too long")??))
     }
 }
 

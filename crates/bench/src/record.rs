@@ -7,10 +7,11 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use serde::Serialize;
 
+use crate::imports::ImportRun;
 use crate::servers::Taken;
 
 /// Others that used more than this part of one core disturbed a run.
-const DISTURBED: f64 = 0.15;
+pub(crate) const DISTURBED: f64 = 0.15;
 
 /// One export of many rows.
 #[derive(Clone, Debug, Serialize)]
@@ -143,6 +144,7 @@ pub(crate) enum Line<'a> {
     Twice(&'a Run),
     Small(&'a Small),
     Submit(&'a Load),
+    Import(&'a ImportRun),
 }
 
 /// Adds a line to the file of results.

@@ -38,6 +38,11 @@ impl Servers {
         self.script("worker", settings).await
     }
 
+    /// Makes sure that so many import workers run, started anew.
+    pub(crate) async fn import_workers(&self, workers: u32) -> Result<()> {
+        self.script("import-workers", &[workers.to_string()]).await
+    }
+
     /// Adds as many rows to the table.
     pub(crate) async fn add_rows(&self, rows: u64) -> Result<()> {
         self.script("seed", &[rows.to_string(), "--append".to_owned()])
@@ -95,15 +100,15 @@ pub(crate) async fn quiet(patience: Duration) -> Result<()> {
 /// Reads the clocks of everything that takes part.
 pub(crate) struct Meter {
     began: Instant,
-    pids: [u32; 4],
+    /// Gateway, mysqld, broker, then the workers.
+    pids: Vec<u32>,
     before: Reading,
 }
 
 /// CPU seconds of one moment.
-#[derive(Clone, Copy)]
 struct Reading {
     busy: f64,
-    servers: [f64; 4],
+    servers: Vec<f64>,
     own: f64,
     children: f64,
 }
@@ -124,20 +129,27 @@ pub(crate) struct Taken {
 }
 
 impl Meter {
-    /// Begins now. `broker` is the name of the one that runs.
+    /// Begins now, with the export worker.
     pub(crate) fn start(servers: &Servers) -> Result<Self> {
+        Self::of(servers, &["export-worker"])
+    }
+
+    /// Begins now, with these workers.
+    pub(crate) fn of(servers: &Servers, workers: &[&str]) -> Result<Self> {
         let broker = servers
             .pid("broker")
             .or_else(|_none| servers.pid("kafka-main"))?;
-        let pids = [
-            servers.pid("export-worker")?,
+        let mut pids = vec![
             servers.pid("api-gateway")?,
             servers.pid("mysql-main")?,
             broker,
         ];
+        for worker in workers {
+            pids.push(servers.pid(worker)?);
+        }
         Ok(Self {
-            pids,
             before: Reading::of(&pids)?,
+            pids,
             began: Instant::now(),
         })
     }
@@ -145,9 +157,15 @@ impl Meter {
     /// What was taken since the start.
     pub(crate) fn stop(&self) -> Result<Taken> {
         let wall_s = self.began.elapsed().as_secs_f64();
-        let (before, after) = (self.before, Reading::of(&self.pids)?);
-        let [worker_s, gateway_s, mysqld_s, broker_s] =
-            std::array::from_fn(|at| after.servers[at] - before.servers[at]);
+        let (before, after) = (&self.before, Reading::of(&self.pids)?);
+        let took: Vec<f64> = after
+            .servers
+            .iter()
+            .zip(&before.servers)
+            .map(|(after, before)| after - before)
+            .collect();
+        let (gateway_s, mysqld_s, broker_s) = (took[0], took[1], took[2]);
+        let worker_s: f64 = took[3..].iter().sum();
         let peer_s = after.children - before.children;
         let bench_s = after.own - before.own;
         let ours = worker_s + gateway_s + mysqld_s + broker_s + peer_s + bench_s;
@@ -165,12 +183,10 @@ impl Meter {
 }
 
 impl Reading {
-    fn of(pids: &[u32; 4]) -> Result<Self> {
+    fn of(pids: &[u32]) -> Result<Self> {
         let (own, children) = machine::own_cpu()?;
-        let mut servers = [0.0; 4];
-        for (cpu, pid) in servers.iter_mut().zip(pids) {
-            *cpu = machine::cpu(*pid)?;
-        }
+        let servers = pids.iter().map(|pid| machine::cpu(*pid));
+        let servers = servers.collect::<Result<_>>()?;
         Ok(Self {
             busy: machine::busy()?,
             servers,

@@ -7,14 +7,19 @@
 //! Proven by `tests/it/dataset.rs`.
 
 mod catalog;
+mod cross;
 mod label;
 mod parse;
+mod pattern;
 mod raw;
+mod rules;
 mod types;
 
 pub use catalog::{Catalog, DefinitionError};
+pub use cross::{CrossRule, Demand};
 pub use label::Labels;
+pub(crate) use pattern::compile_pattern;
 pub use types::{
-    Column, ColumnType, Dataset, Filter, ImportMode, Limits, LiveValue, Operator, Place,
-    SoftDelete, SortKey, Source, Tenancy,
+    Column, ColumnType, Dataset, Filter, ImportMode, Limits, LiveValue, NumberForm, Operator,
+    Place, SoftDelete, SortKey, Source, Tenancy,
 };

@@ -40,6 +40,30 @@ closed_set! {
         InvalidRequest = "invalid_request",
         /// More rows than one file can hold.
         TooManyRows = "too_many_rows",
+        /// The file is larger than the dataset takes.
+        FileTooLarge = "file_too_large",
+        /// A kind of file that is not read.
+        UnsupportedMedia = "unsupported_media",
+        /// A workbook of Excel 97 to 2003.
+        LegacyXls = "legacy_xls",
+        /// A workbook with a password.
+        EncryptedWorkbook = "encrypted_workbook",
+        /// Not what its name says, or broken.
+        NotAWorkbook = "not_a_workbook",
+        /// The header lacks columns that must be there.
+        MissingColumns = "missing_columns",
+        /// Two columns of the file mean the same.
+        DuplicateHeader = "duplicate_header",
+        /// The file's parts are too many or too large.
+        ArchiveLimits = "archive_limits",
+        /// More columns than a dataset can have.
+        TooManyColumns = "too_many_columns",
+        /// No data row.
+        EmptyFile = "empty_file",
+        /// Not one row could be taken.
+        AllRowsFailed = "all_rows_failed",
+        /// A fault ended an import that was to be all or nothing.
+        Aborted = "aborted",
     }
 }
 
@@ -51,7 +75,19 @@ impl FailureCode {
             Self::DatasetNotFound
             | Self::UnknownColumn
             | Self::InvalidRequest
-            | Self::TooManyRows => true,
+            | Self::TooManyRows
+            | Self::FileTooLarge
+            | Self::UnsupportedMedia
+            | Self::LegacyXls
+            | Self::EncryptedWorkbook
+            | Self::NotAWorkbook
+            | Self::MissingColumns
+            | Self::DuplicateHeader
+            | Self::ArchiveLimits
+            | Self::TooManyColumns
+            | Self::EmptyFile
+            | Self::AllRowsFailed
+            | Self::Aborted => true,
             Self::TimedOut
             | Self::Internal
             | Self::DatabaseUnavailable
@@ -86,8 +122,41 @@ impl FailureCode {
             ),
             Self::InvalidRequest => ("请求无效", "The request cannot be read."),
             Self::TooManyRows => (
-                "拆分后的文件过多，请增大每个文件的行数或缩小筛选范围",
-                "This would give too many files. Please allow more rows in each, or narrow the filters.",
+                "行数过多，或拆分后的文件过多，请缩小范围后重试",
+                "There are too many rows, or they would give too many files. Please ask for fewer.",
+            ),
+            Self::FileTooLarge => ("文件过大", "The file is too large."),
+            Self::UnsupportedMedia => (
+                "不支持此文件格式，请上传 .xlsx 或 .csv 文件",
+                "This kind of file cannot be read. Please upload .xlsx or .csv.",
+            ),
+            Self::LegacyXls => (
+                "这是旧版 Excel（.xls）文件，请另存为 .xlsx 后重新上传",
+                "This is an old Excel file (.xls). Please save it as .xlsx and upload it again.",
+            ),
+            Self::EncryptedWorkbook => (
+                "文件已加密，请取消密码后重新上传",
+                "The workbook has a password. Please remove it and upload again.",
+            ),
+            Self::NotAWorkbook => (
+                "文件已损坏或不是有效的工作簿",
+                "The file is damaged or is not a workbook.",
+            ),
+            Self::MissingColumns => ("缺少必需的列", "Columns that are required are missing."),
+            Self::DuplicateHeader => ("表头重复", "Two columns have the same header."),
+            Self::ArchiveLimits => (
+                "文件内容超出允许的范围",
+                "What the file holds exceeds the limits.",
+            ),
+            Self::TooManyColumns => ("列数过多", "The file has too many columns."),
+            Self::EmptyFile => ("文件中没有数据", "The file holds no data."),
+            Self::AllRowsFailed => (
+                "所有数据行均未导入，请下载失败文件查看原因",
+                "No row could be imported. Please see the failure file for the reasons.",
+            ),
+            Self::Aborted => (
+                "存在错误数据，已按要求放弃整个导入",
+                "There were faults, so nothing was imported, as asked for.",
             ),
         };
         if locale.starts_with("zh") {

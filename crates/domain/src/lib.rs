@@ -10,10 +10,13 @@ mod closed_set;
 mod dataset;
 mod export;
 mod failure;
+mod group;
 mod id;
+mod import;
 mod name;
 mod object_key;
 mod retry;
+mod sheet;
 mod task;
 
 use thiserror::Error;
@@ -22,18 +25,27 @@ pub use biz::{AttemptOutcome, BizStatus, Change, Event, IllegalTransition, RowSt
 pub use cell::{Cell, RowChunk};
 pub use clock::Clock;
 pub use dataset::{
-    Catalog, Column, ColumnType, Dataset, DefinitionError, Filter, ImportMode, Labels, Limits,
-    LiveValue, Operator, Place, SoftDelete, SortKey, Source, Tenancy,
+    Catalog, Column, ColumnType, CrossRule, Dataset, DefinitionError, Demand, Filter, ImportMode,
+    Labels, Limits, LiveValue, NumberForm, Operator, Place, SoftDelete, SortKey, Source, Tenancy,
 };
 pub use export::{
     Access, Condition, ExportDefaults, ExportFormat, ExportOptions, ExportRequest, ExportSpec,
-    FaultCode, FieldFault, Operand, Predicate, ResolvedExport,
+    FaultCode, FieldFault, Operand, Predicate, ResolvedExport, safe_stem,
 };
 pub use failure::{Failure, FailureCode, FailureKind};
+pub use group::{GroupState, Miscounted};
 pub use id::{CompensateBizId, LeaseEpoch, Rung, TaskFileId, TaskId};
+pub use import::{
+    BatchSpec, Empty, Field, Fields, FinishSpec, Formulas, Header, HiddenRows, ImportOptions,
+    ImportRequest, ImportSpec, JsonRows, JsonTerms, KeySet, Mapping, Merged, OnError, RowCheck,
+    RowCode, RowError, RowMessages, SheetChoice, Upload, UploadFormat, fold_key,
+};
 pub use name::{BizId, BizType, InvalidName, Lane, Tenant, UserId};
-pub use object_key::task_prefix;
+pub use object_key::{task_prefix, upload_key};
 pub use retry::{NoBackoff, RetryPolicy};
+pub use sheet::{
+    Calendar, NumberStyle, PlacedCell, SheetCell, SheetChunk, SheetRow, column_letters,
+};
 pub use task::{
     Action, FileRole, FileState, Progress, Task, TaskError, TaskFile, TaskKind, TaskStatus, Warning,
 };

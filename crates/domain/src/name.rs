@@ -130,6 +130,22 @@ impl Lane {
         Self::parse(format!("quayside.export.{queue}"))
     }
 
+    /// The lane of imports on a queue, their reading and their finish: `quayside.import.<queue>`.
+    ///
+    /// # Errors
+    /// [`InvalidName`] when the queue's name does not fit a topic.
+    pub fn import(queue: &str) -> Result<Self, InvalidName> {
+        Self::parse(format!("quayside.import.{queue}"))
+    }
+
+    /// The lane of the batches of imports on a queue: `quayside.import-batch.<queue>`.
+    ///
+    /// # Errors
+    /// [`InvalidName`] when the queue's name does not fit a topic.
+    pub fn import_batch(queue: &str) -> Result<Self, InvalidName> {
+        Self::parse(format!("quayside.import-batch.{queue}"))
+    }
+
     /// The topic of this lane's dead letters: `<topic>.dlt`.
     #[must_use]
     pub fn dead_letters(&self) -> String {

@@ -1,10 +1,12 @@
 //! What a user asked for and sees: a task, its files, its progress (api.md, Task).
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::closed_set::closed_set;
-use crate::{BizStatus, FailureCode, TaskFileId, TaskId, Tenant, UserId};
+use crate::{BizStatus, FailureCode, RowCode, TaskFileId, TaskId, Tenant, UserId};
 
 closed_set! {
     /// Which way the rows go.
@@ -130,6 +132,10 @@ pub struct Task {
     pub error: Option<TaskError>,
     /// What was odd but did not stop it.
     pub warnings: Vec<Warning>,
+    /// How many faults of each kind an import's rows have: one row may have several.
+    pub errors_by_code: BTreeMap<RowCode, u64>,
+    /// The import whose failure workbook this one brings back, mended.
+    pub mends: Option<TaskId>,
     /// The request's own options, as they were given.
     pub options: serde_json::Value,
     /// Its files, oldest first.

@@ -28,6 +28,12 @@ const KAFKA_PATIENCE_MILLIS: u64 = 1_000;
 /// Rings that wait for their delivery report at once; past it, rows are left to the scan.
 const RINGS_UNDER_WAY: usize = 10_000;
 
+/// Rows born together that are rung at once; the next follow when all of these have their report.
+const BORN_RINGS_AT_ONCE: usize = 200;
+
+/// Rows in one transaction that takes announcements back.
+const RETRACTED_AT_ONCE: usize = 500;
+
 /// Sends rings for rows that are marked as announced. Cheap to clone.
 #[derive(Clone)]
 pub struct Announcer {
@@ -56,6 +62,47 @@ impl Announcer {
         let announcer = self.clone();
         let ringing = async move { announcer.ring(&lane, &[row]).await };
         self.under_way.spawn_on(ringing, self.store.runtime());
+    }
+
+    /// Rings rows that were born together, in the background: each by a ring of its own, so that all
+    /// workers of a lane get some. Once a ring fails, the rows behind it are given back to the relay
+    /// instead of being rung.
+    pub fn announce_all(&self, rows: Vec<(Lane, Announced)>) {
+        if rows.is_empty() {
+            return;
+        }
+        if self.under_way.len() >= RINGS_UNDER_WAY {
+            metrics::counter!("quayside_rings_left_to_scan_total").increment(rows.len() as u64);
+            return;
+        }
+        let announcer = self.clone();
+        let ringing = async move { announcer.ring_all(&rows).await };
+        self.under_way.spawn_on(ringing, self.store.runtime());
+    }
+
+    async fn ring_all(&self, rows: &[(Lane, Announced)]) {
+        let mut left = rows;
+        while !left.is_empty() {
+            let (now, later) = left.split_at(BORN_RINGS_AT_ONCE.min(left.len()));
+            let rings = now
+                .iter()
+                .map(|(lane, row)| self.ring(lane, std::slice::from_ref(row)));
+            let delivered = futures::future::join_all(rings).await;
+            if delivered.contains(&false) {
+                return self.give_back(later).await;
+            }
+            left = later;
+        }
+    }
+
+    /// Makes rows that nobody will ring due at once, for relay and scan.
+    async fn give_back(&self, rows: &[(Lane, Announced)]) {
+        for rows in rows.chunks(RETRACTED_AT_ONCE) {
+            let rung: Vec<Rung> = rows.iter().map(|(_, row)| row.rung).collect();
+            if let Err(error) = self.store.retract(&rung).await {
+                tracing::warn!(error = %Chain(&error), "rows that were not rung wait for the scan");
+            }
+        }
     }
 
     /// Waits until every ring has its report, then flushes the producer; at most so long.

@@ -1,4 +1,6 @@
-//! Listening to a lane's rings, and holding the few that nobody can take yet.
+//! Listening to a lane's rings, and holding those that nobody can take yet: some hundred of them, so
+//! that a worker whose permits are free again has the next ring at hand. Shown by
+//! `tests/it/burst.rs`.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -10,7 +12,7 @@ use tokio::time::Instant;
 
 /// A message in hand that is not dealt with yet.
 pub(crate) struct Waiting {
-    pub(crate) at: Position,
+    at: Position,
     pub(crate) content: Content,
 }
 
@@ -23,10 +25,21 @@ pub(crate) enum Content {
     Poison(Poisoned),
 }
 
-/// The consumer, with the few messages that it handed out and nobody could take yet.
+/// Messages that are held before the consumer is paused. What follows a pause comes only after a
+/// fetch of its own (librdkafka throws away what it had read ahead), about half a second later: the
+/// rings in hand must last that long.
+const HEARD_MOST: usize = 256;
+
+/// Messages left at which a paused consumer goes on.
+const HEARD_AGAIN: usize = HEARD_MOST / 2;
+
+/// The consumer, with the messages that it handed out and nobody could take yet. None of them is
+/// acknowledged, so they are lag; if their partition goes to another member, it gets them again, and
+/// whoever comes second finds duplicates.
 pub(crate) struct Ears<'c> {
-    pub(crate) consumer: &'c RingConsumer,
-    pub(crate) waiting: VecDeque<Waiting>,
+    consumer: &'c RingConsumer,
+    waiting: VecDeque<Waiting>,
+    covered: bool,
 }
 
 impl<'c> Ears<'c> {
@@ -34,7 +47,30 @@ impl<'c> Ears<'c> {
         Self {
             consumer,
             waiting: VecDeque::new(),
+            covered: false,
         }
+    }
+
+    /// Whether no message waits.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// The message that waits longest.
+    pub(crate) fn oldest(&mut self) -> Option<&mut Waiting> {
+        self.waiting.front_mut()
+    }
+
+    /// The oldest message has been dealt with.
+    pub(crate) fn acknowledge_oldest(&mut self) -> Result<(), BusError> {
+        if let Some(done) = self.waiting.pop_front() {
+            self.consumer.acknowledge(done.at);
+        }
+        if self.covered && self.waiting.len() <= HEARD_AGAIN {
+            self.consumer.resume()?;
+            self.covered = false;
+        }
+        Ok(())
     }
 
     /// Ready when a message waits. Safe to cancel.
@@ -46,8 +82,15 @@ impl<'c> Ears<'c> {
         }
     }
 
-    /// Polls the consumer and keeps what it gives. Safe to cancel.
+    /// Polls the consumer and keeps what it gives, as far as there is room; without room it polls on,
+    /// since the group membership stays only while somebody does. Safe to cancel.
     pub(crate) async fn hear(&mut self) -> Result<(), BusError> {
+        if !self.covered && self.waiting.len() >= HEARD_MOST {
+            self.consumer.pause()?;
+            self.covered = true;
+            let lane = self.consumer.lane().to_string();
+            metrics::counter!("quayside_lane_pauses_total", "lane" => lane).increment(1);
+        }
         let Delivery { at, content } = self.consumer.next().await?;
         let content = match content {
             Ok(ring) => Content::Ring {
@@ -60,26 +103,15 @@ impl<'c> Ears<'c> {
         Ok(())
     }
 
-    /// Polls on, without taking more, for so long.
+    /// Polls on for so long.
     pub(crate) async fn listen_for(&mut self, pause: Duration) -> Result<(), BusError> {
-        self.cover()?;
         let until = Instant::now() + pause;
         loop {
             tokio::select! {
-                () = tokio::time::sleep_until(until) => return self.uncover(),
+                () = tokio::time::sleep_until(until) => return Ok(()),
                 heard = self.hear() => heard?,
             }
         }
-    }
-
-    /// Takes no more messages; the group membership stays while somebody polls.
-    pub(crate) fn cover(&self) -> Result<(), BusError> {
-        self.consumer.pause()
-    }
-
-    /// Takes messages again.
-    pub(crate) fn uncover(&self) -> Result<(), BusError> {
-        self.consumer.resume()
     }
 }
 

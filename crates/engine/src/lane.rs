@@ -1,7 +1,7 @@
 //! One loop per lane: rows are taken by ring and by scan, as many as there are free permits.
 //!
-//! Without a permit the consumer is paused and polled on, so a long job never holds a partition and
-//! lag means work that nobody has claimed. A ring's offset is acknowledged when all its rows are
+//! Without a permit the consumer is polled on, and paused once enough rings are in hand, so a long job
+//! never holds a partition and lag means work that nobody has claimed. A ring's offset is acknowledged when all its rows are
 //! claimed, or known to be duplicates, or recorded as dead letters; never before. When the scan is
 //! due it has the next free permit, so that a saturated lane still serves its oldest row. When
 //! MySQL is away the lane pauses, keeps polling, and tries again. Shown by `tests/it/lane.rs` and
@@ -19,6 +19,7 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::announce::Announcer;
 use crate::chain::Chain;
 use crate::ears::{Content, Ears};
 use crate::handler::{BizHandler, NoHandler};
@@ -52,6 +53,7 @@ pub struct LaneSettings {
 /// Works on one lane.
 pub struct LaneWorker {
     store: Store,
+    announcer: Announcer,
     settings: Arc<LaneSettings>,
     terms: ClaimTerms,
     handlers: HashMap<BizType, Arc<dyn BizHandler>>,
@@ -61,11 +63,13 @@ pub struct LaneWorker {
 }
 
 impl LaneWorker {
-    /// A worker called `name`, for the kinds of work that have a handler here.
+    /// A worker called `name`, for the kinds of work that have a handler here. What its attempts
+    /// bear is rung by `announcer`.
     #[must_use]
     pub fn new(
         name: &str,
         store: Store,
+        announcer: Announcer,
         settings: LaneSettings,
         handlers: HashMap<BizType, Arc<dyn BizHandler>>,
     ) -> Self {
@@ -77,6 +81,7 @@ impl LaneWorker {
         };
         Self {
             store,
+            announcer,
             terms,
             handlers,
             permits: Arc::new(Semaphore::new(settings.permits)),
@@ -122,27 +127,36 @@ impl LaneWorker {
             let taken = tokio::select! {
                 biased;
                 () = stop.cancelled() => return Ok(()),
-                _ = scan.tick() => self.scan(permit, &ears).await,
+                _ = scan.tick() => {
+                    let scanned = self.scan(permit, &ears).await;
+                    if let Ok(true) = scanned {
+                        scan.reset_immediately();
+                    }
+                    scanned.map(|_more| false)
+                }
                 heard = ears.next() => {
                     heard?;
                     self.answer(permit, &mut ears).await
                 }
             };
-            if let Err(error) = taken {
-                tracing::warn!(lane = %self.settings.lane, error = %Chain(&error),
-                    "the database cannot be asked; the lane waits");
-                ears.listen_for(Duration::from_millis(DATABASE_PAUSE_MILLIS))
-                    .await?;
+            match taken {
+                Ok(false) => {}
+                Ok(true) => ears.acknowledge_oldest()?,
+                Err(error) => {
+                    tracing::warn!(lane = %self.settings.lane, error = %Chain(&error),
+                        "the database cannot be asked; the lane waits");
+                    ears.listen_for(Duration::from_millis(DATABASE_PAUSE_MILLIS))
+                        .await?;
+                }
             }
         }
     }
 
-    /// Waits for a free permit; the consumer is paused and polled meanwhile.
+    /// Waits for a free permit; the consumer is polled meanwhile.
     async fn next_permit(&self, ears: &mut Ears<'_>) -> Result<OwnedSemaphorePermit, BusError> {
         if let Ok(permit) = self.permits.clone().try_acquire_owned() {
             return Ok(permit);
         }
-        ears.cover()?;
         let permits = self.permits.clone();
         let free = async move { permits.acquire_owned().await };
         tokio::pin!(free);
@@ -152,15 +166,20 @@ impl LaneWorker {
                 heard = ears.hear() => heard?,
             }
         };
-        ears.uncover()?;
         Ok(permit
             .unwrap_or_else(|closed| unreachable!("the lane never closes its permits: {closed}")))
     }
 
-    /// Claims due rows: as many as are free, or the oldest one when rings are waiting as well.
-    async fn scan(&self, permit: OwnedSemaphorePermit, ears: &Ears<'_>) -> Result<(), StoreError> {
+    /// Claims due rows: as many as are free, or the oldest one when rings are waiting as well. Whether
+    /// to look again at once: no rings come, and every permit found a row, so there may be more.
+    async fn scan(
+        &self,
+        permit: OwnedSemaphorePermit,
+        ears: &Ears<'_>,
+    ) -> Result<bool, StoreError> {
         let mut permits = vec![permit];
-        if ears.waiting.is_empty() {
+        let no_rings = ears.is_empty();
+        if no_rings {
             permits.extend(self.further_permits());
         }
         let claimed = self
@@ -168,20 +187,21 @@ impl LaneWorker {
             .claim_due(&self.settings.lane, permits.len(), &self.terms)
             .await?;
         self.count("quayside_claimed_by_scan_total", claimed.len());
+        let more = no_rings && claimed.len() == permits.len();
         for (row, permit) in claimed.into_iter().zip(permits) {
             self.start(row, permit, TraceHeaders::default());
         }
-        Ok(())
+        Ok(more)
     }
 
-    /// Deals with the oldest message that waits, as far as permits go.
+    /// Deals with the oldest message that waits, as far as permits go. Whether all of it is done.
     async fn answer(
         &self,
         permit: OwnedSemaphorePermit,
         ears: &mut Ears<'_>,
-    ) -> Result<(), StoreError> {
-        let Some(message) = ears.waiting.front_mut() else {
-            return Ok(());
+    ) -> Result<bool, StoreError> {
+        let Some(message) = ears.oldest() else {
+            return Ok(false);
         };
         match &mut message.content {
             Content::Poison(poison) => self.store.record_poison(poison.clone()).await?,
@@ -193,15 +213,10 @@ impl LaneWorker {
                 let now = permits.len().min(left.len());
                 self.claim(&left[..now], permits, &trace).await?;
                 left.drain(..now);
-                if !left.is_empty() {
-                    return Ok(());
-                }
+                return Ok(left.is_empty());
             }
         }
-        if let Some(done) = ears.waiting.pop_front() {
-            ears.consumer.acknowledge(done.at);
-        }
-        Ok(())
+        Ok(true)
     }
 
     async fn claim(
@@ -244,6 +259,7 @@ impl LaneWorker {
         };
         let runner = Runner {
             store: self.store.clone(),
+            announcer: self.announcer.clone(),
             settings: self.settings.clone(),
             handler,
             kind,

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
+use crate::announce::Announcer;
 use crate::attempt::Attempt;
 use crate::chain::Chain;
 use crate::handler::BizHandler;
@@ -45,6 +46,8 @@ enum End {
 #[derive(Clone)]
 pub(crate) struct Runner {
     pub(crate) store: Store,
+    /// Rings what is born with the finish.
+    pub(crate) announcer: Announcer,
     pub(crate) settings: Arc<LaneSettings>,
     pub(crate) handler: Arc<dyn BizHandler>,
     /// The handler's biz type: the label of its metrics.
@@ -186,8 +189,14 @@ impl Runner {
             trace_id: current_trace_id(),
         };
         match self.settle_while_held(attempt, ending, story).await {
-            Some(Settled::Now(BizStatus::Success)) => SUCCESS,
-            Some(Settled::Now(_)) => outcome,
+            Some(Settled::Now(status, born)) => {
+                self.announcer.announce_all(born);
+                if status == BizStatus::Success {
+                    SUCCESS
+                } else {
+                    outcome
+                }
+            }
             Some(Settled::Lost) => "lost",
             None => UNSETTLED,
         }

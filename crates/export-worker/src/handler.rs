@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use domain::{Catalog, Failure, FileRole, Progress};
 use engine::{Attempt, BizHandler};
-use service::{Label, Storage, StorageError, Stored};
+use service::{Label, Storage, StorageError, Stored, pipe};
 use store::{Effects, NewArtifact, Rows, Store};
 use tabular::{Cutter, Press, Summary};
 use tokio::runtime::Handle;
@@ -18,7 +18,6 @@ use tokio_util::task::TaskTracker;
 use crate::failure::{of_panic, of_storage, of_store};
 use crate::job::{Job, is_earlier, prefix, task_prefix};
 use crate::making::{Assembly, Feed, steps};
-use crate::upload::pipe;
 
 /// How long a file can be downloaded.
 const KEEP_DAYS: u64 = 7;

@@ -10,7 +10,6 @@ mod failure;
 mod handler;
 mod job;
 mod making;
-mod upload;
 mod wiring;
 
 pub use handler::ExportHandler;

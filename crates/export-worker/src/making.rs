@@ -8,6 +8,7 @@
 use std::sync::Arc;
 
 use domain::{ExportSpec, Failure, FailureCode, Progress};
+use service::PipeWriter;
 use store::Rows;
 use tabular::{Block, Cutter, Layout, Press, Summary, assemble};
 use tokio::runtime::Handle;
@@ -16,7 +17,6 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use tokio_util::sync::CancellationToken;
 
 use crate::failure::{Broken, of_panic, of_store};
-use crate::upload::PipeWriter;
 
 /// Blocks that may be under way or wait for their turn; each is some hundred KiB.
 const STEPS_WAITING: usize = 4;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use bus::{RingConsumer, Ringer};
+use bus::RingConsumer;
 use domain::{BizType, Lane, RetryPolicy};
 use engine::{Announcer, BizHandler, LaneSettings, LaneWorker, Relay, RelayLane, Sweeper};
 use service::{AdminServer, House, Lifecycle, Process, Settings};
@@ -55,6 +55,7 @@ pub async fn start(process: Process) -> anyhow::Result<()> {
     } = house;
     let handler = ExportHandler::new(store.clone(), storage, catalog, settings.export.zip_level);
     let handler = Arc::new(handler);
+    let announcer = Announcer::new(store.clone(), ringer);
     let working = TaskTracker::new();
     let worker_name = format!("{name}@{}#{}", host(), std::process::id());
     for lane in &lanes {
@@ -62,13 +63,14 @@ pub async fn start(process: Process) -> anyhow::Result<()> {
         let lane_settings = lane_settings(&settings, lane, &lifecycle)?;
         let exports: Arc<dyn BizHandler> = handler.clone();
         let handlers = HashMap::from([(BizType::parse(EXPORT)?, exports)]);
-        let worker = LaneWorker::new(&worker_name, store.clone(), lane_settings, handlers);
+        let (store, announcer) = (store.clone(), announcer.clone());
+        let worker = LaneWorker::new(&worker_name, store, announcer, lane_settings, handlers);
         let soft = lifecycle.soft();
         let work = async move { Ok(worker.run(consumer, soft).await?) };
         lifecycle.spawn("lane", working.track_future(work));
     }
     see_out(handler, working, &lifecycle);
-    look_after(&settings, lanes, &store, ringer, &lifecycle);
+    look_after(&settings, lanes, &store, announcer, &lifecycle);
     lifecycle.set_ready();
     tracing::info!(worker = worker_name, "the export worker takes work");
     Ok(())
@@ -115,12 +117,11 @@ fn look_after(
     settings: &Settings,
     lanes: Vec<Lane>,
     store: &Store,
-    ringer: Ringer,
+    announcer: Announcer,
     lifecycle: &Lifecycle,
 ) {
     let lease = Duration::from_secs(settings.worker.lease_seconds.into());
     let scan_interval = Duration::from_secs(settings.worker.scan_interval_seconds.into());
-    let announcer = Announcer::new(store.clone(), ringer);
     let relayed = lanes.iter().cloned();
     let relay = Relay {
         announcer: announcer.clone(),

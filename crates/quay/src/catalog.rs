@@ -46,10 +46,12 @@ pub(crate) fn topics(folder: &Path) -> Result<Vec<String>, Failure> {
     }
     let mut names = Vec::new();
     for queue in queues {
-        let lane = Lane::export(queue)
-            .map_err(|wrong| Failure::new(Exit::Failed, format!("queue {queue}: {wrong}")))?;
-        names.push(lane.as_str().to_owned());
-        names.push(lane.dead_letters());
+        for lane in [Lane::export, Lane::import, Lane::import_batch] {
+            let lane = lane(queue)
+                .map_err(|wrong| Failure::new(Exit::Failed, format!("queue {queue}: {wrong}")))?;
+            names.push(lane.as_str().to_owned());
+            names.push(lane.dead_letters());
+        }
     }
     Ok(names)
 }

@@ -5,10 +5,12 @@ use clap::{Args, Parser, Subcommand};
 use crate::exit::EXIT_CODES;
 
 mod export;
+mod import;
 mod operate;
 mod tasks;
 
 pub(crate) use export::{ExportArgs, FormatWord, RowsArgs};
+pub(crate) use import::{ImportArgs, TemplateArgs};
 pub(crate) use operate::{BrokerArgs, MigrateArgs, SeedArgs, TokenArgs, TopicsArgs, TopicsCommand};
 pub(crate) use tasks::{
     DeleteArgs, DownloadArgs, ListArgs, OneTaskArgs, QuotasArgs, TasksArgs, TasksCommand, WatchArgs,
@@ -20,6 +22,7 @@ const EXAMPLES: &str = "\
 Examples:
   export QUAYSIDE_TOKEN=$(quay token --user 7 --role MANAGER)
   quay export employee --filter 'department=研发部' --sort=-hire_date -o .
+  quay import member members.xlsx --wait
   quay tasks list --status PROCESSING
   quay seed employee --rows 100000
 ";
@@ -46,6 +49,10 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Export a dataset to a workbook or to csv
     Export(Box<ExportArgs>),
+    /// Import a workbook or csv into a dataset
+    Import(Box<ImportArgs>),
+    /// Save the empty workbook that an import takes
+    Template(TemplateArgs),
     /// List, watch, download, cancel, retry and delete tasks
     Tasks(TasksArgs),
     /// Show your limits and how much of them is used

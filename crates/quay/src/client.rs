@@ -5,8 +5,11 @@ mod answer;
 
 use std::time::Duration;
 
+use std::path::PathBuf;
+
 use domain::ExportRequest;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderValue, IF_RANGE, RANGE};
+use reqwest::multipart::{Form, Part};
 use reqwest::redirect::Policy;
 use reqwest::{RequestBuilder, Response};
 use serde_json::Value;
@@ -39,6 +42,19 @@ pub(crate) struct Gateway {
 pub(crate) struct Polled {
     pub(crate) answered: Answered,
     pub(crate) retry_after: Option<Duration>,
+}
+
+/// A file to import, and what is said of it.
+pub(crate) struct UploadRequest {
+    pub(crate) dataset: String,
+    pub(crate) path: PathBuf,
+    /// The file's name.
+    pub(crate) name: String,
+    /// Bytes.
+    pub(crate) size: u64,
+    /// JSON.
+    pub(crate) options: Option<String>,
+    pub(crate) idempotency_key: Option<String>,
 }
 
 impl Gateway {
@@ -78,6 +94,38 @@ impl Gateway {
             call = call.header("Idempotency-Key", key);
         }
         Ok(self.task(call).await?.answered)
+    }
+
+    /// Uploads a file, read as it is sent.
+    pub(crate) async fn submit_import(&self, upload: &UploadRequest) -> Result<Answered, Failure> {
+        let file = tokio::fs::File::open(&upload.path).await.map_err(|error| {
+            Failure::local(format!("cannot read {}", upload.path.display()), error)
+        })?;
+        let part = Part::stream_with_length(file, upload.size).file_name(upload.name.clone());
+        // the fields come first, so that a wrong one is told before the file is sent
+        let mut form = Form::new().text("dataset", upload.dataset.clone());
+        if let Some(options) = &upload.options {
+            form = form.text("options", options.clone());
+        }
+        let form = form.part("file", part);
+        let mut call = self.http.post(self.at(&["imports"])?).multipart(form);
+        if let Some(key) = &upload.idempotency_key {
+            call = call.header("Idempotency-Key", key);
+        }
+        Ok(self.task(call).await?.answered)
+    }
+
+    /// The import template of a dataset.
+    pub(crate) async fn template(
+        &self,
+        dataset: &str,
+        format: &str,
+        locale: Option<&str>,
+    ) -> Result<Response, Failure> {
+        let mut query = vec![("format", format)];
+        query.extend(locale.map(|locale| ("locale", locale)));
+        let url = self.at(&["datasets", dataset, "template"])?;
+        self.send(self.http.get(url).query(&query)).await
     }
 
     pub(crate) async fn show(&self, id: &str) -> Result<Polled, Failure> {

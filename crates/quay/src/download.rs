@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use percent_encoding::percent_decode_str;
+use reqwest::Response;
 use reqwest::header::{CONTENT_DISPOSITION, HeaderMap};
 use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
@@ -19,7 +20,7 @@ use tokio::sync::mpsc;
 use crate::client::Gateway;
 use crate::exit::{Exit, Failure};
 use crate::wire::Task;
-use place::place;
+use place::{place, place_named};
 use source::Source;
 use target::temporary;
 
@@ -61,6 +62,31 @@ pub(crate) async fn save(
     let size = written.size;
     let path = place
         .keep(written.file, target.overwrite)
+        .map_err(|error| cannot(&error))?;
+    Ok(Saved { path, size })
+}
+
+/// Saves an answer that is a file of no task; in a directory it gets the server's name, else
+/// `fallback`.
+pub(crate) async fn keep(
+    mut answer: Response,
+    target: &Target,
+    fallback: &str,
+) -> Result<Saved, Failure> {
+    let named = file_name(answer.headers()).unwrap_or_else(|| fallback.to_owned());
+    let place = place_named(&target.output, named);
+    let cannot = |error: &dyn std::fmt::Display| {
+        let deed = format!("cannot save into {}", place.folder().display());
+        Failure::local(deed, error)
+    };
+    let mut file = temporary(place.folder()).map_err(|error| cannot(&error))?;
+    let mut size = 0;
+    while let Some(piece) = answer.chunk().await.map_err(|error| cannot(&error))? {
+        file.write_all(&piece).map_err(|error| cannot(&error))?;
+        size += piece.len() as u64;
+    }
+    let path = place
+        .keep(file, target.overwrite)
         .map_err(|error| cannot(&error))?;
     Ok(Saved { path, size })
 }

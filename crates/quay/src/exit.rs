@@ -20,6 +20,8 @@ pub enum Exit {
     Refused = 4,
     /// Waiting timed out; the work goes on.
     StillRunning = 5,
+    /// An import ended, and some of its rows could not be taken.
+    Partial = 6,
     /// A person interrupted it (SIGINT). What was submitted goes on.
     Interrupted = 130,
 }
@@ -33,6 +35,7 @@ Exit codes:
   3    gateway, database or broker cannot be reached, or take no more for now: try later
   4    refused by the server (4xx but 429): trying again unchanged does not help
   5    timed out while waiting: the work goes on
+  6    imported, but for some rows
   130  interrupted: what was submitted goes on";
 
 impl From<Exit> for ExitCode {

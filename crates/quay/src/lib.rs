@@ -19,6 +19,7 @@ mod download;
 mod exit;
 mod export;
 mod filter;
+mod import;
 mod migrate;
 mod patience;
 mod print;
@@ -29,6 +30,7 @@ mod seed;
 mod sse;
 mod table;
 mod tasks;
+mod template;
 mod text;
 mod token;
 mod topics;
@@ -92,6 +94,8 @@ async fn run_until_interrupted(cli: Cli) -> Result<Exit, exit::Failure> {
 async fn run(cli: Cli) -> Result<Exit, exit::Failure> {
     match cli.command {
         Command::Export(args) => export::run(&args).await,
+        Command::Import(args) => import::run(&args).await,
+        Command::Template(args) => template::run(&args).await,
         Command::Tasks(args) => tasks::run(&args.command).await,
         Command::Quotas(args) => quotas::run(&args).await,
         Command::Seed(args) => seed::run(args).await,

@@ -1,6 +1,8 @@
 //! What the gateway answers, as far as a person is told of it. Fields that are not read here stay
 //! in the JSON that `--json` prints.
 
+use std::collections::BTreeMap;
+
 use domain::{FileRole, FileState, TaskStatus};
 use serde::Deserialize;
 use serde_json::Value;
@@ -33,6 +35,8 @@ pub(crate) struct Task {
     pub(crate) error: Option<Reason>,
     #[serde(default)]
     pub(crate) warnings: Vec<Warning>,
+    #[serde(default)]
+    pub(crate) errors_by_code: BTreeMap<String, u64>,
     #[serde(default)]
     pub(crate) files: Vec<File>,
     #[serde(default)]
@@ -81,6 +85,8 @@ pub(crate) struct Progress {
     pub(crate) total_is_estimate: bool,
     pub(crate) done_rows: u64,
     pub(crate) failed_rows: u64,
+    pub(crate) skipped_rows: u64,
+    pub(crate) unprocessed_rows: u64,
     pub(crate) percent: Option<f64>,
     pub(crate) rows_per_second: Option<u64>,
     pub(crate) eta_seconds: Option<u64>,

@@ -40,6 +40,15 @@ pub struct House {
     pub ringer: Ringer,
 }
 
+/// The two lanes of an import queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImportLanes {
+    /// Uploads to be read, and ends of imports.
+    pub imports: Lane,
+    /// Batches of rows.
+    pub batches: Lane,
+}
+
 impl House {
     /// Opens the house.
     ///
@@ -77,6 +86,22 @@ impl House {
     pub fn export_lanes(&self) -> anyhow::Result<Vec<Lane>> {
         let lane = |queue| Lane::export(queue).with_context(|| format!("queue {queue}"));
         self.catalog.queues().into_iter().map(lane).collect()
+    }
+
+    /// The lanes of every import queue that a definition names.
+    ///
+    /// # Errors
+    /// When a queue's name does not fit a topic.
+    pub fn import_lanes(&self) -> anyhow::Result<Vec<ImportLanes>> {
+        let named =
+            |queue: &str, lane: Result<Lane, _>| lane.with_context(|| format!("queue {queue}"));
+        let lanes = |queue| {
+            Ok(ImportLanes {
+                imports: named(queue, Lane::import(queue))?,
+                batches: named(queue, Lane::import_batch(queue))?,
+            })
+        };
+        self.catalog.queues().into_iter().map(lanes).collect()
     }
 
     /// Compares the definitions with their tables, waiting for a database that is away.

@@ -15,14 +15,14 @@ mod storage;
 mod telemetry;
 
 pub use admin::{AdminServer, Probe};
-pub use house::{House, read_catalog};
+pub use house::{House, ImportLanes, read_catalog};
 pub use lifecycle::{Ended, Lifecycle, Phase};
 pub use process::{Process, main};
 pub use settings::{
     AdminSettings, AuthSettings, DatasetSettings, DefaultSettings, Environment, EventSettings,
-    ExportSettings, HttpSettings, KafkaSettings, LifecycleSettings, LogFormat, MysqlSettings,
-    QuotaSettings, Settings, SettingsError, SourceSettings, StorageBackend, StorageSettings,
-    TelemetrySettings, WorkerSettings,
+    ExportSettings, HttpSettings, ImportSettings, KafkaSettings, LifecycleSettings, LogFormat,
+    MysqlSettings, QuotaSettings, Settings, SettingsError, SourceSettings, StorageBackend,
+    StorageSettings, TelemetrySettings, WorkerSettings,
 };
-pub use storage::{ByteStream, Label, Object, Storage, StorageError, Stored};
+pub use storage::{ByteStream, Label, Object, PipeWriter, Storage, StorageError, Stored, pipe};
 pub use telemetry::Telemetry;

@@ -20,8 +20,8 @@ mod storage;
 pub use load::SettingsError;
 pub use sections::{
     AdminSettings, AuthSettings, DatasetSettings, DefaultSettings, EventSettings, ExportSettings,
-    HttpSettings, KafkaSettings, LifecycleSettings, LogFormat, MysqlSettings, QuotaSettings,
-    SourceSettings, TelemetrySettings, WorkerSettings,
+    HttpSettings, ImportSettings, KafkaSettings, LifecycleSettings, LogFormat, MysqlSettings,
+    QuotaSettings, SourceSettings, TelemetrySettings, WorkerSettings,
 };
 pub use storage::{StorageBackend, StorageSettings};
 
@@ -57,6 +57,8 @@ pub struct Settings {
     pub worker: WorkerSettings,
     /// How files are made.
     pub export: ExportSettings,
+    /// How uploads become rows.
+    pub import: ImportSettings,
     /// Live events.
     pub events: EventSettings,
     /// How the process ends.
@@ -90,6 +92,11 @@ impl Settings {
             ("storage.presign_seconds", self.storage.presign_seconds == 0),
             ("storage.max_file_bytes", self.storage.max_file_bytes == 0),
             ("http.workers", self.http.workers == 0),
+            (
+                "http.upload_silence_seconds",
+                self.http.upload_silence_seconds == 0,
+            ),
+            ("http.upload_seconds", self.http.upload_seconds == 0),
             ("worker.permits", worker.permits == 0),
             ("worker.lease_seconds", worker.lease_seconds == 0),
             (
@@ -100,6 +107,9 @@ impl Settings {
                 "worker.hard_deadline_seconds",
                 worker.hard_deadline_seconds == 0,
             ),
+            ("import.splits_at_once", self.import.splits_at_once == 0),
+            ("import.batches_at_once", self.import.batches_at_once == 0),
+            ("import.stall_seconds", self.import.stall_seconds == 0),
             ("events.poll_interval_ms", self.events.poll_interval_ms == 0),
             ("events.keep_alive_ms", self.events.keep_alive_ms == 0),
             ("events.streams_per_user", self.events.streams_per_user == 0),

@@ -9,6 +9,7 @@ mod bucket;
 mod error;
 mod label;
 mod local;
+mod pipe;
 mod upload;
 
 use std::ops::Range;
@@ -26,6 +27,7 @@ use self::bucket::Bucket;
 pub use self::error::StorageError;
 pub use self::label::Label;
 use self::local::Directory;
+pub use self::pipe::{PipeWriter, pipe};
 pub(crate) use self::upload::MAX_FILE_BYTES;
 use self::upload::{Target, Upload};
 use crate::settings::{StorageBackend, StorageSettings};

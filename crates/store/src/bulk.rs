@@ -16,7 +16,7 @@ use tokio::sync::mpsc::Receiver;
 
 use crate::error::StoreError;
 
-mod rows;
+pub(crate) mod rows;
 mod terms;
 
 pub use rows::{BulkChunk, BulkRows};

@@ -1,16 +1,18 @@
-//! A person ends a task: all its open rows at once.
+//! A person ends a task: all its open rows at once, in one transaction, however many they are.
+//!
+//! A row that is being settled at that moment is waited for: it counts as done, and what was born
+//! with it is ended, too. The task's own group ends without follow-ups. Shown by
+//! `tests/it/cancel.rs` and `tests/it/group_cancel.rs`.
 
-use diesel::sql_query;
-use diesel::sql_types::{BigInt, Text, Unsigned};
-use diesel_async::RunQueryDsl;
-use domain::{CompensateBizId, Event, TaskId, TaskStatus};
+use domain::{BizStatus, Event, TaskId, TaskStatus};
 
 use crate::Store;
+use crate::born::Births;
 use crate::door::Op;
 use crate::error::StoreError;
 use crate::pool::Connection;
-use crate::row::{Id, lock_row};
-use crate::settle::{Case, settle};
+use crate::row::lock_rows;
+use crate::settle::{Case, settle_all};
 use crate::task::{Visibility, status_of};
 
 /// What became of a request to cancel.
@@ -50,39 +52,23 @@ impl Store {
             if status_of(connection, &who, task).await?.is_none() {
                 return Ok(Cancelled::NotFound);
             }
-            let mut cancelled = false;
-            for row in rows_of(connection, who.tenant.as_str(), task).await? {
-                let Some(row) = lock_row(connection, row).await? else {
-                    continue;
-                };
-                if !row.state.status.is_final() {
-                    settle(connection, &row, &Case::new(Event::Cancel, None)).await?;
-                    cancelled = true;
-                }
+            let open = [BizStatus::WaitHandle, BizStatus::Processing];
+            let rows = lock_rows(connection, &who.tenant, task, open).await?;
+            // Only whoever holds an open row of the task ends it, so this holds from here on.
+            let Some(status) = status_of(connection, &who, task).await? else {
+                return Ok(Cancelled::NotFound);
+            };
+            if status.is_final() || rows.is_empty() {
+                return Ok(Cancelled::TooLate(status));
             }
-            if cancelled {
-                return Ok(Cancelled::Now);
-            }
-            let status = status_of(connection, &who, task).await?;
-            Ok(status.map_or(Cancelled::NotFound, Cancelled::TooLate))
+            let case = Case {
+                cancelled_task: Some(task),
+                ..Case::new(Event::Cancel)
+            };
+            let mut births = Births::left_to_the_relay();
+            settle_all(connection, &rows, &case, &mut births).await?;
+            Ok(Cancelled::Now)
         })
         .await
     }
-}
-
-pub(crate) async fn rows_of(
-    connection: &mut Connection,
-    tenant: &str,
-    task: TaskId,
-) -> Result<Vec<CompensateBizId>, StoreError> {
-    let rows: Vec<Id> =
-        sql_query("SELECT id FROM compensate_biz WHERE task_id = ? AND tenant = ? ORDER BY id")
-            .bind::<Unsigned<BigInt>, _>(task.0)
-            .bind::<Text, _>(tenant)
-            .load(connection)
-            .await?;
-    Ok(rows
-        .into_iter()
-        .map(|row| CompensateBizId(row.id))
-        .collect())
 }

@@ -19,7 +19,7 @@ use crate::door::Op;
 use crate::error::StoreError;
 use crate::fragment::list;
 use crate::pool::Connection;
-use crate::task::TASK;
+use crate::task::{TASK, counted_of};
 use crate::task_row::{FileRow, TaskRow};
 
 /// How much earlier than it is seen a task may say that it has finished: the time is told before the
@@ -178,11 +178,12 @@ async fn read(connection: &mut Connection, ids: &[TaskId]) -> Result<Vec<Task>, 
     .load(connection)
     .await?;
     files.sort_by_key(|file| file.id);
+    let mut counted = counted_of(connection, &rows).await?;
     let mut tasks = Vec::with_capacity(rows.len());
     for row in rows {
         let id = row.id;
         let own = files.extract_if(.., |file| file.task_id == id).collect();
-        match row.into_task(own) {
+        match row.into_task(own, counted.remove(&id)) {
             Ok(task) => tasks.push(task),
             // One odd row must not keep the others from those who watch them.
             Err(error) => tracing::error!(task.id = id, %error, "a task is left out"),

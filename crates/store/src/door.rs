@@ -22,13 +22,23 @@ const MAX_TRIES: u32 = 5;
 const FIRST_PAUSE_MILLIS: u64 = 20;
 
 /// Longest try of one transaction, in seconds: a server that is silent (stopped, failed over without
-/// a word) counts as away after it. Far above any transaction of ours.
+/// a word) counts as away after it. Far above any transaction of ours but those of
+/// [`ROWS_SECONDS`].
 const TRY_SECONDS: u64 = 20;
+
+/// The same for a transaction that writes rows of a dataset: where thousands of them are refused one
+/// by one, it has as many statements to send.
+const ROWS_SECONDS: u64 = 120;
 
 /// What a transaction is for: the label of its metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Op {
     SubmitExport,
+    SubmitImport,
+    OpenUpload,
+    DropUpload,
+    ReadLedger,
+    Collation,
     ReadTask,
     ReadTasks,
     Standings,
@@ -46,6 +56,8 @@ pub(crate) enum Op {
     Retract,
     Sweep,
     DeadLetter,
+    Apply,
+    Backlog,
     Ping,
 }
 
@@ -53,6 +65,11 @@ impl Op {
     const fn as_str(self) -> &'static str {
         match self {
             Self::SubmitExport => "submit_export",
+            Self::SubmitImport => "submit_import",
+            Self::OpenUpload => "open_upload",
+            Self::DropUpload => "drop_upload",
+            Self::ReadLedger => "read_ledger",
+            Self::Collation => "collation",
             Self::ReadTask => "read_task",
             Self::ReadTasks => "read_tasks",
             Self::Standings => "standings",
@@ -70,14 +87,29 @@ impl Op {
             Self::Retract => "retract",
             Self::Sweep => "sweep",
             Self::DeadLetter => "dead_letter",
+            Self::Apply => "apply",
+            Self::Backlog => "backlog",
             Self::Ping => "ping",
         }
+    }
+
+    /// How long one try may take.
+    const fn longest_try(self) -> Duration {
+        let writes_rows = matches!(self, Self::Settle | Self::Apply);
+        Duration::from_secs(if writes_rows {
+            ROWS_SECONDS
+        } else {
+            TRY_SECONDS
+        })
     }
 
     /// Whether its reads without a lock see what others have not committed: quotas are exact by it
     /// (quota.rs).
     const fn counts_the_uncommitted(self) -> bool {
-        matches!(self, Self::SubmitExport | Self::Retry)
+        matches!(
+            self,
+            Self::SubmitExport | Self::SubmitImport | Self::OpenUpload | Self::Retry
+        )
     }
 }
 
@@ -158,7 +190,7 @@ impl Store {
     {
         let mut connection = self.connection().await?;
         let mut committing = false;
-        let bound = Duration::from_secs(TRY_SECONDS);
+        let bound = op.longest_try();
         // The one place where a transaction may be cut off: its connection goes with it.
         let tried = tokio::time::timeout(
             bound,

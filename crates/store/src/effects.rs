@@ -7,9 +7,10 @@ use std::time::Duration;
 use diesel::sql_query;
 use diesel::sql_types::{BigInt, Text, Unsigned};
 use diesel_async::RunQueryDsl;
-use domain::{FileRole, Progress, TaskId, Tenant, Warning};
+use domain::{BizId, FileRole, Lane, Progress, TaskId, Tenant, Warning};
 use futures::future::BoxFuture;
 
+use crate::announce::Announced;
 use crate::error::StoreError;
 use crate::fragment::after;
 use crate::heartbeat::write_progress;
@@ -52,6 +53,13 @@ pub struct Tx<'c> {
     pub(crate) connection: &'c mut Connection,
     pub(crate) tenant: Tenant,
     pub(crate) task_id: Option<TaskId>,
+    pub(crate) biz_id: BizId,
+    /// The span that asked for the row: rows that it bears inherit it.
+    pub(crate) trace_context: Option<String>,
+    /// When the scan looks at rows that are born here, if no ring brings them.
+    pub(crate) scan_interval: Option<Duration>,
+    /// Rows that are born here and due now: rung after the commit.
+    pub(crate) born: Vec<(Lane, Announced)>,
 }
 
 /// A file that becomes visible by the fenced finish.

@@ -14,14 +14,12 @@ use crate::Store;
 use crate::door::Op;
 use crate::error::StoreError;
 use crate::fragment::after;
+use crate::new_task::{NewExport, NewImport, NewTask};
 use crate::pool::Connection;
 use crate::quota::{OpenTaskLimits, Quota};
 use crate::row::Id;
-use crate::submit::{Accepted, NewExport};
+use crate::submit::Accepted;
 use crate::task::load;
-
-/// What a client's key of this call is remembered under.
-const ROUTE: &str = "POST /exports";
 
 /// Which earlier request makes this one a repetition.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,8 +73,32 @@ impl Store {
         once: Once,
         limits: OpenTaskLimits,
     ) -> Result<Submission, StoreError> {
+        self.submit_once(export.into(), once, limits).await
+    }
+
+    /// As [`Store::submit_export_once`], for an import. Where it is no new task its upload is left
+    /// as it was, for the caller to drop ([`Store::drop_upload`]).
+    ///
+    /// # Errors
+    /// As [`Store::submit_export`]; [`StoreError::Fenced`] when the upload is not this user's, was
+    /// given up, or has a task already.
+    pub async fn submit_import_once(
+        &self,
+        import: NewImport,
+        once: Once,
+        limits: OpenTaskLimits,
+    ) -> Result<Submission, StoreError> {
+        self.submit_once(import.into(), once, limits).await
+    }
+
+    async fn submit_once(
+        &self,
+        new: NewTask,
+        once: Once,
+        limits: OpenTaskLimits,
+    ) -> Result<Submission, StoreError> {
         for _ in 0..FIND_TRIES {
-            match self.submit(export.clone(), once.clone(), limits).await {
+            match self.submit(new.clone(), once.clone(), limits).await {
                 Ok(accepted) => return Ok(Submission::New(Box::new(accepted))),
                 Err(StoreError::Duplicate(_)) => {}
                 Err(error) => {
@@ -84,7 +106,7 @@ impl Store {
                     return Ok(Submission::TooManyOpen(quota));
                 }
             }
-            if let Some(found) = self.find_first(&export, once.clone()).await? {
+            if let Some(found) = self.find_first(&new, once.clone()).await? {
                 return Ok(found);
             }
         }
@@ -95,29 +117,30 @@ impl Store {
 
     async fn find_first(
         &self,
-        export: &NewExport,
+        new: &NewTask,
         once: Once,
     ) -> Result<Option<Submission>, StoreError> {
-        let (tenant, user) = (export.tenant.clone(), export.user.clone());
+        let new = new.clone();
         self.transact(
             Op::ReadTask,
             async move |connection: &mut Connection| match once {
                 Once::Always => Ok(None),
                 Once::Key { key, request_hash } => {
-                    let Some(first) = find_key(connection, &tenant, &user, &key).await? else {
+                    let Some(first) = find_key(connection, &new, &key).await? else {
                         return Ok(None);
                     };
                     if first.request_hash != request_hash {
                         return Ok(Some(Submission::KeyReused));
                     }
-                    let task = load(connection, &tenant, TaskId(first.task_id)).await?;
+                    let task = load(connection, &new.tenant, TaskId(first.task_id)).await?;
                     Ok(task.map(|task| Submission::Replayed(Box::new(task))))
                 }
                 Once::WhileOpen(hash) => {
-                    let Some(open) = find_open(connection, &tenant, &user, &hash).await? else {
+                    let Some(open) = find_open(connection, &new.tenant, &new.user, &hash).await?
+                    else {
                         return Ok(None);
                     };
-                    let task = load(connection, &tenant, open).await?;
+                    let task = load(connection, &new.tenant, open).await?;
                     Ok(task.map(|task| Submission::Open(Box::new(task))))
                 }
             },
@@ -129,7 +152,7 @@ impl Store {
 /// Takes the key, or waits for whoever is about to. Its task is named later in the transaction.
 pub(crate) async fn insert_key(
     connection: &mut Connection,
-    export: &NewExport,
+    new: &NewTask,
     key: &str,
     request_hash: &str,
 ) -> Result<(), StoreError> {
@@ -138,9 +161,9 @@ pub(crate) async fn insert_key(
          task_id, expires_at) VALUES (?, ?, ?, ?, ?, 0, {})",
         after(Duration::from_secs(KEEP_KEYS_SECONDS))
     ))
-    .bind::<Text, _>(export.tenant.as_str())
-    .bind::<Text, _>(export.user.as_str())
-    .bind::<Text, _>(ROUTE)
+    .bind::<Text, _>(new.tenant.as_str())
+    .bind::<Text, _>(new.user.as_str())
+    .bind::<Text, _>(new.route())
     .bind::<Text, _>(key)
     .bind::<Text, _>(request_hash)
     .execute(connection)
@@ -151,16 +174,16 @@ pub(crate) async fn insert_key(
 /// The key's task is the one that was inserted last.
 pub(crate) async fn name_inserted_task(
     connection: &mut Connection,
-    export: &NewExport,
+    new: &NewTask,
     key: &str,
 ) -> Result<(), StoreError> {
     sql_query(
         "UPDATE idempotency SET task_id = LAST_INSERT_ID() \
          WHERE tenant = ? AND created_by = ? AND route = ? AND idempotency_key = ?",
     )
-    .bind::<Text, _>(export.tenant.as_str())
-    .bind::<Text, _>(export.user.as_str())
-    .bind::<Text, _>(ROUTE)
+    .bind::<Text, _>(new.tenant.as_str())
+    .bind::<Text, _>(new.user.as_str())
+    .bind::<Text, _>(new.route())
     .bind::<Text, _>(key)
     .execute(connection)
     .await?;
@@ -170,8 +193,7 @@ pub(crate) async fn name_inserted_task(
 /// The request that used the key. One that has expired is removed, and counts as none.
 async fn find_key(
     connection: &mut Connection,
-    tenant: &Tenant,
-    user: &UserId,
+    new: &NewTask,
     key: &str,
 ) -> Result<Option<FirstRequest>, StoreError> {
     let found: Vec<FirstRequest> = sql_query(
@@ -179,9 +201,9 @@ async fn find_key(
          FROM idempotency \
          WHERE tenant = ? AND created_by = ? AND route = ? AND idempotency_key = ? FOR UPDATE",
     )
-    .bind::<Text, _>(tenant.as_str())
-    .bind::<Text, _>(user.as_str())
-    .bind::<Text, _>(ROUTE)
+    .bind::<Text, _>(new.tenant.as_str())
+    .bind::<Text, _>(new.user.as_str())
+    .bind::<Text, _>(new.route())
     .bind::<Text, _>(key)
     .load(connection)
     .await?;

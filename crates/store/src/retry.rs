@@ -1,29 +1,37 @@
 //! A person has a task tried again: its rows that failed or were cancelled are redriven by
-//! `settle`, with all that follows, in one transaction. Shown by `tests/it/retry.rs`.
+//! `settle`, with all that follows, in one transaction. An export begins anew; an import goes on
+//! with what is dead: its reading, its batches, or its end. Shown by `tests/it/retry.rs` and
+//! `tests/it/group_retry.rs`.
 //!
-//! Lock order: compensate_biz by id, then task.
+//! Lock order: compensate_biz by id, group, task.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use diesel::sql_query;
 use diesel::sql_types::{BigInt, Bool, Nullable, Text, Unsigned};
 use diesel_async::RunQueryDsl;
-use domain::{Action, BizStatus, Event, Lane, Rung, Task, TaskId, UserId};
+use domain::{Action, BizStatus, Event, Lane, Rung, Task, TaskId, TaskKind, UserId};
 
 use crate::Store;
 use crate::announce::Announced;
-use crate::cancel::rows_of;
+use crate::born::Births;
 use crate::door::Op;
 use crate::error::StoreError;
-use crate::fragment::after;
+use crate::fragment::{after, list};
+use crate::group::{self, is_superseded};
 use crate::pool::Connection;
 use crate::quota::{self, OpenTaskLimits, Quota};
-use crate::row::{Id, LockedRow, lock_row};
-use crate::settle::{Case, settle};
+use crate::row::{Id, LockedRow, lock_rows};
+use crate::settle::{Case, settle_all};
+use crate::submit::{IMPORT, IMPORT_BATCH, IMPORT_FINISH};
 use crate::task::{Visibility, load, lock_task, status_of};
 
 /// Tries of a retry that meets an identical export being opened at that very moment.
 const TRIES: u32 = 3;
+
+/// Rows of one statement.
+const ROWS_PER_STATEMENT: usize = 1_000;
 
 /// Who has a task tried again, and how.
 #[derive(Debug, Clone)]
@@ -53,8 +61,8 @@ pub enum Retried {
 }
 
 impl Store {
-    /// Has a task that the caller may see tried again from its beginning, with a fresh count of
-    /// failures. While it is open, an identical submit finds it again, unless another identical
+    /// Has a task that the caller may see tried again, with a fresh count of failures: an export from
+    /// its beginning, an import from where it stopped. While it is open, an identical submit finds it again, unless another identical
     /// export was opened meanwhile: that one keeps the key, and both run.
     ///
     /// # Errors
@@ -109,20 +117,23 @@ impl Store {
             if status_of(connection, &who, task).await?.is_none() {
                 return Ok(Retried::NotFound);
             }
-            let rows = lock_ended(connection, who.tenant.as_str(), task).await?;
+            let ended = [BizStatus::Failed, BizStatus::Cancelled];
+            let rows = lock_rows(connection, &who.tenant, task, ended).await?;
+            let rows = worth_a_try(connection, rows).await?;
             let Some(found) = lock_task(connection, &who, task).await? else {
                 return Ok(Retried::NotFound);
             };
             if rows.is_empty() || !found.allowed_actions().contains(&Action::Retry) {
                 return Ok(Retried::Refused(Box::new(found)));
             }
-            let mut reopened = Vec::with_capacity(rows.len());
-            for row in &rows {
-                settle(connection, row, &Case::new(Event::Redrive, None)).await?;
-                reopened.push(announce(connection, row, &retry).await?);
-                redrive_dead_letters(connection, row, &retry.actor).await?;
+            let mut births = Births::left_to_the_relay();
+            settle_all(connection, &rows, &Case::new(Event::Redrive), &mut births).await?;
+            let reopened = announce(connection, &rows, &retry).await?;
+            redrive_dead_letters(connection, &rows, &retry.actor).await?;
+            match found.kind {
+                TaskKind::Export => begin_export_anew(connection, &found).await?,
+                TaskKind::Import => reopen_import(connection, &found, &rows).await?,
             }
-            begin_anew(connection, &found).await?;
             quota::check(connection, retry.limits, &found.tenant, &found.created_by).await?;
             let task = load(connection, &found.tenant, task).await?;
             let task = task.ok_or(StoreError::Fenced)?;
@@ -132,75 +143,118 @@ impl Store {
     }
 }
 
-/// The task's rows that a person may put back.
-async fn lock_ended(
+/// Those of the task's ended rows that go on where the task stopped. An import's batches come before
+/// its end, which their group asks for anew; an end of an older generation stays as it is. Locks
+/// their groups.
+async fn worth_a_try(
     connection: &mut Connection,
-    tenant: &str,
-    task: TaskId,
+    ended: Vec<LockedRow>,
 ) -> Result<Vec<LockedRow>, StoreError> {
-    let mut ended = Vec::new();
-    for id in rows_of(connection, tenant, task).await? {
-        if let Some(row) = lock_row(connection, id).await?
-            && matches!(row.state.status, BizStatus::Failed | BizStatus::Cancelled)
-        {
-            ended.push(row);
+    let groups: BTreeSet<u64> = ended.iter().filter_map(|row| row.group_id).collect();
+    if let [row, ..] = ended.as_slice() {
+        group::hold(connection, &row.tenant, groups).await?;
+    }
+    let has_batches = ended.iter().any(|row| row.biz_type == IMPORT_BATCH);
+    let mut worth = Vec::with_capacity(ended.len());
+    for row in ended {
+        let is_passed = row.biz_type == IMPORT_FINISH
+            && (has_batches || is_superseded(connection, &row.tenant, &row.biz_id).await?);
+        if !is_passed {
+            worth.push(row);
         }
     }
-    Ok(ended)
+    Ok(worth)
 }
 
-/// Marks the redriven row as announced, as a fresh submit is born.
+/// Marks the redriven rows as announced, as a fresh submit is born.
 async fn announce(
     connection: &mut Connection,
-    row: &LockedRow,
+    rows: &[LockedRow],
     retry: &Retry,
-) -> Result<(Lane, Announced), StoreError> {
-    let rung = Rung {
-        id: row.id,
-        epoch: row.epoch.next(),
-    };
-    let matched = sql_query(format!(
-        "UPDATE compensate_biz FORCE INDEX (PRIMARY) \
-         SET announced = TRUE, wake_at = {}, trace_context = ? \
-         WHERE id = ? AND status = 'WAIT_HANDLE' AND lease_epoch = ?",
-        after(retry.scan_interval)
-    ))
-    .bind::<Nullable<Text>, _>(&retry.trace_context)
-    .bind::<Unsigned<BigInt>, _>(rung.id.0)
-    .bind::<Unsigned<BigInt>, _>(rung.epoch.0)
-    .execute(connection)
-    .await?;
-    if matched != 1 {
-        return Err(StoreError::Fenced);
+) -> Result<Vec<(Lane, Announced)>, StoreError> {
+    for rows in rows.chunks(ROWS_PER_STATEMENT) {
+        let matched = sql_query(format!(
+            "UPDATE compensate_biz FORCE INDEX (PRIMARY) \
+             SET announced = TRUE, wake_at = {}, trace_context = ? \
+             WHERE id IN ({}) AND status = 'WAIT_HANDLE' AND announced = FALSE",
+            after(retry.scan_interval),
+            list(rows.iter().map(|row| row.id.0))
+        ))
+        .bind::<Nullable<Text>, _>(&retry.trace_context)
+        .execute(connection)
+        .await?;
+        if matched != rows.len() {
+            return Err(StoreError::Fenced);
+        }
     }
-    let trace_context = retry.trace_context.clone();
-    let announced = Announced {
-        rung,
-        trace_context,
+    let rung = |row: &LockedRow| {
+        let announced = Announced {
+            rung: Rung {
+                id: row.id,
+                epoch: row.epoch.next(),
+            },
+            trace_context: retry.trace_context.clone(),
+        };
+        Ok((Lane::parse(row.lane.clone())?, announced))
     };
-    Ok((Lane::parse(row.lane.clone())?, announced))
+    rows.iter().map(rung).collect()
 }
 
 async fn redrive_dead_letters(
     connection: &mut Connection,
-    row: &LockedRow,
+    rows: &[LockedRow],
     actor: &UserId,
 ) -> Result<(), StoreError> {
+    for rows in rows.chunks(ROWS_PER_STATEMENT) {
+        sql_query(format!(
+            "UPDATE dead_letter FORCE INDEX (tenant_biz) \
+             SET status = 'REDRIVEN', acted_by = ?, updated_at = UTC_TIMESTAMP(6) \
+             WHERE tenant = ? AND compensate_biz_id IN ({}) AND status = 'OPEN'",
+            list(rows.iter().map(|row| row.id.0))
+        ))
+        .bind::<Text, _>(actor.as_str())
+        .bind::<Text, _>(rows[0].tenant.as_str())
+        .execute(connection)
+        .await?;
+    }
+    Ok(())
+}
+
+/// What the tries before have left in an import's task, beyond what `settle` clears. The failure
+/// workbook is written anew at the end. Counts of an import under way are sums over its ledger.
+async fn reopen_import(
+    connection: &mut Connection,
+    task: &Task,
+    rows: &[LockedRow],
+) -> Result<(), StoreError> {
+    let begins_anew = rows.iter().any(|row| row.biz_type == IMPORT);
+    let cleared = if begins_anew {
+        ", total_rows = NULL, total_is_estimate = FALSE, done_rows = 0, failed_rows = 0, \
+         skipped_rows = 0, warnings = NULL"
+    } else {
+        ", phase = 'importing'"
+    };
+    sql_query(format!(
+        "UPDATE task SET retry_count = 0, attempt_at = NULL, progress_at = NULL{cleared} \
+         WHERE id = ?"
+    ))
+    .bind::<Unsigned<BigInt>, _>(task.id.0)
+    .execute(connection)
+    .await?;
     sql_query(
-        "UPDATE dead_letter FORCE INDEX (tenant_biz) \
-         SET status = 'REDRIVEN', acted_by = ?, updated_at = UTC_TIMESTAMP(6) \
-         WHERE tenant = ? AND compensate_biz_id = ? AND status = 'OPEN'",
+        "UPDATE task_file FORCE INDEX (tenant_task) \
+         SET state = 'DELETED', remove_at = UTC_TIMESTAMP(6) \
+         WHERE tenant = ? AND task_id = ? AND role = 'FAILURES' AND state <> 'DELETED'",
     )
-    .bind::<Text, _>(actor.as_str())
-    .bind::<Text, _>(row.tenant.as_str())
-    .bind::<Unsigned<BigInt>, _>(row.id.0)
+    .bind::<Text, _>(task.tenant.as_str())
+    .bind::<Unsigned<BigInt>, _>(task.id.0)
     .execute(connection)
     .await?;
     Ok(())
 }
 
 /// What the tries before have left in an export's row, beyond what `settle` clears.
-async fn begin_anew(connection: &mut Connection, task: &Task) -> Result<(), StoreError> {
+async fn begin_export_anew(connection: &mut Connection, task: &Task) -> Result<(), StoreError> {
     let identical: Vec<Id> = sql_query(
         "SELECT o.id FROM task t FORCE INDEX (PRIMARY) JOIN task o FORCE INDEX (tenant_open) \
          ON o.tenant = t.tenant AND o.created_by = t.created_by AND o.open_key = t.request_hash \
@@ -213,7 +267,7 @@ async fn begin_anew(connection: &mut Connection, task: &Task) -> Result<(), Stor
         "UPDATE task SET retry_count = 0, total_rows = NULL, total_is_estimate = FALSE, \
          failed_rows = 0, skipped_rows = 0, warnings = NULL, attempt_at = NULL, \
          progress_at = NULL, open_key = IF(?, request_hash, NULL) \
-         WHERE id = ? AND kind = 'EXPORT'",
+         WHERE id = ?",
     )
     .bind::<Bool, _>(identical.is_empty())
     .bind::<Unsigned<BigInt>, _>(task.id.0)

@@ -1,13 +1,16 @@
 //! A row of `compensate_biz`, read under its lock by whoever settles it.
 
+use std::collections::HashSet;
+
 use diesel::prelude::QueryableByName;
 use diesel::sql_query;
 use diesel::sql_types::{BigInt, Bool, Integer, Nullable, Text, Unsigned};
 use diesel_async::RunQueryDsl;
-use domain::{BizStatus, CompensateBizId, LeaseEpoch, RowState, TaskId, Tenant};
+use domain::{BizId, BizStatus, CompensateBizId, LeaseEpoch, RowState, TaskId, Tenant};
 
 use crate::claim::Lease;
 use crate::error::StoreError;
+use crate::fragment::list;
 use crate::pool::Connection;
 
 /// A row of `compensate_biz` under this transaction's lock.
@@ -15,12 +18,15 @@ pub(crate) struct LockedRow {
     pub(crate) id: CompensateBizId,
     pub(crate) tenant: Tenant,
     pub(crate) biz_type: String,
+    pub(crate) biz_id: BizId,
     pub(crate) lane: String,
     pub(crate) context: String,
     pub(crate) state: RowState,
     pub(crate) epoch: LeaseEpoch,
     pub(crate) owner: Option<String>,
     pub(crate) task_id: Option<TaskId>,
+    pub(crate) group_id: Option<u64>,
+    pub(crate) trace_context: Option<String>,
     pub(crate) deadline_passed: bool,
 }
 
@@ -48,9 +54,53 @@ pub(crate) async fn lock_row(
         .transpose()
 }
 
+/// Rows of one statement that locks them.
+const ROWS_PER_LOCK: usize = 1_000;
+
+/// The task's rows that stand in one of these states, locked by their ids ascending. Rows that are
+/// born by those that this waits for are among them: it looks until it finds no more.
+pub(crate) async fn lock_rows(
+    connection: &mut Connection,
+    tenant: &Tenant,
+    task: TaskId,
+    standing: [BizStatus; 2],
+) -> Result<Vec<LockedRow>, StoreError> {
+    let [one, other] = standing.map(BizStatus::as_str);
+    let mut seen = HashSet::new();
+    let mut locked = Vec::new();
+    loop {
+        let found: Vec<Id> = sql_query(format!(
+            "SELECT id FROM compensate_biz FORCE INDEX (task_id) \
+             WHERE task_id = ? AND tenant = ? AND status IN ('{one}', '{other}') ORDER BY id"
+        ))
+        .bind::<Unsigned<BigInt>, _>(task.0)
+        .bind::<Text, _>(tenant.as_str())
+        .load(connection)
+        .await?;
+        let ids = found.into_iter().map(|row| row.id);
+        let new: Vec<u64> = ids.filter(|id| seen.insert(*id)).collect();
+        if new.is_empty() {
+            return Ok(locked);
+        }
+        for ids in new.chunks(ROWS_PER_LOCK) {
+            let rows: Vec<RowAsStored> = sql_query(format!(
+                "{LOCKED_ROW} FORCE INDEX (PRIMARY) WHERE id IN ({}) \
+                 AND status IN ('{one}', '{other}') ORDER BY id FOR UPDATE",
+                list(ids.iter().copied())
+            ))
+            .load(connection)
+            .await?;
+            for row in rows {
+                locked.push(row.into_locked()?);
+            }
+        }
+    }
+}
+
 /// What is read of a row that is to be settled.
-pub(crate) const LOCKED_ROW: &str = "SELECT id, tenant, biz_type, lane, context, status, cnt, \
+pub(crate) const LOCKED_ROW: &str = "SELECT id, tenant, biz_type, biz_id, lane, context, status, cnt, \
      COALESCE(max_cnt, 0) AS max_cnt, lease_epoch, lease_owner, task_id, \
+     group_id, trace_context, \
      COALESCE(hard_deadline <= UTC_TIMESTAMP(6), FALSE) AS deadline_passed FROM compensate_biz";
 
 #[derive(QueryableByName)]
@@ -61,6 +111,8 @@ pub(crate) struct RowAsStored {
     tenant: String,
     #[diesel(sql_type = Text)]
     biz_type: String,
+    #[diesel(sql_type = Text)]
+    biz_id: String,
     #[diesel(sql_type = Text)]
     lane: String,
     #[diesel(sql_type = Text)]
@@ -77,6 +129,10 @@ pub(crate) struct RowAsStored {
     lease_owner: Option<String>,
     #[diesel(sql_type = Nullable<Unsigned<BigInt>>)]
     task_id: Option<u64>,
+    #[diesel(sql_type = Nullable<Unsigned<BigInt>>)]
+    group_id: Option<u64>,
+    #[diesel(sql_type = Nullable<Text>)]
+    trace_context: Option<String>,
     #[diesel(sql_type = Bool)]
     deadline_passed: bool,
 }
@@ -87,6 +143,7 @@ impl RowAsStored {
             id: CompensateBizId(self.id),
             tenant: Tenant::stored(self.tenant),
             biz_type: self.biz_type,
+            biz_id: BizId::stored(self.biz_id),
             lane: self.lane,
             context: self.context,
             state: RowState {
@@ -97,6 +154,8 @@ impl RowAsStored {
             epoch: LeaseEpoch(self.lease_epoch),
             owner: self.lease_owner,
             task_id: self.task_id.map(TaskId),
+            group_id: self.group_id,
+            trace_context: self.trace_context,
             deadline_passed: self.deadline_passed,
         })
     }

@@ -1,26 +1,31 @@
 //! `settle`: the one transition that ends an attempt or a row, with all that follows from it, in
-//! one transaction and one lock order: compensate_biz, (group,) task.
+//! one transaction and one lock order: compensate_biz, group, task.
 //!
-//! Used by the worker ([`Store::settle_held`]), the sweep, cancel and, later, redrive. What may
-//! follow what is `domain::transition`; the write names id, status and lease epoch, and a write that
-//! matches no row is [`StoreError::Fenced`] and takes everything back. Shown by `tests/it/settle.rs`.
+//! Used by the worker ([`Store::settle_held`]), the sweep, cancel and redrive. What may follow what
+//! is `domain::transition`; the write names id, status and lease epoch, and a write that does not
+//! match every row is [`StoreError::Fenced`] and takes everything back. Shown by
+//! `tests/it/settle.rs`.
 
+mod project;
+mod write;
+
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use diesel::prelude::QueryableByName;
-use diesel::sql_query;
-use diesel::sql_types::{BigInt, Integer, Nullable, Text, Unsigned};
-use diesel_async::RunQueryDsl;
-use domain::{BizStatus, Change, Event, Failure, FailureKind, TaskId, TaskStatus, transition};
+use domain::{BizStatus, Change, Event, Failure, Lane, TaskId, transition};
 
 use crate::Store;
+use crate::announce::Announced;
+use crate::born::Births;
 use crate::claim::Lease;
 use crate::door::Op;
 use crate::effects::{Effects, Tx};
 use crate::error::StoreError;
-use crate::fragment::after;
+use crate::group::{self, Tally};
 use crate::pool::Connection;
 use crate::row::{LockedRow, lock_row};
+
+pub(crate) use write::shortened;
 
 /// How the holder ends its attempt.
 #[derive(Debug, Clone)]
@@ -43,10 +48,11 @@ pub struct Story {
 }
 
 /// What became of the row.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Settled {
-    /// This holder's ending was committed; the row stands there.
-    Now(BizStatus),
+    /// This holder's ending was committed; the row stands there. What was born with it is to be rung
+    /// right after this; where the ending had been committed before, relay and scan bring it.
+    Now(BizStatus, Vec<(Lane, Announced)>),
     /// Somebody else holds or has ended it: nothing was written.
     Lost,
 }
@@ -85,26 +91,23 @@ impl Store {
                 if !row.is_held_by(&lease) {
                     return Ok(settled_before(&row, &lease, event_of(&ending)));
                 }
+                let mut births = Births::rung();
                 let (cause, delay) = match &ending {
                     Ending::Finished(effects) => {
-                        let mut tx = Tx {
-                            connection,
-                            tenant: row.tenant.clone(),
-                            task_id: row.task_id,
-                        };
-                        (effects.0)(&mut tx).await?;
+                        write_effects(connection, &row, effects, &mut births).await?;
                         (None, Duration::ZERO)
                     }
                     Ending::Failed(failure, delay) => (Some(failure.clone()), *delay),
                     Ending::HandedBack => (None, Duration::ZERO),
                 };
                 let case = Case {
-                    event: event_of(&ending),
                     cause,
                     delay,
                     story,
+                    ..Case::new(event_of(&ending))
                 };
-                Ok(Settled::Now(settle(connection, &row, &case).await?.to))
+                let change = settle(connection, &row, &case, &mut births).await?;
+                Ok(Settled::Now(change.to, births.born))
             })
             .await;
         match settled {
@@ -112,6 +115,26 @@ impl Store {
             done => done,
         }
     }
+}
+
+async fn write_effects(
+    connection: &mut Connection,
+    row: &LockedRow,
+    effects: &Effects,
+    births: &mut Births,
+) -> Result<(), StoreError> {
+    let mut tx = Tx {
+        connection,
+        tenant: row.tenant.clone(),
+        task_id: row.task_id,
+        biz_id: row.biz_id.clone(),
+        trace_context: row.trace_context.clone(),
+        scan_interval: births.scan_interval,
+        born: Vec::new(),
+    };
+    (effects.0)(&mut tx).await?;
+    births.born.append(&mut tx.born);
+    Ok(())
 }
 
 fn event_of(ending: &Ending) -> Event {
@@ -130,7 +153,7 @@ fn settled_before(row: &LockedRow, lease: &Lease, event: Event) -> Settled {
         && row.epoch == lease.epoch.next();
     let settled = row.state.status != BizStatus::Processing && row.epoch == lease.epoch;
     if settled || handed_back {
-        Settled::Now(row.state.status)
+        Settled::Now(row.state.status, Vec::new())
     } else {
         Settled::Lost
     }
@@ -140,21 +163,24 @@ fn illegal(error: domain::IllegalTransition) -> StoreError {
     StoreError::Corrupt(error.to_string())
 }
 
-/// What happens to a row, why, and what is told of it.
+/// What happens to rows, why, and what is told of it.
 pub(crate) struct Case {
     pub(crate) event: Event,
     pub(crate) cause: Option<Failure>,
     pub(crate) delay: Duration,
     pub(crate) story: Story,
+    /// The task that ends as a whole with these rows, by a person's wish.
+    pub(crate) cancelled_task: Option<TaskId>,
 }
 
 impl Case {
-    pub(crate) fn new(event: Event, cause: Option<Failure>) -> Self {
+    pub(crate) fn new(event: Event) -> Self {
         Self {
             event,
-            cause,
+            cause: None,
             delay: Duration::ZERO,
             story: Story::default(),
+            cancelled_task: None,
         }
     }
 }
@@ -164,172 +190,79 @@ pub(crate) async fn settle(
     connection: &mut Connection,
     row: &LockedRow,
     case: &Case,
+    births: &mut Births,
 ) -> Result<Change, StoreError> {
     let change = transition(row.state, case.event).map_err(illegal)?;
-    write_row(connection, row, change, case).await?;
-    if let Some(failure) = &case.cause {
-        write_attempt(connection, row, failure, &case.story).await?;
-        if change.dead_letter {
-            crate::dead_letter::write(connection, row, failure).await?;
-        }
-    }
-    if let Some(task) = row.task_id {
-        project(connection, task, change, case.cause.as_ref()).await?;
-    }
+    follow(connection, &[(row, change)], case, births).await?;
     Ok(change)
 }
 
-async fn write_row(
+/// Applies one event to locked rows of one tenant, with all that follows, in few statements however
+/// many they are.
+pub(crate) async fn settle_all(
     connection: &mut Connection,
-    row: &LockedRow,
-    change: Change,
+    rows: &[LockedRow],
     case: &Case,
+    births: &mut Births,
 ) -> Result<(), StoreError> {
-    let (wake_at, finished_at) = if change.to.is_final() {
-        ("NULL".to_owned(), "UTC_TIMESTAMP(6)")
-    } else {
-        (after(case.delay), "NULL")
-    };
-    let epoch = if change.raises_epoch {
-        row.epoch.next()
-    } else {
-        row.epoch
-    };
-    let deadline = if case.event == Event::Redrive {
-        "NULL"
-    } else {
-        "hard_deadline"
-    };
-    let reason = case
-        .cause
-        .as_ref()
-        .map(|failure| shortened(&failure.to_string(), 2000));
-    let matched = sql_query(format!(
-        "UPDATE compensate_biz FORCE INDEX (PRIMARY) \
-         SET status = ?, lease_epoch = ?, lease_owner = NULL, cnt = ?, announced = FALSE, \
-             wake_at = {wake_at}, hard_deadline = {deadline}, \
-             last_failed_reason = COALESCE(?, last_failed_reason), \
-             updated_at = UTC_TIMESTAMP(6), finished_at = {finished_at} \
-         WHERE id = ? AND status = ? AND lease_epoch = ?"
-    ))
-    .bind::<Text, _>(change.to.as_str())
-    .bind::<Unsigned<BigInt>, _>(epoch.0)
-    .bind::<Unsigned<Integer>, _>(change.cnt)
-    .bind::<Nullable<Text>, _>(reason)
-    .bind::<Unsigned<BigInt>, _>(row.id.0)
-    .bind::<Text, _>(row.state.status.as_str())
-    .bind::<Unsigned<BigInt>, _>(row.epoch.0)
-    .execute(connection)
-    .await?;
-    if matched == 1 {
-        Ok(())
-    } else {
-        Err(StoreError::Fenced)
+    let mut changes = Vec::with_capacity(rows.len());
+    for row in rows {
+        changes.push((row, transition(row.state, case.event).map_err(illegal)?));
     }
+    follow(connection, &changes, case, births).await
 }
 
-async fn write_attempt(
+async fn follow(
     connection: &mut Connection,
-    row: &LockedRow,
-    failure: &Failure,
-    story: &Story,
+    changes: &[(&LockedRow, Change)],
+    case: &Case,
+    births: &mut Births,
 ) -> Result<(), StoreError> {
-    let outcome = match failure.kind {
-        FailureKind::LeaseLost => "LOST",
-        FailureKind::Transient
-        | FailureKind::Permanent
-        | FailureKind::Rejected
-        | FailureKind::Cancelled => "FAILED",
-    };
-    let ran = story.ran.as_micros();
-    sql_query(format!(
-        "INSERT INTO compensate_biz_attempt (tenant, compensate_biz_id, epoch, worker, started_at, \
-         outcome, error_class, error_text, trace_id) VALUES (?, ?, ?, ?, \
-         IF({ran} = 0, NULL, UTC_TIMESTAMP(6) - INTERVAL {ran} MICROSECOND), ?, ?, ?, ?)"
-    ))
-    .bind::<Text, _>(row.tenant.as_str())
-    .bind::<Unsigned<BigInt>, _>(row.id.0)
-    .bind::<Unsigned<BigInt>, _>(row.epoch.0)
-    .bind::<Nullable<Text>, _>(&row.owner)
-    .bind::<Text, _>(outcome)
-    .bind::<Text, _>(failure.code.as_str())
-    .bind::<Text, _>(shortened(&failure.detail, 8000))
-    .bind::<Nullable<Text>, _>(&story.trace_id)
-    .execute(connection)
-    .await?;
+    write::rows(connection, changes, case).await?;
+    if let Some(failure) = &case.cause {
+        for (row, change) in changes {
+            write::attempt(connection, row, failure, &case.story).await?;
+            if change.dead_letter {
+                crate::dead_letter::write(connection, row, failure).await?;
+            }
+        }
+    }
+    count(connection, changes, case, births).await?;
+    let mut of_task: BTreeMap<TaskId, Vec<(&LockedRow, Change)>> = BTreeMap::new();
+    for (row, change) in changes {
+        if let Some(task) = row.task_id {
+            of_task.entry(task).or_default().push((row, *change));
+        }
+    }
+    for (task, changes) in of_task {
+        project::show(connection, task, &changes, case).await?;
+    }
     Ok(())
 }
 
-/// Writes what the row's change means for its task. Counts are the handler's business; an export
-/// that waits for another try begins anew.
-async fn project(
+async fn count(
     connection: &mut Connection,
-    task: TaskId,
-    change: Change,
-    cause: Option<&Failure>,
+    changes: &[(&LockedRow, Change)],
+    case: &Case,
+    births: &mut Births,
 ) -> Result<(), StoreError> {
-    let status = TaskStatus::of_row(change.to);
-    let failed = status == TaskStatus::Failed;
-    let sentence = match cause {
-        Some(failure) if failed => Some(sentence(connection, task, failure).await?),
-        _ => None,
-    };
-    let code = cause
-        .filter(|_| failed)
-        .map(|failure| failure.code.as_str());
-    let finished_at = if status.is_final() {
-        "UTC_TIMESTAMP(6)"
-    } else {
-        "NULL"
-    };
-    sql_query(format!(
-        "UPDATE task SET status = ?, retry_count = GREATEST(retry_count, LEAST(?, max_retries)), \
-         last_error = COALESCE(?, last_error), error_code = ?, error_msg = ?, \
-         phase = IF(status = 'PENDING', NULL, phase), \
-         done_rows = IF(status = 'PENDING' AND kind = 'EXPORT', 0, done_rows), \
-         open_key = IF(status IN ('PENDING', 'PROCESSING'), open_key, NULL), \
-         finished_at = {finished_at}, version = version + 1 WHERE id = ?"
-    ))
-    .bind::<Text, _>(status.as_str())
-    .bind::<Unsigned<Integer>, _>(change.cnt)
-    .bind::<Nullable<Text>, _>(cause.map(|failure| shortened(&failure.detail, 8000)))
-    .bind::<Nullable<Text>, _>(code)
-    .bind::<Nullable<Text>, _>(sentence)
-    .bind::<Unsigned<BigInt>, _>(task.0)
-    .execute(connection)
-    .await?;
-    Ok(())
-}
-
-/// What the user reads: the failure's own sentence, or its code's in the task's language.
-async fn sentence(
-    connection: &mut Connection,
-    task: TaskId,
-    failure: &Failure,
-) -> Result<String, StoreError> {
-    if let Some(sentence) = &failure.sentence {
-        return Ok(shortened(sentence, 1000));
+    let mut moves: BTreeMap<u64, Vec<(BizStatus, BizStatus)>> = BTreeMap::new();
+    for (row, change) in changes {
+        let from = row.state.status;
+        if let Some(group) = row.group_id
+            && (from.is_final() || change.to.is_final())
+        {
+            moves.entry(group).or_default().push((from, change.to));
+        }
     }
-    let rows: Vec<Locale> = sql_query("SELECT locale FROM task WHERE id = ?")
-        .bind::<Unsigned<BigInt>, _>(task.0)
-        .load(connection)
-        .await?;
-    // A row that outlived its task must still be settled.
-    let locale = rows
-        .into_iter()
-        .next()
-        .map(|row| row.locale)
-        .unwrap_or_default();
-    Ok(failure.code.sentence(&locale).to_owned())
-}
-
-/// The first `most` characters: the columns are bounded and strict mode refuses more.
-pub(crate) fn shortened(text: &str, most: usize) -> String {
-    text.chars().take(most).collect()
-}
-
-#[derive(QueryableByName)]
-struct Locale {
-    #[diesel(sql_type = Text)]
-    locale: String,
+    let Some((first, _)) = changes.first() else {
+        return Ok(());
+    };
+    let tally = Tally {
+        moves,
+        redriven: case.event == Event::Redrive,
+        cancelled_task: case.cancelled_task,
+        trace_context: first.trace_context.as_deref(),
+    };
+    group::count(connection, &first.tenant, &tally, births).await
 }

@@ -8,6 +8,7 @@ use diesel_async::RunQueryDsl;
 use domain::{Change, CompensateBizId, Event, Failure, FailureCode, FailureKind, Lane};
 
 use crate::Store;
+use crate::born::Births;
 use crate::door::Op;
 use crate::error::StoreError;
 use crate::fragment::list;
@@ -59,9 +60,11 @@ impl Store {
             .into_iter()
             .map(RowAsStored::into_locked)
             .collect::<Result<_, _>>()?;
+            // The last row of a group ends it.
+            let mut births = Births::left_to_the_relay();
             let mut rescued = Vec::with_capacity(ended.len());
             for row in ended {
-                let change = settle(connection, &row, &rescue(&row)).await?;
+                let change = settle(connection, &row, &rescue(&row), &mut births).await?;
                 rescued.push(Rescued {
                     id: row.id,
                     owner: row.owner,
@@ -87,10 +90,11 @@ fn rescue(row: &LockedRow) -> Case {
         sentence: None,
         detail,
     };
-    Case::new(
-        Event::Rescue {
-            deadline_passed: row.deadline_passed,
-        },
-        Some(failure),
-    )
+    let event = Event::Rescue {
+        deadline_passed: row.deadline_passed,
+    };
+    Case {
+        cause: Some(failure),
+        ..Case::new(event)
+    }
 }

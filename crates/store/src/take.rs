@@ -14,6 +14,7 @@ use crate::error::StoreError;
 use crate::fragment::{after, list};
 use crate::pool::Connection;
 use crate::row::Id;
+use crate::submit::{IMPORT_BATCH, IMPORT_FINISH};
 
 /// One claim, with the token that what it takes is known by.
 #[derive(Clone)]
@@ -86,7 +87,7 @@ impl Take {
         .bind::<Text, _>(&self.token)
         .load(connection)
         .await?;
-        let tasks: Vec<u64> = held.iter().filter_map(|row| row.task_id).collect();
+        let tasks: Vec<u64> = held.iter().filter_map(HeldRow::begins).collect();
         if !tasks.is_empty() {
             show_as_processing(connection, tasks).await?;
         }
@@ -106,6 +107,7 @@ async fn show_as_processing(
     sql_query(format!(
         "UPDATE task FORCE INDEX (PRIMARY) SET status = 'PROCESSING', \
          started_at = COALESCE(started_at, UTC_TIMESTAMP(6)), \
+         phase = IF(kind = 'IMPORT' AND group_id IS NULL, 'reading', phase), \
          attempt_at = UTC_TIMESTAMP(6), progress_at = NULL, version = version + 1 \
          WHERE id IN ({tasks}) AND status = 'PENDING'"
     ))
@@ -185,6 +187,13 @@ struct HeldRow {
 }
 
 impl HeldRow {
+    /// The task that this row's first claim begins. Batches and finish of an import come when it is
+    /// under way: they do not ask for its lock.
+    fn begins(&self) -> Option<u64> {
+        let is_under_way = [IMPORT_BATCH, IMPORT_FINISH].contains(&self.biz_type.as_str());
+        self.task_id.filter(|_| !is_under_way)
+    }
+
     fn into_claimed(self, token: &str) -> Result<Claimed, StoreError> {
         Ok(Claimed {
             lease: Lease {

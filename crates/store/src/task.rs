@@ -1,5 +1,6 @@
 //! Reading tasks and their files. What a caller may not see does not exist for it.
 
+use std::collections::HashMap;
 use std::ops::RangeInclusive;
 
 use chrono::{DateTime, NaiveDateTime, Utc};
@@ -15,6 +16,7 @@ use crate::Store;
 use crate::door::Op;
 use crate::error::StoreError;
 use crate::fragment::list;
+use crate::ledger::{Counted, counted};
 use crate::pool::Connection;
 use crate::task_row::{FileRow, TaskRow};
 
@@ -174,7 +176,8 @@ type Query<'q> = BoxedSqlQuery<'q, Mysql, SqlQuery>;
 pub(crate) const TASK: &str = "SELECT id, tenant, kind, dataset, name, queue, params, status, \
      phase, total_rows, total_is_estimate, done_rows, failed_rows, skipped_rows, warnings, \
      retry_count, max_retries, error_code, error_msg, created_by, created_at, started_at, \
-     attempt_at, progress_at, finished_at, version, UTC_TIMESTAMP(6) AS read_at FROM task";
+     attempt_at, progress_at, finished_at, version, group_id, mends, errors_by_code, \
+     UTC_TIMESTAMP(6) AS read_at FROM task";
 
 /// What a caller may not see, and what was deleted, does not exist.
 pub(crate) fn visible<'q>(select: &str, who: &Visibility) -> Query<'q> {
@@ -241,7 +244,7 @@ async fn one(
     Ok(tasks.into_iter().next())
 }
 
-async fn with_files(
+pub(crate) async fn with_files(
     connection: &mut Connection,
     tenant: &Tenant,
     rows: Vec<TaskRow>,
@@ -249,6 +252,7 @@ async fn with_files(
     if rows.is_empty() {
         return Ok(Vec::new());
     }
+    let mut counted = counted_of(connection, &rows).await?;
     let ids = list(rows.iter().map(|row| row.id));
     let mut files: Vec<FileRow> = sql_query(format!(
         "SELECT id, task_id, role, state, object_key, name, size, sha256, row_count, expires_at \
@@ -263,9 +267,20 @@ async fn with_files(
             let own = files
                 .extract_if(.., |file| file.task_id == row.id)
                 .collect();
-            row.into_task(own)
+            let counted = counted.remove(&row.id);
+            row.into_task(own, counted)
         })
         .collect()
+}
+
+/// The sums of the ledgers that these rows read.
+pub(crate) async fn counted_of(
+    connection: &mut Connection,
+    rows: &[TaskRow],
+) -> Result<HashMap<u64, Counted>, StoreError> {
+    let imports = rows.iter().filter(|row| row.reads_ledger());
+    let imports: Vec<u64> = imports.map(|row| row.id).collect();
+    counted(connection, &imports, None).await
 }
 
 #[derive(QueryableByName)]

@@ -1,11 +1,16 @@
 //! Rows of `task` and `task_file` as they are stored, and as the domain knows them.
 
+use std::collections::BTreeMap;
+
 use chrono::NaiveDateTime;
 use diesel::prelude::QueryableByName;
 use diesel::sql_types::{BigInt, Bool, Datetime, Integer, Nullable, Text, Unsigned};
-use domain::{Progress, Task, TaskError, TaskFile, TaskFileId, TaskId, Tenant, UserId};
+use domain::{
+    Progress, RowCode, Task, TaskError, TaskFile, TaskFileId, TaskId, TaskStatus, Tenant, UserId,
+};
 
 use crate::error::StoreError;
+use crate::ledger::Counted;
 
 #[derive(QueryableByName)]
 pub(crate) struct TaskRow {
@@ -61,12 +66,45 @@ pub(crate) struct TaskRow {
     finished_at: Option<NaiveDateTime>,
     #[diesel(sql_type = Unsigned<BigInt>)]
     version: u64,
+    #[diesel(sql_type = Nullable<Unsigned<BigInt>>)]
+    group_id: Option<u64>,
+    #[diesel(sql_type = Nullable<Unsigned<BigInt>>)]
+    mends: Option<u64>,
+    #[diesel(sql_type = Nullable<Text>)]
+    errors_by_code: Option<String>,
     #[diesel(sql_type = Datetime)]
     read_at: NaiveDateTime,
 }
 
 impl TaskRow {
-    pub(crate) fn into_task(self, files: Vec<FileRow>) -> Result<Task, StoreError> {
+    /// Whether the ledger tells its counts and not the row: those of an open import, and of one that
+    /// failed, maybe before its finish could write them down.
+    pub(crate) fn reads_ledger(&self) -> bool {
+        let by_ledger = [
+            TaskStatus::Pending,
+            TaskStatus::Processing,
+            TaskStatus::Failed,
+        ];
+        self.group_id.is_some() && by_ledger.iter().any(|it| it.as_str() == self.status)
+    }
+
+    /// The task, with what its ledger says where [`TaskRow::reads_ledger`].
+    pub(crate) fn into_task(
+        mut self,
+        files: Vec<FileRow>,
+        counted: Option<Counted>,
+    ) -> Result<Task, StoreError> {
+        let mut errors_by_code: BTreeMap<RowCode, u64> = self
+            .errors_by_code
+            .as_deref()
+            .map_or(Ok(BTreeMap::new()), stored_json)?;
+        if let Some(Counted { ledger, last_at }) = counted {
+            self.done_rows = ledger.done;
+            self.failed_rows = ledger.failed;
+            self.skipped_rows = ledger.skipped;
+            self.progress_at = last_at;
+            errors_by_code = ledger.by_code;
+        }
         let error = self.error_code.map(|code| TaskError {
             code,
             message: self.error_msg.unwrap_or_default(),
@@ -94,6 +132,8 @@ impl TaskRow {
                 .warnings
                 .as_deref()
                 .map_or(Ok(Vec::new()), stored_json)?,
+            errors_by_code,
+            mends: self.mends.map(TaskId),
             options: stored_json(&self.params)?,
             files: files
                 .into_iter()

@@ -211,7 +211,11 @@ impl<E: From<io::Error>, I: Iterator<Item = Result<Block, E>>> Assembly<'_, I> {
 }
 
 /// A small part as a whole.
-fn add(zip: &mut ZipArchiveWriter<impl Write>, name: &str, text: &str) -> io::Result<()> {
+pub(crate) fn add(
+    zip: &mut ZipArchiveWriter<impl Write>,
+    name: &str,
+    text: &str,
+) -> io::Result<()> {
     let mut entry = Entry::begin(zip, name)?;
     entry.write(text.as_bytes())?;
     entry.end()
@@ -266,6 +270,6 @@ impl<'a, W: Write> Entry<'a, W> {
     }
 }
 
-fn of_zip(error: rawzip::Error) -> io::Error {
+pub(crate) fn of_zip(error: rawzip::Error) -> io::Error {
     io::Error::other(error)
 }

@@ -14,7 +14,7 @@ use crate::oddity::{Oddity, Tally};
 use crate::value::{in_zone, push_float, unsigned_zero};
 
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
-const LINE_END: &[u8] = b"\r\n";
+pub(crate) const LINE_END: &[u8] = b"\r\n";
 /// Put before text that a program could take for a formula.
 const GUARD: u8 = b'\'';
 
@@ -22,16 +22,27 @@ const GUARD: u8 = b'\'';
 pub(crate) fn opening(layout: &Layout) -> Vec<u8> {
     let mut out = BYTE_ORDER_MARK.to_vec();
     if layout.header {
-        for (index, column) in layout.columns.iter().enumerate() {
-            if index > 0 {
-                out.push(b',');
-            }
-            let guarded = layout.guard_formulas && is_formula(&column.label);
-            push_text(&mut out, &column.label, guarded);
-        }
-        out.extend_from_slice(LINE_END);
+        let labels = layout.columns.iter().map(|column| column.label.as_str());
+        push_labels(&mut out, labels, layout.guard_formulas);
     }
     out
+}
+
+/// A file's beginning: the byte order mark and the line of labels, which are guarded.
+pub(crate) fn first_line<'a>(labels: impl Iterator<Item = &'a str>) -> Vec<u8> {
+    let mut out = BYTE_ORDER_MARK.to_vec();
+    push_labels(&mut out, labels, true);
+    out
+}
+
+fn push_labels<'a>(out: &mut Vec<u8>, labels: impl Iterator<Item = &'a str>, guard: bool) {
+    for (index, label) in labels.enumerate() {
+        if index > 0 {
+            out.push(b',');
+        }
+        push_text(out, label, guard && needs_guard(label));
+    }
+    out.extend_from_slice(LINE_END);
 }
 
 /// Adds the rows of a piece.
@@ -101,7 +112,7 @@ impl Field<'_> {
     }
 
     fn text(&mut self, text: &str) {
-        let guarded = self.layout.guard_formulas && is_formula(text);
+        let guarded = self.layout.guard_formulas && needs_guard(text);
         if guarded {
             self.tally.count(Oddity::FormulaGuarded);
         }
@@ -111,6 +122,11 @@ impl Field<'_> {
     fn plain(&mut self, text: &str) {
         self.out.extend_from_slice(text.as_bytes());
     }
+}
+
+/// Adds a field of text, guarded where it must be.
+pub(crate) fn push_guarded(out: &mut Vec<u8>, text: &str) {
+    push_text(out, text, needs_guard(text));
 }
 
 fn push_text(out: &mut Vec<u8>, text: &str, guarded: bool) {
@@ -132,6 +148,21 @@ fn push_text(out: &mut Vec<u8>, text: &str, guarded: bool) {
     }
     if quoted {
         out.push(b'"');
+    }
+}
+
+/// Whether text is written with a guard before it: what could be taken for a formula, and what would
+/// be read back as guarded although it is not.
+fn needs_guard(text: &str) -> bool {
+    is_formula(text.trim_start_matches(char::from(GUARD)))
+}
+
+/// The text of a field as it was before it was guarded. Takes off what [`needs_guard`] puts on, and
+/// no other sign.
+pub(crate) fn unguarded(field: &str) -> &str {
+    match field.strip_prefix(char::from(GUARD)) {
+        Some(text) if needs_guard(text) => text,
+        _ => field,
     }
 }
 

@@ -11,8 +11,9 @@ mod xml;
 
 pub(crate) use body::Body;
 pub(crate) use parts::{content_types, relations, workbook, workbook_relations};
-pub(crate) use sheet::{Sheet, widths};
+pub(crate) use sheet::{PADDING, Sheet, widths};
 pub(crate) use style::Styles;
+pub(crate) use xml::{keeps_space, push_name, push_text};
 
 /// Rows of a sheet, the header among them (Excel's specifications and limits).
 pub const MAX_SHEET_ROWS: u32 = 1_048_576;

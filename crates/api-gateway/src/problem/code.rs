@@ -1,7 +1,7 @@
 //! The codes of api.md, each with its status and its title.
 
 use actix_web::http::StatusCode;
-use domain::FaultCode;
+use domain::{FailureCode, FaultCode};
 
 /// The codes of api.md that the gateway answers with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,11 +16,21 @@ pub(crate) enum Code {
     NotReady,
     FileExpired,
     BodyTooLarge,
+    FileTooLarge,
     UnsupportedMedia,
+    LegacyXls,
+    EncryptedWorkbook,
+    NotAWorkbook,
     RangeNotSatisfiable,
     UnknownColumn,
     InvalidFilter,
     UnknownQueue,
+    MissingColumns,
+    DuplicateHeader,
+    ArchiveLimits,
+    TooManyRows,
+    TooManyColumns,
+    EmptyFile,
     IdempotencyKeyReused,
     QuotaExceeded,
     TooManyOpenTasks,
@@ -75,10 +85,30 @@ impl Code {
                 "body_too_large",
                 "The body is too large",
             ),
+            Self::FileTooLarge => (
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "file_too_large",
+                "The file is too large",
+            ),
             Self::UnsupportedMedia => (
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 "unsupported_media",
-                "The body must be application/json",
+                "The media type is not supported",
+            ),
+            Self::LegacyXls => (
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "legacy_xls",
+                "The file is an old Excel workbook (.xls)",
+            ),
+            Self::EncryptedWorkbook => (
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "encrypted_workbook",
+                "The workbook has a password",
+            ),
+            Self::NotAWorkbook => (
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "not_a_workbook",
+                "The file is damaged or no workbook",
             ),
             Self::RangeNotSatisfiable => (
                 StatusCode::RANGE_NOT_SATISFIABLE,
@@ -99,6 +129,36 @@ impl Code {
                 StatusCode::UNPROCESSABLE_ENTITY,
                 "unknown_queue",
                 "There is no such queue",
+            ),
+            Self::MissingColumns => (
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "missing_columns",
+                "Columns that are required are missing",
+            ),
+            Self::DuplicateHeader => (
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "duplicate_header",
+                "Two columns have the same header",
+            ),
+            Self::ArchiveLimits => (
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "archive_limits",
+                "What the file holds exceeds the limits",
+            ),
+            Self::TooManyRows => (
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "too_many_rows",
+                "There are too many rows",
+            ),
+            Self::TooManyColumns => (
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "too_many_columns",
+                "There are too many columns",
+            ),
+            Self::EmptyFile => (
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "empty_file",
+                "The file is empty",
             ),
             Self::IdempotencyKeyReused => (
                 StatusCode::UNPROCESSABLE_ENTITY,
@@ -143,6 +203,34 @@ impl From<FaultCode> for Code {
             FaultCode::InvalidFilter => Self::InvalidFilter,
             FaultCode::UnknownQueue => Self::UnknownQueue,
             FaultCode::Forbidden => Self::Forbidden,
+        }
+    }
+}
+
+impl From<FailureCode> for Code {
+    /// The code of a request that is refused for what would have made its task fail.
+    fn from(code: FailureCode) -> Self {
+        match code {
+            FailureCode::FileTooLarge => Self::FileTooLarge,
+            FailureCode::UnsupportedMedia => Self::UnsupportedMedia,
+            FailureCode::LegacyXls => Self::LegacyXls,
+            FailureCode::EncryptedWorkbook => Self::EncryptedWorkbook,
+            FailureCode::NotAWorkbook => Self::NotAWorkbook,
+            FailureCode::MissingColumns => Self::MissingColumns,
+            FailureCode::DuplicateHeader => Self::DuplicateHeader,
+            FailureCode::ArchiveLimits => Self::ArchiveLimits,
+            FailureCode::TooManyRows => Self::TooManyRows,
+            FailureCode::TooManyColumns => Self::TooManyColumns,
+            FailureCode::EmptyFile => Self::EmptyFile,
+            FailureCode::DatasetNotFound => Self::DatasetNotFound,
+            FailureCode::UnknownColumn => Self::UnknownColumn,
+            FailureCode::InvalidRequest => Self::InvalidRequest,
+            FailureCode::DatabaseUnavailable => Self::DatabaseUnavailable,
+            FailureCode::StorageUnavailable => Self::StorageUnavailable,
+            FailureCode::TimedOut
+            | FailureCode::Internal
+            | FailureCode::AllRowsFailed
+            | FailureCode::Aborted => Self::Internal,
         }
     }
 }

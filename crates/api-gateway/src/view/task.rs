@@ -28,7 +28,11 @@ pub(crate) struct TaskView {
     #[schema(required)]
     error: Option<ErrorView>,
     warnings: Vec<WarningView>,
+    /// How many faults of each kind an import's rows have; a row may have several.
     errors_by_code: BTreeMap<String, u64>,
+    /// The import whose failure workbook this one brings back, mended.
+    #[schema(required)]
+    mends: Option<String>,
     files: Vec<FileView>,
     options: serde_json::Value,
     created_by: String,
@@ -128,7 +132,12 @@ impl From<&Task> for TaskView {
                     count: warning.count,
                 })
                 .collect(),
-            errors_by_code: BTreeMap::new(),
+            errors_by_code: task
+                .errors_by_code
+                .iter()
+                .map(|(code, count)| (code.to_string(), *count))
+                .collect(),
+            mends: task.mends.map(|task| task.to_string()),
             files: task
                 .files
                 .iter()
@@ -222,7 +231,13 @@ fn percent(status: TaskStatus, known: Option<u64>, settled: u64, total: u64) -> 
         (_, None | Some(_)) if total == 0 => Some(0.0),
         (_, None | Some(_)) => {
             let percent = (settled as f64 * 1000.0 / total as f64).floor() / 10.0;
-            Some(percent.min(MOST_UNFINISHED_PERCENT))
+            // A partial success has an end, too.
+            let most = if status == TaskStatus::PartialSuccess {
+                100.0
+            } else {
+                MOST_UNFINISHED_PERCENT
+            };
+            Some(percent.min(most))
         }
     }
 }

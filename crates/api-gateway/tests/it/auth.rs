@@ -60,13 +60,15 @@ async fn every_route_of_the_api_asks_for_a_token() {
         "tasks/1",
         "tasks/1/download",
         "tasks/1/files/1",
+        "tasks/1/row-errors",
         "datasets",
         "datasets/x",
+        "datasets/x/template",
     ] {
         let request = house.request(reqwest::Method::GET, &format!("/api/v1/{path}"));
         assert_eq!(house.send(request).await.status, 401, "{path}");
     }
-    for path in ["exports", "tasks/1/cancel"] {
+    for path in ["exports", "imports", "datasets/x/rows", "tasks/1/cancel"] {
         let request = house.request(reqwest::Method::POST, &format!("/api/v1/{path}"));
         assert_eq!(house.send(request).await.status, 401, "{path}");
     }

@@ -88,7 +88,15 @@ impl House {
     }
 
     pub(crate) async fn open_with(change: impl FnOnce(&mut Settings)) -> Self {
-        let database = TestDatabase::create().await;
+        Self::over(TestDatabase::create().await, change)
+    }
+
+    /// With the tables of the example datasets.
+    pub(crate) async fn with_tables() -> Self {
+        Self::over(TestDatabase::with_examples().await, |_| {})
+    }
+
+    fn over(database: TestDatabase, change: impl FnOnce(&mut Settings)) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let mut settings = settings(database.url(), directory.path());
         change(&mut settings);
@@ -202,7 +210,7 @@ impl House {
             .store
             .settle_held(&claimed.lease, ending, Story::default())
             .await;
-        assert!(matches!(settled.unwrap(), Settled::Now(_)));
+        assert!(matches!(settled.unwrap(), Settled::Now(..)));
     }
 
     /// Fails the task's present attempt, as a worker does.
@@ -213,7 +221,7 @@ impl House {
             .store
             .settle_held(&claimed.lease, ending, Story::default())
             .await;
-        assert!(matches!(settled.unwrap(), Settled::Now(_)));
+        assert!(matches!(settled.unwrap(), Settled::Now(..)));
     }
 
     /// How many tasks and rows there are: nothing was written, or something was.

@@ -18,7 +18,13 @@ mod exports;
 #[cfg(test)]
 mod files;
 #[cfg(test)]
+mod form;
+#[cfg(test)]
 mod house;
+#[cfg(test)]
+mod import_acts;
+#[cfg(test)]
+mod imports;
 #[cfg(test)]
 mod observe;
 #[cfg(test)]
@@ -36,4 +42,12 @@ mod repetition;
 #[cfg(test)]
 mod ringing;
 #[cfg(test)]
+mod row_errors;
+#[cfg(test)]
+mod rows;
+#[cfg(test)]
 mod tasks;
+#[cfg(test)]
+mod template;
+#[cfg(test)]
+mod worker;

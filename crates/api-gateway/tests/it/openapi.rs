@@ -2,10 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use domain::RowCode;
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use crate::form::{CSV, Form, IMPORTS};
 use crate::house::{Answer, DAY, House, from_now, manager, sign};
+use crate::worker::fault;
 
 /// Every field of `value` is documented, and every field that must be there is. Refs are followed.
 fn assert_fits(document: &Value, schema: &Value, value: &Value, at: &str) {
@@ -101,7 +104,7 @@ impl Check<'_> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_documented_is_what_is_answered() {
-    let house = House::open().await;
+    let house = House::with_tables().await;
     let document = house
         .send(house.request(Method::GET, "/openapi.json"))
         .await
@@ -243,6 +246,7 @@ async fn what_is_documented_is_what_is_answered() {
             .await;
         check.answer(method, route, &answer);
     }
+    check_imports(&house, &mut check).await;
     // A stream without an end of its own ends with the token.
     let short = sign(&json!({"sub": "7", "tenant": "acme", "exp": from_now(2)}));
     let stream = house.get(&short, "/api/v1/tasks/events").await;
@@ -279,6 +283,72 @@ async fn what_is_documented_is_what_is_answered() {
     }
 }
 
+async fn check_imports(house: &House, check: &mut Check<'_>) {
+    for form in [
+        Form::of_csv(),
+        Form::of_csv().field("x", ""),
+        Form::new().field("dataset", "nobody").file("m.csv", CSV),
+        Form::new().field("dataset", "member").file("m.csv", b""),
+        Form::new()
+            .field("dataset", "member")
+            .file("m.xlsx", b"\x89PNG\r\n\x1a\n\0\0"),
+    ] {
+        let answer = house.import(&manager(), &form).await;
+        check.answer("POST", IMPORTS, &answer);
+    }
+    let import = house.an_import(&manager()).await;
+    house.split(&import, 1).await;
+    let fault = fault(3, RowCode::Required, "");
+    house.apply(&import, 1, vec![fault]).await;
+    let member = "/api/v1/datasets/member";
+    for (route, path) in [
+        ("/api/v1/tasks/{id}", format!("/api/v1/tasks/{import}")),
+        (
+            "/api/v1/tasks/{id}/row-errors",
+            format!("/api/v1/tasks/{import}/row-errors"),
+        ),
+        (
+            "/api/v1/tasks/{id}/row-errors",
+            format!("/api/v1/tasks/{import}/row-errors?format=csv"),
+        ),
+        (
+            "/api/v1/tasks/{id}/row-errors",
+            format!("/api/v1/tasks/{import}/row-errors?code=x"),
+        ),
+        (
+            "/api/v1/tasks/{id}/row-errors",
+            "/api/v1/tasks/0/row-errors".to_owned(),
+        ),
+        (
+            "/api/v1/datasets/{name}/template",
+            format!("{member}/template"),
+        ),
+        (
+            "/api/v1/datasets/{name}/template",
+            format!("{member}/template?format=x"),
+        ),
+        (
+            "/api/v1/datasets/{name}/template",
+            "/api/v1/datasets/x/template".to_owned(),
+        ),
+    ] {
+        let answer = house.get(&manager(), &path).await;
+        check.answer("GET", route, &answer);
+    }
+    let good = json!({"member_no": "M1", "name": "a", "mobile": "13800000000", "level": 1,
+        "points": 0, "balance": 0});
+    for body in [
+        json!({"rows": [good, {"member_no": "M2"}]}),
+        json!({"rows": [{"x": 1}]}),
+        json!({"rows": 1}),
+    ] {
+        let answer = house
+            .post(&manager(), &format!("{member}/rows"), &body)
+            .await;
+        check.answer("POST", "/api/v1/datasets/{name}/rows", &answer);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_documented_field_of_a_request_is_understood() {
     let house = House::open().await;
@@ -299,4 +369,28 @@ async fn every_documented_field_of_a_request_is_understood() {
     }
     let answer = house.post(&manager(), "/api/v1/exports", &body).await;
     assert_eq!(answer.status, 202, "{answer:?}");
+    let fields = |schema: &str| {
+        let schema = &document["components"]["schemas"][schema];
+        let names = schema["properties"].as_object().unwrap().keys();
+        let names: Vec<String> = names.cloned().collect();
+        (names, schema["required"].clone())
+    };
+    let form = Form::of_csv().field("options", "{}");
+    assert_eq!(house.import(&manager(), &form).await.status, 202);
+    assert_eq!(
+        fields("ImportRequest"),
+        (
+            vec!["dataset".into(), "file".into(), "options".into()],
+            json!(["dataset", "file"])
+        )
+    );
+    let rows = json!({"rows": [], "mode": null});
+    let answer = house
+        .post(&manager(), "/api/v1/datasets/member/rows", &rows)
+        .await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert_eq!(
+        fields("RowsRequest"),
+        (vec!["mode".into(), "rows".into()], json!(["rows"]))
+    );
 }

@@ -22,7 +22,7 @@ const MAX_WIDTH: f64 = 255.0;
 /// Most digits after the point that MySQL keeps.
 const MAX_SCALE: u8 = 30;
 
-type Checked<T> = Result<T, DefinitionError>;
+pub(super) type Checked<T> = Result<T, DefinitionError>;
 
 pub(super) fn parse(name: &str, text: &str) -> Checked<Dataset> {
     let file = File { name, text };
@@ -32,7 +32,7 @@ pub(super) fn parse(name: &str, text: &str) -> Checked<Dataset> {
 }
 
 /// A definition file: turns places in it into line numbers.
-struct File<'a> {
+pub(super) struct File<'a> {
     name: &'a str,
     text: &'a str,
 }
@@ -42,11 +42,15 @@ impl File<'_> {
         let place = self.place(raw.name.span());
         let columns = self.columns(raw.columns, &place)?;
         let filters = self.filters(raw.filters, &columns)?;
+        let key = self.key("key", raw.key, &place, Some(&columns))?;
+        self.importable(&raw.import_modes, &key, &columns)?;
         Ok(Dataset {
             label: self.labels(raw.label)?,
             table: self.identifier(raw.table)?,
             primary_key: self.key("primary_key", raw.primary_key, &place, None)?,
-            key: self.key("key", raw.key, &place, Some(&columns))?,
+            version_column: self.version_column(raw.version_column, &key, &columns)?,
+            rules: self.cross_rules(raw.rules, &columns)?,
+            key,
             tenancy: self.tenancy(raw.tenant, raw.shared, &columns)?,
             soft_delete: raw.soft_delete.map(|it| self.soft_delete(it)).transpose()?,
             source: raw.source.map(|name| self.another(name)).transpose()?,
@@ -77,6 +81,7 @@ impl File<'_> {
         for one in raw {
             let span = one.name.span();
             let column = self.column(one)?;
+            self.values_fit(&column)?;
             if columns.iter().any(|other| other.name == column.name) {
                 return Err(self.fault(span, format!("column `{}` is defined twice", column.name)));
             }
@@ -106,13 +111,16 @@ impl File<'_> {
         only_for(raw.max_length.is_some(), "max_length", ColumnType::String)?;
         only_for(raw.pattern.is_some(), "pattern", ColumnType::String)?;
         only_for(raw.scale.is_some(), "scale", ColumnType::Decimal)?;
+        only_for(raw.trim, "trim", ColumnType::String)?;
         only_for(raw.stored_in.is_some(), "stored_in", ColumnType::Datetime)?;
         Ok(Column {
             label: self.labels(raw.label)?,
             kind: raw.kind,
             required: raw.required,
             max_length: raw.max_length,
-            pattern: raw.pattern,
+            pattern: self.pattern(raw.pattern)?,
+            trim: raw.trim,
+            numbers: self.number_form(raw.numbers, raw.kind)?,
             min: raw.min.map(|bound| self.bound(bound, &place)).transpose()?,
             max: raw.max.map(|bound| self.bound(bound, &place)).transpose()?,
             scale: self.at_most(raw.scale, MAX_SCALE, "scale")?,
@@ -270,7 +278,7 @@ impl File<'_> {
         }
     }
 
-    fn labels(&self, raw: Spanned<BTreeMap<String, String>>) -> Checked<Labels> {
+    pub(super) fn labels(&self, raw: Spanned<BTreeMap<String, String>>) -> Checked<Labels> {
         let span = raw.span();
         Labels::new(raw.into_inner())
             .ok_or_else(|| self.fault(span, "a label needs at least one locale, and no empty text"))
@@ -291,7 +299,11 @@ impl File<'_> {
         Err(self.fault(span, reason))
     }
 
-    fn known<'c>(&self, name: &Spanned<String>, columns: &'c [Column]) -> Checked<&'c Column> {
+    pub(super) fn known<'c>(
+        &self,
+        name: &Spanned<String>,
+        columns: &'c [Column],
+    ) -> Checked<&'c Column> {
         columns
             .iter()
             .find(|column| column.name == *name.get_ref())
@@ -339,7 +351,7 @@ impl File<'_> {
         Err(self.fault(span, format!("`{what}` is {value}, it may be 0 to {limit}")))
     }
 
-    fn place(&self, span: Range<usize>) -> Place {
+    pub(super) fn place(&self, span: Range<usize>) -> Place {
         let before = self.text.get(..span.start).unwrap_or(self.text);
         Place {
             file: self.name.to_owned(),
@@ -347,7 +359,7 @@ impl File<'_> {
         }
     }
 
-    fn fault(&self, span: Range<usize>, reason: impl Into<String>) -> DefinitionError {
+    pub(super) fn fault(&self, span: Range<usize>, reason: impl Into<String>) -> DefinitionError {
         DefinitionError::new(self.place(span), reason)
     }
 }

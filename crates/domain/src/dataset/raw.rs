@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::types::{ColumnType, ImportMode, Limits, Operator};
+use super::cross::RawRule;
+use super::types::{ColumnType, ImportMode, Limits, NumberForm, Operator};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -31,6 +32,9 @@ pub(super) struct RawDataset {
     pub(super) import_modes: Vec<ImportMode>,
     #[serde(default)]
     pub(super) limits: Limits,
+    pub(super) version_column: Option<Spanned<String>>,
+    #[serde(default)]
+    pub(super) rules: Vec<RawRule>,
     pub(super) columns: Vec<RawColumn>,
     #[serde(default)]
     pub(super) filters: Vec<RawFilter>,
@@ -61,7 +65,10 @@ pub(super) struct RawColumn {
     #[serde(default)]
     pub(super) required: bool,
     pub(super) max_length: Option<u32>,
-    pub(super) pattern: Option<String>,
+    pub(super) pattern: Option<Spanned<String>>,
+    #[serde(default)]
+    pub(super) trim: bool,
+    pub(super) numbers: Option<Spanned<NumberForm>>,
     pub(super) min: Option<toml::Value>,
     pub(super) max: Option<toml::Value>,
     pub(super) scale: Option<Spanned<u8>>,

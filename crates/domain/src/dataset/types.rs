@@ -4,6 +4,7 @@ use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
 use super::Labels;
+use super::cross::CrossRule;
 use crate::closed_set::closed_set;
 
 /// Where in which file something is defined, for messages to whoever wrote the file.
@@ -43,6 +44,11 @@ pub struct Dataset {
     pub columns: Vec<Column>,
     pub filters: Vec<Filter>,
     pub limits: Limits,
+    /// A whole number that rises with every change of a row. An import that gives it changes a row
+    /// only if it still stands there. Without it the last one wins.
+    pub version_column: Option<String>,
+    /// What must hold between the columns of an imported row.
+    pub rules: Vec<CrossRule>,
     pub place: Place,
 }
 
@@ -129,6 +135,10 @@ pub struct Column {
     /// In characters.
     pub max_length: Option<u32>,
     pub pattern: Option<String>,
+    /// Whether an import takes white space and characters of no width off the ends.
+    pub trim: bool,
+    /// How texts that an import meets group digits; without it grouped digits are ambiguous.
+    pub numbers: Option<NumberForm>,
     /// Lower bound, inclusive, written as a value of the column's type.
     pub min: Option<String>,
     /// Upper bound, inclusive.
@@ -195,6 +205,17 @@ impl Operator {
             Self::LikePrefix => kind == ColumnType::String,
             Self::Gt | Self::Gte | Self::Lt | Self::Lte => kind != ColumnType::Boolean,
         }
+    }
+}
+
+closed_set! {
+    /// How a text groups digits and marks the point. Where a column declares one, percent signs,
+    /// currency signs and brackets for negative numbers are understood, too.
+    NumberForm {
+        CommaPoint = "1,234.5",
+        PointComma = "1.234,5",
+        SpaceComma = "1 234,5",
+        QuotePoint = "1'234.5",
     }
 }
 

@@ -25,7 +25,7 @@ pub struct FieldFault {
 }
 
 impl FieldFault {
-    pub(super) fn new(at: &Pointer, code: FaultCode, message: impl Into<String>) -> Self {
+    pub(crate) fn new(at: &Pointer, code: FaultCode, message: impl Into<String>) -> Self {
         Self {
             pointer: at.0.clone(),
             code,
@@ -36,10 +36,10 @@ impl FieldFault {
 
 /// A place in a JSON body.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Pointer(String);
+pub(crate) struct Pointer(String);
 
 impl Pointer {
-    pub(super) fn field(&self, name: &str) -> Self {
+    pub(crate) fn field(&self, name: &str) -> Self {
         Self(format!(
             "{}/{}",
             self.0,
@@ -47,12 +47,12 @@ impl Pointer {
         ))
     }
 
-    pub(super) fn index(&self, index: usize) -> Self {
+    pub(crate) fn index(&self, index: usize) -> Self {
         Self(format!("{}/{index}", self.0))
     }
 }
 
 /// The place of a field of the body.
-pub(super) fn body(field: &str) -> Pointer {
+pub(crate) fn body(field: &str) -> Pointer {
     Pointer::default().field(field)
 }

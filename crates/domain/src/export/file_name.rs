@@ -16,13 +16,13 @@ pub(super) fn dated(label: &str, at: DateTime<Utc>, zone: Tz) -> String {
     let moment = at.with_timezone(&zone).format("_%Y%m%d_%H%M%S");
     format!(
         "{}{moment}",
-        sanitise(label).unwrap_or_else(|| "export".to_owned())
+        safe_stem(label).unwrap_or_else(|| "export".to_owned())
     )
 }
 
 /// A name without anything that a file system or a header could stumble over, and without the
 /// extension; none if nothing is left.
-pub(super) fn sanitise(wanted: &str) -> Option<String> {
+pub fn safe_stem(wanted: &str) -> Option<String> {
     let clean: String = wanted
         .trim()
         .chars()

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::fault::{FaultCode, FieldFault, Pointer, body};
-use super::file_name::sanitise;
+use super::file_name::safe_stem;
 use super::spec::ExportFormat;
 
 /// Rows of a sheet, its header among them (the limit of .xlsx).
@@ -113,7 +113,7 @@ impl ExportOptions {
             "file_name" => {
                 let wanted = text(name, value, MAX_FILE_NAME)?;
                 self.file_name =
-                    Some(sanitise(wanted).ok_or("file_name holds no usable character")?);
+                    Some(safe_stem(wanted).ok_or("file_name holds no usable character")?);
             }
             "rows_per_sheet" => {
                 let rows = count(name, value)?;

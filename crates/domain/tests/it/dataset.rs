@@ -181,6 +181,96 @@ fn a_wrong_definition_is_refused_with_file_line_and_reason() {
             "thing.toml:6: ",
             "exclude",
         ),
+        (
+            "type = \"string\"",
+            "type = \"string\", pattern = \"^(1\"",
+            "thing.toml:9: ",
+            "no pattern",
+        ),
+        (
+            "type = \"string\"",
+            "type = \"string\", max = 5",
+            "thing.toml:9: ",
+            "`max` is not for",
+        ),
+        (
+            "type = \"string\"",
+            "type = \"integer\", min = 1.5",
+            "thing.toml:9: ",
+            "which is no integer",
+        ),
+        (
+            "type = \"string\"",
+            "type = \"date\", min = 2026-01-02, max = 2026-01-01",
+            "thing.toml:9: ",
+            "above `max`",
+        ),
+        (
+            "type = \"string\"",
+            "type = \"boolean\", allowed = [\"perhaps\"]",
+            "thing.toml:9: ",
+            "holds perhaps",
+        ),
+        (
+            "type = \"string\"",
+            "type = \"string\", allowed = []",
+            "thing.toml:9: ",
+            "is empty",
+        ),
+        (
+            "type = \"string\"",
+            "type = \"integer\", trim = true",
+            "thing.toml:9: ",
+            "`trim` is for",
+        ),
+        (
+            "type = \"string\"",
+            "type = \"string\", numbers = \"1,234.5\"",
+            "thing.toml:9: ",
+            "`numbers` is for",
+        ),
+        (
+            "type = \"string\"",
+            "type = \"integer\", numbers = \"1;234\"",
+            "thing.toml:9: ",
+            "1;234",
+        ),
+        (
+            "key = [\"code\"]",
+            "key = [\"code\"]\nversion_column = \"made_at\"",
+            "thing.toml:8: ",
+            "type integer",
+        ),
+        (
+            "filters = [",
+            "rules = [{ name = \"r\", message = { en = \"R\" }, left = \"code\" }]\nfilters = [",
+            "thing.toml:12: ",
+            "`left`, `op` and `right`",
+        ),
+        (
+            "filters = [",
+            "rules = [{ name = \"r\", message = { en = \"R\" }, left = \"code\", op = \"eq\", right = \"made_at\" }]\nfilters = [",
+            "thing.toml:12: ",
+            "different types",
+        ),
+        (
+            "filters = [",
+            "rules = [{ name = \"r\", message = { en = \"R\" }, left = \"code\", op = \"lt\", right = \"code\" }]\nfilters = [",
+            "thing.toml:12: ",
+            "is not for columns of type string",
+        ),
+        (
+            "filters = [",
+            "rules = [{ name = \"r\", message = { en = \"R\" }, required = \"gone\" }]\nfilters = [",
+            "thing.toml:12: ",
+            "no importable column `gone`",
+        ),
+        (
+            "filters = [",
+            "rules = [{ name = \"r\", message = { en = \"R\" }, when = { column = \"made_at\", is = \"soon\" }, required = \"code\" }]\nfilters = [",
+            "thing.toml:12: ",
+            "no value of `made_at`",
+        ),
     ];
     for (from, to, place, reason) in cases {
         assert!(WHOLE.contains(from), "{from}");
@@ -230,4 +320,37 @@ fn a_label_falls_back_to_the_language_then_to_zh_cn_then_to_the_first() {
             .get("fr"),
         "Code"
     );
+}
+
+#[test]
+fn a_dataset_for_import_has_a_key_that_can_be_given_and_no_header_of_two_meanings() {
+    let importable = WHOLE.replacen("version =", "import_modes = [\"insert\"]\nversion =", 1);
+    assert!(Catalog::parse([("thing.toml", &importable)]).is_ok());
+    let no_key = importable.replacen(
+        "type = \"string\"",
+        "type = \"string\", importable = false",
+        1,
+    );
+    let told = refused(&no_key);
+    assert!(
+        told.starts_with("thing.toml:10: ") && told.contains("part of the key"),
+        "{told}"
+    );
+    let twice = importable.replacen("{ en = \"Made\" }", "{ en = \" CODE*\" }", 1);
+    let told = refused(&twice);
+    assert!(
+        told.starts_with("thing.toml:11: ") && told.contains("means `code`"),
+        "{told}"
+    );
+    let versioned = importable.replacen("\nkey = ", "\nversion_column = \"edition\"\nkey = ", 1);
+    let edition =
+        "columns = [\n{ name = \"edition\", label = { en = \"Edition\" }, type = \"integer\" },";
+    let catalog = Catalog::parse([("thing.toml", versioned.replacen("columns = [", edition, 1))]);
+    let version_column = catalog
+        .unwrap()
+        .get("thing")
+        .unwrap()
+        .version_column
+        .clone();
+    assert_eq!(version_column.as_deref(), Some("edition"));
 }

@@ -5,6 +5,8 @@
 mod dataset;
 mod export;
 mod file;
+mod groups;
+mod import;
 mod retry;
 mod sensitive;
 mod transitions;

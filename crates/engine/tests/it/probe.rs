@@ -192,7 +192,13 @@ impl House {
         let handler: Arc<dyn BizHandler> = probe.clone();
         let export = BizType::parse("EXPORT").expect("a name");
         let handlers = HashMap::from([(export, handler)]);
-        let worker = LaneWorker::new(name, self.through.clone(), settings, handlers);
+        let worker = LaneWorker::new(
+            name,
+            self.through.clone(),
+            self.announcer(),
+            settings,
+            handlers,
+        );
         let consumer = RingConsumer::join(&self.bus, &self.lane).expect("the settings are right");
         let stop = CancellationToken::new();
         let stopped = stop.clone();

@@ -6,13 +6,13 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bus::{EmbeddedBroker, RingConsumer};
+use bus::{EmbeddedBroker, RingConsumer, Ringer};
 use chrono::{DateTime, Utc};
 use domain::{
     Access, BizType, Catalog, ExportDefaults, ExportRequest, Lane, RetryPolicy, Task, TaskId,
     TaskStatus, Tenant, UserId,
 };
-use engine::{BizHandler, LaneSettings, LaneWorker};
+use engine::{Announcer, BizHandler, LaneSettings, LaneWorker};
 use export_worker::ExportHandler;
 use serde_json::Value;
 use service::Storage;
@@ -124,7 +124,9 @@ impl House {
             drain: Duration::from_millis(100),
         };
         let handlers = HashMap::from([(BizType::parse("EXPORT").expect("a name"), handler)]);
-        let worker = LaneWorker::new("one", self.store.clone(), settings, handlers);
+        let ringer = Ringer::new(&self.broker.settings()).expect("the settings are right");
+        let announcer = Announcer::new(self.store.clone(), ringer);
+        let worker = LaneWorker::new("one", self.store.clone(), announcer, settings, handlers);
         let consumer = RingConsumer::join(&self.broker.settings(), &self.lane).expect("a consumer");
         let stop = CancellationToken::new();
         let stopped = stop.clone();

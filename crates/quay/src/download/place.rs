@@ -34,6 +34,14 @@ pub(super) fn place(output: &Path, named: Option<String>, task: &Task) -> Place 
     Place::Folder(output.to_owned(), name)
 }
 
+/// As [`place`], for a file that belongs to no task.
+pub(super) fn place_named(output: &Path, name: String) -> Place {
+    if !output.is_dir() && !ends_in_slash(output) {
+        return Place::File(output.to_owned());
+    }
+    Place::Folder(output.to_owned(), name)
+}
+
 /// A zip of parts that is called .xlsx would be taken for a damaged workbook.
 fn warn_of_other_kind(output: &Path, named: Option<&str>) {
     let kind = |path: &Path| path.extension().map(|ending| ending.to_ascii_lowercase());

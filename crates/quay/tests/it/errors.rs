@@ -18,7 +18,10 @@ fn stderr_of(arguments: &[&str], environment: &[(&str, &str)], code: i32) -> Str
 #[test]
 fn a_wrong_command_line_is_two_and_says_what_is_missing() {
     for (arguments, says) in [
-        (&["exprt"][..], "a similar subcommand exists: 'export'"),
+        (
+            &["exprt"][..],
+            "similar subcommands exist: 'import', 'export'",
+        ),
         (&["export"], "<DATASET>"),
         (&["export", "employee"], "QUAYSIDE_TOKEN"),
         (

@@ -111,6 +111,12 @@ impl House {
         self.services.push(worker);
     }
 
+    pub(crate) async fn start_import_worker(&mut self) {
+        let worker = self.start("import-worker", &self.binary("import-worker"), &[]);
+        worker.wait_for_log("import-worker starts").await;
+        self.services.push(worker);
+    }
+
     /// Ends the gateway in order; what was on its way is answered.
     pub(crate) async fn stop_gateway(&mut self) {
         let place = self

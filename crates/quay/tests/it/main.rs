@@ -7,6 +7,7 @@ mod errors;
 mod filters;
 mod help;
 mod house;
+mod import;
 mod manners;
 mod network;
 mod options;

@@ -61,6 +61,27 @@ pub struct HttpSettings {
     pub listen: SocketAddr,
     /// Threads that serve requests.
     pub workers: usize,
+    /// How long an upload may go without a byte, in seconds.
+    pub upload_silence_seconds: u32,
+    /// How long an upload may take in all, in seconds; 3,000 at most, because what is older and
+    /// nobody's is swept away.
+    pub upload_seconds: u32,
+}
+
+impl HttpSettings {
+    /// `upload_seconds` means no more than this.
+    const LONGEST_UPLOAD_SECONDS: u32 = 3_000;
+
+    /// `upload_silence_seconds` as a duration.
+    pub fn upload_silence(&self) -> Duration {
+        Duration::from_secs(self.upload_silence_seconds.into())
+    }
+
+    /// `upload_seconds` as a duration.
+    pub fn upload_time(&self) -> Duration {
+        let seconds = self.upload_seconds.min(Self::LONGEST_UPLOAD_SECONDS);
+        Duration::from_secs(seconds.into())
+    }
 }
 
 impl Default for HttpSettings {
@@ -68,6 +89,8 @@ impl Default for HttpSettings {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             workers: 2,
+            upload_silence_seconds: 30,
+            upload_seconds: 1_800,
         }
     }
 }
@@ -109,6 +132,8 @@ pub struct QuotaSettings {
     pub open_tasks_per_user: u32,
     /// Tasks of one tenant that may be open at once; 0 is without limit.
     pub open_tasks_per_tenant: u32,
+    /// Uploads of one user that may be under way at once; 0 is without limit.
+    pub open_uploads_per_user: u32,
 }
 
 impl Default for QuotaSettings {
@@ -116,6 +141,7 @@ impl Default for QuotaSettings {
         Self {
             open_tasks_per_user: 50,
             open_tasks_per_tenant: 1_000,
+            open_uploads_per_user: 4,
         }
     }
 }
@@ -253,6 +279,41 @@ impl ExportSettings {
     pub(super) fn fault(&self) -> Option<(&'static str, String)> {
         let known = (1..=9).contains(&self.zip_level);
         (!known).then(|| ("export.zip_level", "must be from 1 to 9".to_owned()))
+    }
+}
+
+/// `[import]`
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ImportSettings {
+    /// Uploads that one process reads, or whose failures it writes down, at the same time. Each takes
+    /// a temporary file of the upload's size.
+    pub splits_at_once: u32,
+    /// Batches that one process applies at the same time, each on a connection of its own.
+    pub batches_at_once: u32,
+    /// How long the reading of a file may go without giving a row, in seconds. What takes longer is
+    /// no workbook, or one made to do harm.
+    pub stall_seconds: u32,
+    /// Where uploads lie while they are read, in files without a name; the system's own directory
+    /// when unset.
+    pub temp_dir: Option<PathBuf>,
+}
+
+impl ImportSettings {
+    /// `stall_seconds` as a duration.
+    pub fn stall(&self) -> Duration {
+        Duration::from_secs(self.stall_seconds.into())
+    }
+}
+
+impl Default for ImportSettings {
+    fn default() -> Self {
+        Self {
+            splits_at_once: 2,
+            batches_at_once: 2,
+            stall_seconds: 20,
+            temp_dir: None,
+        }
     }
 }
 

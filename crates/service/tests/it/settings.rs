@@ -102,6 +102,8 @@ fn zero_is_refused_by_key_where_nothing_would_happen_or_everything_at_once() {
         ("storage", "presign_seconds"),
         ("storage", "max_file_bytes"),
         ("http", "workers"),
+        ("http", "upload_silence_seconds"),
+        ("http", "upload_seconds"),
         ("worker", "permits"),
         ("worker", "lease_seconds"),
         ("worker", "scan_interval_seconds"),
@@ -240,4 +242,23 @@ fn an_error_does_not_quote_the_line_that_may_hold_a_secret() {
         .unwrap_err()
         .to_string();
     assert!(!error.contains("hunter2"), "{error}");
+}
+
+#[test]
+fn how_imports_are_read_can_be_set_and_no_part_of_it_be_zero() {
+    let settings = load(
+        "[import]\nsplits_at_once = 1\ntemp_dir = \"/var/tmp\"\n",
+        &[("QUAYSIDE__IMPORT__BATCHES_AT_ONCE", "6")],
+    )
+    .unwrap();
+    let import = settings.import;
+    assert_eq!((import.splits_at_once, import.batches_at_once), (1, 6));
+    assert_eq!(import.temp_dir.as_deref(), Some("/var/tmp".as_ref()));
+    for key in ["splits_at_once", "batches_at_once", "stall_seconds"] {
+        let error = load(&format!("[import]\n{key} = 0\n"), &[]).unwrap_err();
+        assert!(
+            error.to_string().contains(&format!("import.{key}")),
+            "{error}"
+        );
+    }
 }

@@ -3,6 +3,12 @@
 use bytes::Bytes;
 use mysql_async::Value;
 
+/// A field that leaves the table's value as it is. No text is written so: its backslash is doubled.
+pub(crate) const KEEP: &[u8] = b"\\K";
+
+/// A null.
+pub(crate) const NULL: &[u8] = b"\\N";
+
 /// Rows on their way to the bulk door.
 #[derive(Debug, Clone)]
 pub struct BulkChunk {
@@ -15,6 +21,12 @@ impl BulkChunk {
     #[must_use]
     pub fn text(&self) -> &[u8] {
         &self.text
+    }
+
+    /// The same, given away.
+    #[must_use]
+    pub fn into_text(self) -> Bytes {
+        self.text
     }
 
     /// How many rows it holds.
@@ -50,7 +62,14 @@ impl BulkRows {
     /// Adds null to the row.
     pub fn null(&mut self) {
         self.separate();
-        self.text.extend_from_slice(b"\\N");
+        self.text.extend_from_slice(NULL);
+    }
+
+    /// Leaves the column as it is in the table: an existing row keeps its value, a new one takes the
+    /// column's default. For [`ApplyRows`](crate::ApplyRows) alone; LOAD DATA knows nothing of it.
+    pub fn keep(&mut self) {
+        self.separate();
+        self.text.extend_from_slice(KEEP);
     }
 
     /// Ends the row.
@@ -86,7 +105,7 @@ impl BulkRows {
 }
 
 /// The rows of a chunk; a newline within a value is escaped.
-pub(super) fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub(crate) fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     text.split_inclusive(|byte| *byte == b'\n')
         .map(|line| line.strip_suffix(b"\n").unwrap_or(line))
 }
@@ -94,12 +113,12 @@ pub(super) fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
 /// The values of a row.
 pub(super) fn fields(line: &[u8]) -> impl Iterator<Item = Value> {
     line.split(|byte| *byte == b'\t').map(|field| match field {
-        b"\\N" => Value::NULL,
+        NULL => Value::NULL,
         escaped => Value::Bytes(unescape(escaped)),
     })
 }
 
-fn unescape(escaped: &[u8]) -> Vec<u8> {
+pub(crate) fn unescape(escaped: &[u8]) -> Vec<u8> {
     let mut plain = Vec::with_capacity(escaped.len());
     let mut bytes = escaped.iter().copied();
     while let Some(byte) = bytes.next() {

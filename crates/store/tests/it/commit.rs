@@ -80,7 +80,7 @@ async fn a_finish_whose_commit_was_not_answered_is_known_to_have_happened() {
     let settled = store
         .settle_held(&row.lease, ending, Story::default())
         .await;
-    assert!(matches!(settled, Ok(Settled::Now(_))), "{settled:?}");
+    assert!(matches!(settled, Ok(Settled::Now(..))), "{settled:?}");
     assert_eq!(proxy.cuts_left(), 0, "the cut happened");
     let task = store
         .task(&owner(), row.task_id.expect("a task"))
@@ -110,7 +110,10 @@ async fn a_finish_is_known_even_when_the_database_stayed_away_after_its_commit()
     let settled = store
         .settle_held(&row.lease, finish(), Story::default())
         .await;
-    assert_eq!(settled.expect("answers"), Settled::Now(BizStatus::Success));
+    assert_eq!(
+        settled.expect("answers"),
+        Settled::Now(BizStatus::Success, Vec::new())
+    );
     let failure = Failure::permanent(FailureCode::Internal, "a later thought");
     let ending = Ending::Failed(failure, Duration::ZERO);
     let settled = store
@@ -118,7 +121,7 @@ async fn a_finish_is_known_even_when_the_database_stayed_away_after_its_commit()
         .await;
     assert_eq!(
         settled.expect("answers"),
-        Settled::Now(BizStatus::Success),
+        Settled::Now(BizStatus::Success, Vec::new()),
         "it stays finished"
     );
 }
@@ -139,7 +142,7 @@ async fn a_failure_whose_commit_was_not_answered_costs_one_try() {
         .await;
     assert_eq!(
         settled.expect("answers"),
-        Settled::Now(BizStatus::WaitHandle)
+        Settled::Now(BizStatus::WaitHandle, Vec::new())
     );
     let (cnt, attempts): (u32, u64) = database
         .one("SELECT cnt, (SELECT COUNT(*) FROM compensate_biz_attempt) FROM compensate_biz")
@@ -199,7 +202,7 @@ async fn handing_back_is_known_too() {
     let settled = store
         .settle_held(&row.lease, Ending::HandedBack, Story::default())
         .await;
-    assert!(matches!(settled, Ok(Settled::Now(_))), "{settled:?}");
+    assert!(matches!(settled, Ok(Settled::Now(..))), "{settled:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

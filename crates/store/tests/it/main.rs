@@ -1,7 +1,9 @@
 //! The laws of the store, on a real MySQL (`./dev test` starts it).
 
 mod announce;
+mod apply;
 mod attempts;
+mod backlog;
 mod cancel;
 mod changes;
 mod claim;
@@ -10,6 +12,12 @@ mod datasets;
 mod delete;
 mod door;
 mod filters;
+mod group;
+mod group_born;
+mod group_cancel;
+mod group_import;
+mod group_retry;
+mod import;
 mod large;
 mod plans;
 mod quota;

@@ -138,6 +138,8 @@ async fn exercise(store: &Store, lane: &Lane) {
         headers: String::new(),
     };
     store.record_poison(poison).await.expect("recorded");
+    crate::import::plan::exercise(store).await;
+    crate::group_import::exercise(store).await;
 }
 
 async fn retry_and_delete(store: &Store, task: TaskId) {
@@ -187,7 +189,8 @@ async fn statements_of(database: &TestDatabase, lane: &Lane) -> Vec<String> {
     let statements: Vec<String> = admin
         .query(format!(
             "SELECT CONVERT(l.argument USING utf8mb4) FROM mysql.general_log l \
-             WHERE l.command_type = 'Execute' AND l.thread_id <> {own_id} AND l.thread_id > {own_id} \
+             WHERE l.command_type = 'Execute' AND LEFT(l.argument, 6) <> 'INSERT' \
+             AND l.thread_id <> {own_id} AND l.thread_id > {own_id} \
              AND EXISTS (SELECT 1 FROM mysql.general_log c WHERE c.thread_id = l.thread_id \
              AND c.command_type = 'Connect' \
              AND CONVERT(c.argument USING utf8mb4) LIKE '%{name}%')"
@@ -253,4 +256,5 @@ async fn fill(database: &TestDatabase, lane: &Lane, rows: usize) {
              ANALYZE TABLE task, task_file, compensate_biz"
         ))
         .await;
+    crate::import::plan::fill(database, rows).await;
 }

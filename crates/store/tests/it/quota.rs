@@ -9,7 +9,7 @@ use testkit::{TestDatabase, a_lane, an_export};
 use crate::settle::{a_claimed_export, owner};
 use crate::submit::{new_task, while_open, with_key};
 
-fn at_most(per_user: u64, per_tenant: u64) -> OpenTaskLimits {
+pub(crate) fn at_most(per_user: u64, per_tenant: u64) -> OpenTaskLimits {
     OpenTaskLimits {
         per_user: Some(per_user),
         per_tenant: Some(per_tenant),

@@ -15,7 +15,7 @@ const MAX_CHOSEN_WIDTH: u16 = 60;
 /// Room for the filter's button beside a label, in characters.
 const BUTTON_WIDTH: u16 = 4;
 /// What Excel adds to a width for the space around the text, in characters of its default font.
-const PADDING: f64 = 0.710_937_5;
+pub(crate) const PADDING: f64 = 0.710_937_5;
 
 /// The frame of the sheets of a layout.
 #[derive(Debug, Clone, Copy)]

@@ -1,7 +1,7 @@
 //! Text as XML and as a sheet reads it.
 
 /// Adds an attribute's value or an element's text in which nothing is escaped for a sheet: names.
-pub(super) fn push_name(out: &mut String, text: &str) {
+pub(crate) fn push_name(out: &mut String, text: &str) {
     for c in text.chars() {
         match c {
             '&' => out.push_str("&amp;"),
@@ -15,7 +15,7 @@ pub(super) fn push_name(out: &mut String, text: &str) {
 
 /// Adds a cell's text. What XML cannot hold is written `_xHHHH_` (ECMA-376 part 1, 22.9.2.19,
 /// ST_Xstring); text that would be read as such an escape gets its underscore escaped.
-pub(super) fn push_text(out: &mut Vec<u8>, text: &str) {
+pub(crate) fn push_text(out: &mut Vec<u8>, text: &str) {
     let bytes = text.as_bytes();
     let mut done = 0;
     for (at, byte) in bytes.iter().enumerate() {
@@ -93,7 +93,7 @@ fn push_escape(out: &mut Vec<u8>, escape: Escape) {
 }
 
 /// Whether a reader would drop white space of the text unless told to keep it.
-pub(super) fn keeps_space(text: &str) -> bool {
+pub(crate) fn keeps_space(text: &str) -> bool {
     let is_space = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_whitespace);
     let bytes = text.as_bytes();
     is_space(bytes.first())

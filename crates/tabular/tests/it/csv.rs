@@ -106,7 +106,7 @@ fn a_row_with_nothing_in_it_is_still_a_row() {
 fn what_could_be_a_formula_is_guarded_and_counted_and_a_plain_number_stays_one() {
     let one = || csv(&[("c", ColumnType::String)]);
     let guarded = [
-        "=1+1", "+1+1", "-1-cmd", "@SUM(A1)", "\tx", "-", "=", "+86 138", "-1.2.3",
+        "=1+1", "+1+1", "-1-cmd", "@SUM(A1)", "\tx", "-", "=", "+86 138", "-1.2.3", "'=1",
     ];
     let expected = [
         "'=1+1",
@@ -118,9 +118,19 @@ fn what_could_be_a_formula_is_guarded_and_counted_and_a_plain_number_stays_one()
         "'=",
         "'+86 138",
         "'-1.2.3",
+        // else it would read back as if it were guarded
+        "''=1",
     ];
     assert_eq!(lines(one(), &guarded.map(Cell::Text)), expected);
-    let plain = ["-12.50", "+8613800000000", "0012345", "1E5", "a=b", "--"];
+    let plain = [
+        "-12.50",
+        "+8613800000000",
+        "0012345",
+        "1E5",
+        "a=b",
+        "--",
+        "'it",
+    ];
     assert_eq!(lines(one(), &plain.map(Cell::Text)), plain);
     let quoted = lines(one(), &[Cell::Text("=A1,\"x\"")]);
     assert_eq!(quoted, ["\"'=A1,\"\"x\"\"\""]);

@@ -32,7 +32,7 @@ for sheet in workbook.worksheets:
     print(sheet.title, count, first, last)
 "#;
 
-fn python(script: &str, workbook: &[u8]) -> String {
+pub(crate) fn python(script: &str, workbook: &[u8]) -> String {
     let mut child = Command::new(PYTHON)
         .args(["-c", script])
         .env("PYTHONIOENCODING", "utf-8")

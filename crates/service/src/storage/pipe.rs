@@ -1,5 +1,5 @@
-//! The pipe between the writer's thread and the upload: bounded, and never mistaken for whole when
-//! it was cut.
+//! The pipe between the thread that writes a file and its upload: bounded, and never mistaken for
+//! whole when it was cut. Shown by the workers' own tests.
 
 use std::io::{self, Write};
 
@@ -20,16 +20,18 @@ enum Piece {
     End,
 }
 
-/// The writer's end; for a thread outside the runtime.
-pub(crate) struct PipeWriter {
+/// The writer's end; for a thread outside the runtime. What is written waits for the upload: at most
+/// 1 MiB is in between.
+pub struct PipeWriter {
     pieces: mpsc::Sender<Piece>,
     buffer: Vec<u8>,
     runtime: Handle,
     stop: CancellationToken,
 }
 
-/// A pipe that breaks when `stop` falls.
-pub(crate) fn pipe(
+/// A pipe that breaks when `stop` falls; what comes out of it is the content of
+/// [`Storage::put`](crate::Storage::put).
+pub fn pipe(
     runtime: Handle,
     stop: CancellationToken,
 ) -> (PipeWriter, impl Stream<Item = io::Result<Bytes>> + Send) {
@@ -61,7 +63,10 @@ pub(crate) fn pipe(
 
 impl PipeWriter {
     /// Says that all has been written. A pipe dropped without it ends in an error at the reader.
-    pub(crate) fn end(mut self) -> io::Result<()> {
+    ///
+    /// # Errors
+    /// When the upload has ended, or the pipe was stopped.
+    pub fn end(mut self) -> io::Result<()> {
         self.flush()?;
         self.send(Piece::End)
     }

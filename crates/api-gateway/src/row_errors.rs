@@ -1,0 +1,181 @@
+//! `GET /tasks/{id}/row-errors`: what is wrong with the rows of an import, in sheet order: as JSON in
+//! pages, as csv whole. Proven by `tests/it/row_errors.rs`.
+
+mod csv;
+
+use actix_web::http::header::{self, Header};
+use actix_web::{HttpRequest, HttpResponse, web};
+use domain::{RowCode, Task, TaskId, safe_stem};
+use futures::{Stream, StreamExt, stream};
+use serde::Deserialize;
+use service::Label;
+use store::{ErrorPlace, RowErrorPage, Store, StoreError, Visibility};
+use utoipa::IntoParams;
+
+use crate::auth::Caller;
+use crate::cursor;
+use crate::problem::{Code, Problem};
+use crate::state::State;
+use crate::tasks::{find, limit, path_id};
+use crate::view::{List, RowErrorView};
+
+/// Rows of the csv that are read at once.
+const CSV_PAGE: usize = 1_000;
+
+/// What may stand behind `?`. An empty value counts as left out.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct RowErrorsQuery {
+    /// Only errors with this code.
+    code: Option<String>,
+    /// `json` or `csv`; when left out, what `Accept` asks for. The csv is complete.
+    format: Option<String>,
+    /// 1 to 200; 50 when left out.
+    limit: Option<String>,
+    /// Where the page before ended: its `next_cursor`.
+    cursor: Option<String>,
+}
+
+/// Shows what is wrong with the rows of an import.
+#[utoipa::path(
+    get,
+    path = "/api/v1/tasks/{id}/row-errors",
+    tag = "imports",
+    params(("id" = String, Path, description = "The task's id"), RowErrorsQuery),
+    responses(
+        (status = 200, description = "A page; or the whole as text/csv", content(
+            (List<RowErrorView> = "application/json"),
+            (String = "text/csv"),
+        )),
+        (status = 400, description = "invalid_request", body = crate::problem::ProblemBody),
+        (status = 401, description = "unauthenticated", body = crate::problem::ProblemBody),
+        (status = 404, description = "not_found", body = crate::problem::ProblemBody),
+        (status = 503, description = "database_unavailable", body = crate::problem::ProblemBody),
+    )
+)]
+pub(crate) async fn list(
+    caller: Caller,
+    state: web::Data<State>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    let query = web::Query::<RowErrorsQuery>::from_query(request.query_string())
+        .map_err(|error| Problem::new(Code::InvalidRequest, error.to_string()))?
+        .into_inner();
+    let wanted = Wanted {
+        store: state.house.store.clone(),
+        who: caller.reach(),
+        task: path_id(&request, "id").map(TaskId)?,
+        code: query.code()?,
+    };
+    if query.wants_csv(&request)? {
+        let task = find(&state, &caller, &request).await?;
+        return whole(wanted, &task).await;
+    }
+    let after = given(&query.cursor).map(cursor::decode).transpose()?;
+    let page = wanted.page(after.map(place), limit(&query.limit)?).await?;
+    let page = page.ok_or_else(Problem::not_found)?;
+    let items = page.items.iter().map(RowErrorView::from).collect();
+    let next_cursor = page.next.map(|next| cursor::encode(number(next)));
+    Ok(HttpResponse::Ok()
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .json(List::<RowErrorView> { items, next_cursor }))
+}
+
+impl RowErrorsQuery {
+    fn code(&self) -> Result<Option<RowCode>, Problem> {
+        let parse = |word: &str| {
+            word.parse()
+                .map_err(|_unknown| Problem::invalid("code", "code is no code of a row"))
+        };
+        given(&self.code).map(parse).transpose()
+    }
+
+    fn wants_csv(&self, request: &HttpRequest) -> Result<bool, Problem> {
+        match given(&self.format) {
+            Some("csv") => Ok(true),
+            Some("json") => Ok(false),
+            Some(_) => Err(Problem::invalid("format", "format is json or csv")),
+            None => {
+                let accepted = header::Accept::parse(request).map(|accept| accept.ranked());
+                let first = accepted.ok().and_then(|all| all.into_iter().next());
+                Ok(first.is_some_and(|first| first.essence_str() == "text/csv"))
+            }
+        }
+    }
+}
+
+fn given(parameter: &Option<String>) -> Option<&str> {
+    parameter.as_deref().filter(|value| !value.is_empty())
+}
+
+/// A place as the number that a cursor holds.
+fn number(place: ErrorPlace) -> u64 {
+    u64::from(place.batch) << 32 | u64::from(place.passed)
+}
+
+fn place(number: u64) -> ErrorPlace {
+    let half = |bits: u64| u32::try_from(bits & u64::from(u32::MAX)).unwrap_or_default();
+    ErrorPlace {
+        batch: half(number >> 32),
+        passed: half(number),
+    }
+}
+
+/// Which errors, and of whose task.
+struct Wanted {
+    store: Store,
+    who: Visibility,
+    task: TaskId,
+    code: Option<RowCode>,
+}
+
+impl Wanted {
+    /// None when the caller sees no such task.
+    async fn page(
+        &self,
+        after: Option<ErrorPlace>,
+        limit: usize,
+    ) -> Result<Option<RowErrorPage>, StoreError> {
+        let store = &self.store;
+        store
+            .row_errors(&self.who, self.task, self.code, after, limit)
+            .await
+    }
+}
+
+/// The csv, read and sent page by page. A database that goes away meanwhile ends it without its last
+/// chunk, so that nobody takes it for whole.
+async fn whole(wanted: Wanted, task: &Task) -> Result<HttpResponse, Problem> {
+    let first = wanted.page(None, CSV_PAGE).await?;
+    let first = first.ok_or_else(Problem::not_found)?;
+    let stem = task
+        .name
+        .rsplit_once('.')
+        .map_or(task.name.as_str(), |(stem, _)| stem);
+    let stem = safe_stem(stem).unwrap_or_else(|| "import".to_owned());
+    let name = format!("{stem}_errors.csv");
+    let label = Label::new(&name);
+    Ok(HttpResponse::Ok()
+        .content_type(label.content_type())
+        .insert_header((header::CONTENT_DISPOSITION, label.content_disposition()))
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .streaming(pages(wanted, first)))
+}
+
+fn pages(
+    wanted: Wanted,
+    first: RowErrorPage,
+) -> impl Stream<Item = Result<web::Bytes, StoreError>> {
+    let next = first.next;
+    let opening = stream::iter([Ok(csv::opening(&first.items))]);
+    let rest = stream::try_unfold((wanted, next), async |(wanted, next)| {
+        let Some(after) = next else {
+            return Ok(None);
+        };
+        let page = wanted.page(Some(after), CSV_PAGE).await?;
+        // A task that was deleted meanwhile has no more.
+        Ok(page.map(|page| (csv::lines(&page.items), (wanted, page.next))))
+    });
+    opening.chain(rest)
+}

@@ -1,0 +1,270 @@
+//! `POST /datasets/{name}/rows`.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::house::{Answer, House, manager, token};
+
+const MEMBERS: &str = "/api/v1/datasets/member/rows";
+
+fn member(number: &str) -> Value {
+    json!({"member_no": number, "name": "张三", "mobile": "13800000000", "level": 1, "points": 0,
+        "balance": "1.50"})
+}
+
+async fn write(house: &House, body: &Value) -> Answer {
+    house.post(&manager(), MEMBERS, body).await
+}
+
+/// Number and name of the members of a tenant.
+async fn members(house: &House, tenant: &str) -> Vec<(String, String)> {
+    let sql =
+        format!("SELECT member_no, name FROM member WHERE tenant = '{tenant}' ORDER BY member_no");
+    house.database.query(&sql).await
+}
+
+fn statuses(answer: &Answer) -> Vec<String> {
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let answer = answer.json();
+    let results = answer["results"].as_array().unwrap();
+    let mut statuses = Vec::new();
+    for (index, result) in results.iter().enumerate() {
+        assert_eq!(result["index"], index);
+        let failed = result["status"] == "FAILED";
+        assert_eq!(
+            failed,
+            !result["errors"].as_array().unwrap().is_empty(),
+            "{result}"
+        );
+        statuses.push(result["status"].as_str().unwrap().to_owned());
+    }
+    let count = |word: &str| statuses.iter().filter(|status| *status == word).count();
+    assert_eq!(answer["total"], statuses.len());
+    assert_eq!(answer["inserted"], count("INSERTED"));
+    assert_eq!(answer["updated"], count("UPDATED"));
+    assert_eq!(answer["failed"], count("FAILED"));
+    statuses
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_can_be_stored_is_stored_and_each_row_is_told_what_became_of_it() {
+    let house = House::with_tables().await;
+    assert_eq!(
+        statuses(&write(&house, &json!({"rows": [member("M1")]})).await),
+        ["INSERTED"]
+    );
+    let mut bad_mobile = member("M3");
+    bad_mobile["mobile"] = json!("12");
+    let mut no_name = member("M4");
+    no_name["name"] = Value::Null;
+    let rows = json!([
+        member("M2"),
+        bad_mobile,
+        no_name,
+        member("M1"),
+        member("M5")
+    ]);
+    let answer = write(&house, &json!({"rows": rows})).await;
+    assert_eq!(
+        statuses(&answer),
+        ["INSERTED", "FAILED", "FAILED", "FAILED", "INSERTED"]
+    );
+    let results = &answer.json()["results"];
+    let fault = |index: usize| {
+        let error = &results[index]["errors"][0];
+        assert_eq!(
+            (&error["row"], &error["sheet"], &error["column"]),
+            (&json!(index), &Value::Null, &Value::Null)
+        );
+        assert!(
+            error["message"]
+                .as_str()
+                .is_some_and(|text| !text.is_ascii()),
+            "{error}"
+        );
+        (
+            error["code"].as_str().unwrap().to_owned(),
+            error["field"].clone(),
+        )
+    };
+    assert_eq!(fault(1), ("pattern_mismatch".to_owned(), json!("mobile")));
+    assert_eq!(fault(2), ("required".to_owned(), json!("name")));
+    assert_eq!(fault(3).0, "duplicate_in_db");
+    let numbers: Vec<String> = members(&house, "acme")
+        .await
+        .into_iter()
+        .map(|it| it.0)
+        .collect();
+    assert_eq!(numbers, ["M1", "M2", "M5"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_mode_does_what_it_says_and_tells_inserted_from_updated() {
+    let house = House::with_tables().await;
+    write(&house, &json!({"rows": [member("M1"), member("M3")]})).await;
+    let mut renamed = member("M1");
+    renamed["name"] = json!("李四");
+    let body =
+        json!({"mode": "upsert", "rows": [member("M0"), renamed, member("M2"), member("M3")]});
+    assert_eq!(
+        statuses(&write(&house, &body).await),
+        ["INSERTED", "UPDATED", "INSERTED", "UPDATED"]
+    );
+    let body = json!({"mode": "update", "rows": [
+        {"member_no": "M2", "name": "王五"}, {"member_no": "M9", "name": "无"}]});
+    let answer = write(&house, &body).await;
+    assert_eq!(statuses(&answer), ["UPDATED", "FAILED"]);
+    assert_eq!(
+        answer.json()["results"][1]["errors"][0]["code"],
+        "not_found"
+    );
+    let names = members(&house, "acme").await;
+    let of = |number: &str| names.iter().find(|it| it.0 == number).unwrap().1.clone();
+    assert_eq!(
+        (of("M0"), of("M1"), of("M2")),
+        ("张三".into(), "李四".into(), "王五".into())
+    );
+    let kept: String = house
+        .database
+        .one("SELECT mobile FROM member WHERE member_no = 'M2'")
+        .await;
+    assert_eq!(kept, "13800000000", "what a row does not name stays");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_thousand_rows_are_taken_and_one_more_is_not() {
+    let house = House::with_tables().await;
+    let rows = |count: usize| {
+        let rows: Vec<Value> = (0..count).map(|at| member(&format!("M{at:05}"))).collect();
+        json!({"rows": rows})
+    };
+    let refused = write(&house, &rows(1_001)).await;
+    assert_eq!(
+        (refused.status, refused.problem().as_str()),
+        (422, "too_many_rows")
+    );
+    assert_eq!(refused.json()["errors"][0]["pointer"], "/rows");
+    assert_eq!(members(&house, "acme").await, []);
+    let taken = write(&house, &rows(1_000)).await;
+    assert!(statuses(&taken).iter().all(|status| status == "INSERTED"));
+    assert_eq!(members(&house, "acme").await.len(), 1_000);
+    assert_eq!(statuses(&write(&house, &rows(0)).await), [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_in_the_contract_is_refused_with_code_and_field_and_nothing_is_written() {
+    let house = House::with_tables().await;
+    let row = |field: &str, value: Value| {
+        let mut row = member("M2");
+        row[field] = value;
+        json!({"rows": [member("M1"), row]})
+    };
+    let cases = [
+        (json!({}), 400, "invalid_request", "/rows"),
+        (json!({"rows": {}}), 400, "invalid_request", "/rows"),
+        (
+            json!({"rows": [member("M1"), 7]}),
+            400,
+            "invalid_request",
+            "/rows/1",
+        ),
+        (
+            json!({"rows": [member("M1")], "mode": "replace"}),
+            400,
+            "invalid_request",
+            "/mode",
+        ),
+        (
+            json!({"rows": [member("M1")], "mode": 7}),
+            400,
+            "invalid_request",
+            "/mode",
+        ),
+        (
+            json!({"rows": [member("M1")], "force": true}),
+            400,
+            "invalid_request",
+            "/force",
+        ),
+        (json!([]), 400, "invalid_request", ""),
+        (row("wage", json!(1)), 422, "unknown_column", "/rows/1/wage"),
+        (row("id", json!(1)), 422, "unknown_column", "/rows/1/id"),
+        (
+            row("tenant", json!("globex")),
+            422,
+            "unknown_column",
+            "/rows/1/tenant",
+        ),
+    ];
+    for (body, status, code, pointer) in cases {
+        let answer = write(&house, &body).await;
+        assert_eq!(
+            (answer.status, answer.problem().as_str()),
+            (status, code),
+            "{body}"
+        );
+        assert_eq!(answer.json()["errors"][0]["pointer"], pointer, "{body}");
+    }
+    let unknown = house
+        .post(
+            &manager(),
+            "/api/v1/datasets/nobody/rows",
+            &json!({"rows": []}),
+        )
+        .await;
+    assert_eq!(
+        (unknown.status, unknown.problem().as_str()),
+        (404, "dataset_not_found")
+    );
+    let text = house.request(Method::POST, MEMBERS).bearer_auth(manager());
+    let text = house
+        .send(text.header("content-type", "text/plain").body("{}"))
+        .await;
+    assert_eq!(
+        (text.status, text.problem().as_str()),
+        (415, "unsupported_media")
+    );
+    let large = json!({"rows": [{"remark": "x".repeat(5 << 20)}]});
+    let large = write(&house, &large).await;
+    assert_eq!(
+        (large.status, large.problem().as_str()),
+        (413, "body_too_large")
+    );
+    assert_eq!(members(&house, "acme").await, []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_go_to_the_callers_tenant_and_the_same_keys_of_another_are_not_touched() {
+    let house = House::with_tables().await;
+    let globex = token("globex", "7", &["MANAGER"]);
+    for who in [&manager(), &globex] {
+        let answer = house
+            .post(who, MEMBERS, &json!({"rows": [member("M1")]}))
+            .await;
+        assert_eq!(statuses(&answer), ["INSERTED"]);
+    }
+    let mut renamed = member("M1");
+    renamed["name"] = json!("李四");
+    write(&house, &json!({"mode": "upsert", "rows": [renamed]})).await;
+    assert_eq!(
+        members(&house, "acme").await,
+        [("M1".into(), "李四".into())]
+    );
+    assert_eq!(
+        members(&house, "globex").await,
+        [("M1".into(), "张三".into())]
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_is_away_is_503() {
+    let house = House::open_with(|settings| {
+        settings.mysql.url = "mysql://root@127.0.0.1:1/nowhere".into();
+    })
+    .await;
+    let away = write(&house, &json!({"rows": [member("M1")]})).await;
+    assert_eq!(
+        (away.status, away.problem().as_str()),
+        (503, "database_unavailable")
+    );
+}

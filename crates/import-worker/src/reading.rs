@@ -1,0 +1,202 @@
+//! The reading thread: opens the upload, finds sheet and header, and gives its rows in chunks.
+//!
+//! Everything that trusts the user's file runs here, on one blocking thread. What it panics with or
+//! never comes back from costs the import, not the worker ([`Reading::hear`]).
+
+use std::fs::File;
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::{Dataset, Failure, Header, ImportSpec, Mapping, Merged, RowCheck, SheetChunk};
+use tabular::{Book, Merges, Stamp, is_failure_header};
+use tokio::sync::mpsc;
+use tokio::task::{JoinHandle, spawn_blocking};
+use tokio_util::sync::CancellationToken;
+
+use crate::failure::{of_reader, of_refusal};
+use crate::refusals;
+use crate::sheet::{Begun, begin, choose, open};
+
+/// Chunks that may wait to be checked; each is about 256 KiB.
+const CHUNKS_WAITING: usize = 2;
+
+/// What the reading thread tells.
+pub(crate) enum Heard {
+    /// Sheet and header are found; rows follow. A second one means that the sheet is read again from
+    /// its start, because of merged cells that were known only at its end: what came before is void.
+    Opened(Box<Opened>),
+    /// Rows; those up to the header's are none of the data.
+    Chunk(SheetChunk),
+    /// All of the file has been read, and is whole.
+    End,
+}
+
+/// What is known before the first data row.
+pub(crate) struct Opened {
+    pub(crate) check: Arc<RowCheck>,
+    pub(crate) mapping: Mapping,
+    pub(crate) header: Header,
+    pub(crate) sheet: Option<String>,
+    pub(crate) stamp: Option<Stamp>,
+}
+
+type Said = Result<Heard, Failure>;
+
+/// A file that is being read.
+pub(crate) struct Reading {
+    said: mpsc::Receiver<Said>,
+    thread: Option<JoinHandle<()>>,
+    stall: Duration,
+    stop: CancellationToken,
+}
+
+impl Reading {
+    /// Begins to read `file`. Without a word for `stall` it counts as hostile.
+    pub(crate) fn begin(
+        file: File,
+        dataset: Dataset,
+        spec: ImportSpec,
+        stall: Duration,
+        stop: CancellationToken,
+    ) -> Self {
+        Self::of(stall, stop, move |said| {
+            let reader = Reader {
+                dataset,
+                spec,
+                said,
+            };
+            if let Err(Quiet::Failed(failure)) = reader.read(file) {
+                // whoever does not listen any more has a failure already
+                drop(reader.say(Err(failure)));
+            }
+        })
+    }
+
+    fn of<F>(stall: Duration, stop: CancellationToken, read: F) -> Self
+    where
+        F: FnOnce(mpsc::Sender<Said>) + Send + 'static,
+    {
+        let (said, heard) = mpsc::channel(CHUNKS_WAITING);
+        Self {
+            said: heard,
+            thread: Some(spawn_blocking(move || read(said))),
+            stall,
+            stop,
+        }
+    }
+
+    /// What the thread says next.
+    ///
+    /// # Errors
+    /// The file's refusal; `not_a_workbook` also when reading it panicked, or came to a standstill: a
+    /// thread cannot be ended from outside, but all that it does is bounded.
+    pub(crate) async fn hear(&mut self) -> Said {
+        let heard = tokio::select! {
+            biased;
+            () = self.stop.cancelled() => return Err(Failure::stopped()),
+            heard = tokio::time::timeout(self.stall, self.said.recv()) => heard,
+        };
+        match heard {
+            Ok(Some(said)) => said,
+            Err(_elapsed) => Err(of_reader("reading the file does not get on")),
+            Ok(None) => Err(of_reader(self.ended().await)),
+        }
+    }
+
+    /// Why nothing more comes.
+    async fn ended(&mut self) -> String {
+        match self.thread.take() {
+            Some(thread) => match thread.await {
+                Ok(()) => "reading the file ended early".to_owned(),
+                // what it said may quote the file
+                Err(error) if error.is_panic() => "reading the file panicked".to_owned(),
+                Err(error) => error.to_string(),
+            },
+            None => "reading the file has ended".to_owned(),
+        }
+    }
+}
+
+/// Why the thread ends early.
+enum Quiet {
+    /// Nobody listens any more.
+    Unheard,
+    Failed(Failure),
+}
+
+impl From<Failure> for Quiet {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+impl From<tabular::Refusal> for Quiet {
+    fn from(refusal: tabular::Refusal) -> Self {
+        Self::Failed(of_refusal(&refusal))
+    }
+}
+
+struct Reader {
+    dataset: Dataset,
+    spec: ImportSpec,
+    said: mpsc::Sender<Said>,
+}
+
+impl Reader {
+    fn say(&self, said: Said) -> Result<(), Quiet> {
+        self.said
+            .blocking_send(said)
+            .map_err(|_unheard| Quiet::Unheard)
+    }
+
+    fn read(&self, file: File) -> Result<(), Quiet> {
+        let book = open(file, &self.spec)?;
+        let (sheet, begun) = choose(&book, &self.dataset, &self.spec)?;
+        let merges = self.pass(&book, sheet, begun)?;
+        if !merges.is_empty() {
+            let merges = merges.filling(self.spec.options.merged == Merged::Fill);
+            let begun = begin(&book, sheet, &merges, &self.dataset, &self.spec)?;
+            let begun = begun.ok_or_else(|| refusals::empty_file("its rows are covered"))?;
+            self.pass(&book, sheet, begun)?;
+        }
+        self.say(Ok(Heard::End))
+    }
+
+    /// One pass over the sheet, from header to end. The merged ranges that turned up in it, if they
+    /// were not known when it began.
+    fn pass(&self, book: &Book, sheet: usize, begun: Begun) -> Result<Merges, Quiet> {
+        let Begun {
+            mut rows,
+            chunks,
+            header,
+        } = begun;
+        let (options, spec) = (&self.spec.options, &self.spec);
+        let mapping = Mapping::of(
+            &self.dataset,
+            options,
+            &spec.locale,
+            &header.cells,
+            &is_failure_header,
+        )?;
+        let name = &book.sheets()[sheet].name;
+        let name = (!name.is_empty()).then_some(name.as_str());
+        let check = RowCheck::new(&self.dataset, &mapping, spec, name, book.calendar())?;
+        self.say(Ok(Heard::Opened(Box::new(Opened {
+            check: Arc::new(check),
+            mapping,
+            header,
+            sheet: name.map(str::to_owned),
+            stamp: Stamp::read(book),
+        }))))?;
+        for chunk in chunks {
+            self.say(Ok(Heard::Chunk(chunk)))?;
+        }
+        while let Some(chunk) = rows.next()? {
+            self.say(Ok(Heard::Chunk(chunk)))?;
+        }
+        Ok(rows.merges().clone())
+    }
+}
+
+#[cfg(test)]
+mod tests;

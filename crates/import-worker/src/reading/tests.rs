@@ -1,0 +1,58 @@
+//! A reading thread that panics or stands still, which no file is known to bring about.
+
+use std::time::Duration;
+
+use domain::{FailureCode, FailureKind};
+use tokio_util::sync::CancellationToken;
+
+use super::{Heard, Reading};
+
+const LONG: Duration = Duration::from_secs(600);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reader_that_panics_makes_the_file_no_workbook() {
+    let mut reading = Reading::of(LONG, CancellationToken::new(), |said| {
+        said.blocking_send(Ok(Heard::Chunk(domain::SheetChunk::new())))
+            .expect("heard");
+        panic!("a parser's panic");
+    });
+    assert!(matches!(reading.hear().await, Ok(Heard::Chunk(_))));
+    let failure = reading.hear().await.err().expect("a failure");
+    assert_eq!(
+        (failure.kind, failure.code),
+        (FailureKind::Rejected, FailureCode::NotAWorkbook)
+    );
+    // what it said may quote the file
+    assert_eq!(failure.detail, "reading the file panicked");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reader_that_stands_still_makes_the_file_no_workbook() {
+    let (done, wait) = std::sync::mpsc::channel::<()>();
+    let stall = Duration::from_millis(10);
+    let mut reading = Reading::of(stall, CancellationToken::new(), move |said| {
+        // until the test has ended
+        wait.recv().expect_err("nothing is sent");
+        drop(said);
+    });
+    let failure = reading.hear().await.err().expect("a failure");
+    assert_eq!(
+        (failure.kind, failure.code),
+        (FailureKind::Rejected, FailureCode::NotAWorkbook)
+    );
+    drop(done);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_attempt_that_must_stop_does_not_wait_for_its_reader() {
+    let (done, wait) = std::sync::mpsc::channel::<()>();
+    let stop = CancellationToken::new();
+    let mut reading = Reading::of(LONG, stop.clone(), move |said| {
+        wait.recv().expect_err("nothing is sent");
+        drop(said);
+    });
+    stop.cancel();
+    let failure = reading.hear().await.err().expect("a failure");
+    assert_eq!(failure.kind, FailureKind::Cancelled);
+    drop(done);
+}

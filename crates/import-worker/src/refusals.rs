@@ -1,0 +1,56 @@
+//! Why an import is refused whose file can be read: with a sentence where the code's own says too
+//! little.
+
+use domain::{Failure, FailureCode, SheetChoice};
+
+/// No row at all, or none below the header.
+pub(crate) fn empty_file(detail: &str) -> Failure {
+    Failure::rejected(FailureCode::EmptyFile, detail)
+}
+
+/// The workbook lacks the sheet that was asked for, or it holds no cells.
+pub(crate) fn no_such_sheet(locale: &str, choice: &SheetChoice) -> Failure {
+    let shown = match choice {
+        SheetChoice::Number(number) => number.to_string(),
+        SheetChoice::Name(name) => name.clone(),
+    };
+    told(
+        locale,
+        Failure::rejected(FailureCode::InvalidRequest, "there is no such sheet"),
+        &format!("工作簿中没有工作表“{shown}”"),
+        &format!("The workbook has no sheet “{shown}”."),
+    )
+}
+
+/// More rows than the dataset takes, or than can go in all at once.
+pub(crate) fn too_many_rows(locale: &str, most: u64) -> Failure {
+    told(
+        locale,
+        Failure::rejected(FailureCode::TooManyRows, format!("more than {most} rows")),
+        &format!("数据行过多，最多允许 {most} 行，请拆分文件后重新上传"),
+        &format!("There are too many rows: at most {most} are taken. Please split the file."),
+    )
+}
+
+/// More text than can go in all at once.
+pub(crate) fn too_large_at_once(locale: &str, most_bytes: usize) -> Failure {
+    let mib = most_bytes >> 20;
+    told(
+        locale,
+        Failure::rejected(FailureCode::FileTooLarge, format!("more than {mib} MiB")),
+        "文件内容过多，无法一次性导入，请拆分文件或改为逐批导入",
+        "The file holds too much to go in all at once. Please split it, or let good rows go in.",
+    )
+}
+
+fn told(locale: &str, failure: Failure, chinese: &str, english: &str) -> Failure {
+    let sentence = if locale.starts_with("zh") {
+        chinese
+    } else {
+        english
+    };
+    Failure {
+        sentence: Some(sentence.to_owned()),
+        ..failure
+    }
+}

@@ -1,0 +1,152 @@
+//! One IMPORT row: an upload becomes batch objects, and the fenced finish bears the batches.
+//!
+//! Nothing is in the table before the whole file has been read: a file that is refused, wherever the
+//! fault lies, has written nothing.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use domain::{BatchSpec, Dataset, Failure, FinishSpec, ImportSpec, Lane, TaskId, Warning};
+use engine::Attempt;
+use rand::RngExt;
+use service::Storage;
+use store::{NewBatch, SplitDone, Store};
+
+use crate::batches::{Writes, duplicates_key, rows_key};
+use crate::cutter::Cut;
+use crate::duplicates::find_duplicates;
+use crate::failure::internal;
+use crate::pass::{Pass, read_all};
+use crate::reading::Reading;
+use crate::refusals;
+
+/// What a split works on.
+pub(crate) struct Split<'a> {
+    pub(crate) store: &'a Store,
+    pub(crate) storage: &'a Storage,
+    pub(crate) dataset: &'a Dataset,
+    pub(crate) spec: &'a ImportSpec,
+    pub(crate) attempt: &'a Attempt,
+    /// Where its objects lie.
+    pub(crate) prefix: String,
+}
+
+impl Split<'_> {
+    /// Reads the file, writes all batch objects, and says what the finish is to bear.
+    pub(crate) async fn run(&self, reading: Reading, max_cnt: u32) -> Result<SplitDone, Failure> {
+        let mut writes = Writes::new(self.storage.clone());
+        let read = read_all(self, reading, &mut writes).await;
+        // always to its end: see `Writes`
+        let written = writes.finish().await;
+        let mut pass = read?;
+        written?;
+        if pass.cutter.rows() == 0 {
+            return Err(refusals::empty_file("no row below the header"));
+        }
+        let marked = find_duplicates(self, &mut pass).await?;
+        self.done(&pass, &marked, max_cnt)
+    }
+
+    pub(crate) fn rows_key(&self, number: u32) -> String {
+        rows_key(&self.prefix, number)
+    }
+
+    pub(crate) fn duplicates_key(&self, number: u32) -> String {
+        duplicates_key(&self.prefix, number)
+    }
+
+    fn done(
+        &self,
+        pass: &Pass,
+        marked: &BTreeSet<u32>,
+        max_cnt: u32,
+    ) -> Result<SplitDone, Failure> {
+        let spec = self.spec;
+        let cuts = pass.cutter.cuts();
+        let of = u32::try_from(cuts.len()).map_err(internal)?;
+        let contexts = cuts.iter().map(|cut| self.batch_context(*cut, of, marked));
+        let mut due = Duration::ZERO;
+        let mut batches = Vec::with_capacity(cuts.len());
+        for context in contexts {
+            batches.push(NewBatch {
+                context: context?,
+                delay: due,
+            });
+            due += self.spacing();
+        }
+        let mends = self.mends(pass);
+        let warnings = self.warnings(pass);
+        let finish = FinishSpec {
+            import: spec.clone(),
+            sheet: pass.opened.sheet.clone(),
+            header_row: pass.opened.header.row,
+            warnings: warnings.clone(),
+            columns: pass.opened.mapping.columns().to_vec(),
+            mends,
+        };
+        Ok(SplitDone {
+            total_rows: pass.cutter.rows(),
+            warnings,
+            batches,
+            batch_lane: Lane::import_batch(&spec.queue).map_err(internal)?,
+            finish_lane: Lane::import(&spec.queue).map_err(internal)?,
+            finish_context: serde_json::to_string(&finish).map_err(internal)?,
+            mends,
+            max_cnt,
+        })
+    }
+
+    fn batch_context(&self, cut: Cut, of: u32, marked: &BTreeSet<u32>) -> Result<String, Failure> {
+        let (spec, number) = (self.spec, cut.number);
+        let options = &spec.options;
+        let batch = BatchSpec {
+            dataset: spec.dataset.clone(),
+            number,
+            of,
+            object_key: self.rows_key(number),
+            duplicates_key: marked
+                .contains(&number)
+                .then(|| self.duplicates_key(number)),
+            mode: options.mode,
+            validate_only: options.validate_only,
+            on_error: options.on_error,
+            empty_means: options.empty_means,
+            locale: spec.locale.clone(),
+            sees_sensitive: spec.sees_sensitive,
+        };
+        serde_json::to_string(&batch).map_err(internal)
+    }
+
+    /// Between the due times of two batches.
+    fn spacing(&self) -> Duration {
+        let Some((least, most)) = self.spec.options.stagger_ms else {
+            return Duration::ZERO;
+        };
+        let millis = rand::rng().random_range(least.min(most)..=most.max(least));
+        Duration::from_millis(millis.into())
+    }
+
+    /// The import whose failure workbook this is.
+    fn mends(&self, pass: &Pass) -> Option<TaskId> {
+        let stamp = pass.opened.stamp.as_ref()?;
+        stamp.task.filter(|_| stamp.dataset == self.spec.dataset)
+    }
+
+    fn warnings(&self, pass: &Pass) -> Vec<Warning> {
+        let ignored = pass.opened.mapping.ignored() as u64;
+        let stamp = pass.opened.stamp.as_ref();
+        let outdated = stamp.is_some_and(|stamp| {
+            stamp.dataset == self.dataset.name && stamp.version != self.dataset.version
+        });
+        let warnings = [
+            ("column_ignored", ignored),
+            ("template_outdated", outdated.into()),
+        ];
+        let met = warnings.into_iter().filter(|(_, count)| *count > 0);
+        met.map(|(code, count)| Warning {
+            code: code.to_owned(),
+            count,
+        })
+        .collect()
+    }
+}

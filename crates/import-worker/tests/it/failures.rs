@@ -1,0 +1,214 @@
+//! The file of what failed, and its way back.
+
+mod covered;
+
+use std::io::{Cursor, Read, Write};
+use std::path::PathBuf;
+
+use calamine::{Reader, Xlsx};
+use domain::{FileRole, Task, TaskFile, TaskStatus};
+use serde_json::json;
+use testkit::eventually;
+use zip::write::SimpleFileOptions;
+use zip::{ZipArchive, ZipWriter};
+
+use crate::house::{House, imports};
+use crate::workbook::{members, number, text};
+
+fn failures(task: &Task) -> &TaskFile {
+    let mut files = task
+        .files
+        .iter()
+        .filter(|file| file.role == FileRole::Failures);
+    let file = files.next().expect("a file of what failed");
+    assert!(files.next().is_none(), "one alone: {task:?}");
+    file
+}
+
+fn bytes(house: &House, file: &TaskFile) -> Vec<u8> {
+    std::fs::read(house.path("storage").join(&file.object_key)).expect("the file")
+}
+
+/// The same workbook with one text replaced by another wherever it stands.
+fn mended(workbook: &[u8], from: &str, to: &str) -> Vec<u8> {
+    let mut archive = ZipArchive::new(Cursor::new(workbook)).expect("an archive");
+    let mut out = ZipWriter::new(Cursor::new(Vec::new()));
+    for at in 0..archive.len() {
+        let mut entry = archive.by_index(at).expect("an entry");
+        let name = entry.name().expect("a name").into_owned();
+        let mut part = String::new();
+        entry.read_to_string(&mut part).expect("XML");
+        out.start_file(name, SimpleFileOptions::default())
+            .expect("an entry");
+        out.write_all(part.replace(from, to).as_bytes())
+            .expect("written");
+    }
+    out.finish().expect("an archive").into_inner()
+}
+
+fn rows_of(workbook: &[u8]) -> Vec<Vec<String>> {
+    let mut workbook: Xlsx<_> = Xlsx::new(Cursor::new(workbook)).expect("a workbook");
+    let range = workbook
+        .worksheet_range_at(0)
+        .expect("a sheet")
+        .expect("cells");
+    let rows = range.rows();
+    rows.map(|row| row.iter().map(ToString::to_string).collect())
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failure_workbook_shows_what_failed_and_comes_back_mended() {
+    let house = House::build().await;
+    let worker = house.work();
+    let content = members(2_500, |n, row| {
+        if n % 500 == 3 {
+            row[2] = text("13800x");
+        }
+    });
+    let first = house.import_members(content, json!({})).await;
+    let done = house.until(first, TaskStatus::PartialSuccess).await;
+    let file = failures(&done);
+    assert_eq!((&*file.name, file.rows), ("会员_failed.xlsx", 5));
+    let workbook = bytes(&house, file);
+    assert_eq!(file.size, workbook.len() as u64);
+    let rows = rows_of(&workbook);
+    assert_eq!(rows.len(), 6);
+    assert_eq!(rows[0][..3], ["会员号", "姓名", "手机号"]);
+    assert_eq!(rows[1][..3], ["M0000003", "赵3", "13800x"]);
+    assert_eq!(rows[1][9..11], ["5", "pattern_mismatch"]);
+
+    // as it is: the same faults again, and nothing else
+    let again = house.import_members(workbook.clone(), json!({})).await;
+    let failed = house.until(again, TaskStatus::Failed).await;
+    assert_eq!(failed.progress.failed_rows, 5);
+    assert_eq!(failed.warnings, [], "our own columns are no unknown ones");
+    let rows = rows_of(&bytes(&house, failures(&failed)));
+    assert_eq!(rows[1][..3], ["M0000003", "赵3", "13800x"]);
+
+    let mended = mended(&workbook, "13800x", "13800000000");
+    let second = house.import_members(mended, json!({})).await;
+    house.until(second, TaskStatus::Success).await;
+    assert_eq!(house.rows("member").await, 2_500);
+    let mends = format!("SELECT mends FROM task WHERE id = {second}");
+    assert_eq!(house.database.one::<u64>(&mends).await, first.0);
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_only_the_table_refuses_is_in_the_file_too() {
+    let house = House::build().await;
+    let worker = house.work();
+    house
+        .database
+        .execute(
+            "INSERT INTO member (tenant, member_no, name, mobile, level, points, balance) \
+             VALUES ('acme', 'M0000700', 'x', '1', 1, 1, 1)",
+        )
+        .await;
+    let content = members(1_500, |n, row| {
+        if n == 1_400 {
+            row[4] = number(7);
+        }
+    });
+    let task = house.import_members(content, json!({})).await;
+    let done = house.until(task, TaskStatus::PartialSuccess).await;
+    assert_eq!(
+        (done.progress.done_rows, done.progress.failed_rows),
+        (1_498, 2)
+    );
+    let rows = rows_of(&bytes(&house, failures(&done)));
+    let told: Vec<(&str, &str)> = rows[1..].iter().map(|row| (&*row[0], &*row[10])).collect();
+    assert_eq!(
+        told,
+        [
+            ("M0000700", "duplicate_in_db"),
+            ("M0001400", "out_of_range")
+        ]
+    );
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_older_template_is_taken_with_a_warning() {
+    let house = House::build().await;
+    let worker = house.work();
+    let content = members(10, |n, row| {
+        if n == 3 {
+            row[2] = text("13800x");
+        }
+    });
+    let task = house.import_members(content, json!({})).await;
+    let done = house.until(task, TaskStatus::PartialSuccess).await;
+    let workbook = mended(&bytes(&house, failures(&done)), "13800x", "13800000000");
+    let version = &house.catalog.get("member").expect("defined").version;
+    let now = format!("&quot;version&quot;:&quot;{version}&quot;");
+    let mut older = mended(&workbook, &now, "&quot;version&quot;:&quot;0&quot;");
+    let now = format!("\"version\":\"{version}\"");
+    older = mended(&older, &now, "\"version\":\"0\"");
+    let task = house.import_members(older, json!({})).await;
+    let done = house.until(task, TaskStatus::Success).await;
+    let warnings: Vec<&str> = done.warnings.iter().map(|it| it.code.as_str()).collect();
+    assert_eq!(warnings, ["template_outdated"]);
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_that_cannot_be_read_leaves_its_rows_unprocessed_until_it_can() {
+    let house = House::build().await;
+    let splitting = house.work_on(&[imports()]);
+    let content = members(1_500, |n, row| {
+        if n == 3 {
+            row[2] = text("13800x");
+        }
+    });
+    let task = house.import_members(content, json!({})).await;
+    let objects = eventually("the batches", async || {
+        let born = "SELECT COUNT(*) FROM compensate_biz WHERE biz_type = 'IMPORT_BATCH'";
+        let born: u64 = house.database.one(born).await;
+        (born == 3).then(|| house.stored_for(task))
+    })
+    .await;
+    splitting.stop().await;
+    let torn: &PathBuf = objects
+        .iter()
+        .find(|path| path.ends_with("b000002"))
+        .expect("the second batch");
+    let whole = std::fs::read(torn).expect("an object");
+    let mut half = whole.clone();
+    half[whole.len() / 2] ^= 1;
+    std::fs::write(torn, half).expect("written");
+
+    let worker = house.work();
+    house
+        .database
+        .execute("UPDATE compensate_biz SET announced = 1")
+        .await;
+    let done = house.until(task, TaskStatus::PartialSuccess).await;
+    assert_eq!(
+        (done.progress.done_rows, done.progress.failed_rows),
+        (999, 1)
+    );
+    assert_eq!(done.unprocessed_rows(), 500);
+    assert!(torn.exists(), "a retry needs it");
+    let first = failures(&done).object_key.clone();
+
+    std::fs::write(torn, whole).expect("written");
+    house.retry(task).await;
+    let done = house.until(task, TaskStatus::PartialSuccess).await;
+    assert_eq!(
+        (done.progress.done_rows, done.progress.failed_rows),
+        (1_499, 1)
+    );
+    assert_eq!(house.rows("member").await, 1_499);
+    let files: Vec<&TaskFile> = done
+        .files
+        .iter()
+        .filter(|file| file.role == FileRole::Failures)
+        .filter(|file| file.state.as_str() == "AVAILABLE")
+        .collect();
+    assert_eq!(files.len(), 1, "{done:?}");
+    assert_ne!(files[0].object_key, first);
+    assert!(!torn.exists(), "nobody needs it any more");
+    worker.stop().await;
+}

@@ -1,0 +1,117 @@
+//! Duplicates within a file: which rows are suspected, asked about and told.
+
+use std::collections::BTreeMap;
+
+use import_worker::{Key, KeyList, text_hash};
+use proptest::prelude::*;
+
+/// The promise of design.md §10, in bytes.
+const MOST_BYTES: usize = 96 << 20;
+
+/// A fold coarser than the collation below: letters without their case, nothing else.
+fn fold(text: &str) -> u128 {
+    let letters = text.bytes().filter(u8::is_ascii_alphabetic);
+    letters.fold(0, |sum, letter| {
+        sum << 8 | u128::from(letter.to_ascii_lowercase())
+    })
+}
+
+/// What the stand-in for a collation compares.
+fn collated(text: &str) -> String {
+    text.trim_end().to_lowercase()
+}
+
+fn listed(texts: &[String]) -> KeyList {
+    let mut list = KeyList::default();
+    for (row, text) in (2..).zip(texts) {
+        list.push(Key {
+            fold: fold(text),
+            text: text_hash([text.as_str()].into_iter()),
+            row,
+        });
+    }
+    list
+}
+
+proptest! {
+    #[test]
+    fn exactly_the_rows_with_equal_keys_are_told_each_with_the_others(
+        texts in prop::collection::vec("[abAB ']{0,4}", 0..80),
+        most in 1_usize..20,
+    ) {
+        let mut suspects = listed(&texts).suspects();
+        let (mut from, mut asked) = (0, 0);
+        loop {
+            let (questions, next) = suspects.questions(from, most);
+            if questions.is_empty() {
+                break;
+            }
+            asked += questions.len();
+            let text = |row: u32| collated(&texts[row as usize - 2]);
+            let mut known: Vec<String> = Vec::new();
+            let mut classes = Vec::new();
+            for question in &questions {
+                let own = text(question.row);
+                let class = known.iter().position(|other| *other == own);
+                classes.push(class.unwrap_or(known.len()));
+                if class.is_none() {
+                    known.push(own);
+                }
+            }
+            suspects.answer(&questions, &classes);
+            from = next;
+        }
+        prop_assert!(asked <= texts.len());
+        let told: Vec<(u32, Vec<u32>)> = suspects.settle().rows().collect();
+
+        let mut by_key: BTreeMap<String, Vec<u32>> = BTreeMap::new();
+        for (row, text) in (2..).zip(&texts) {
+            by_key.entry(collated(text)).or_default().push(row);
+        }
+        let mut expected: Vec<(u32, Vec<u32>)> = Vec::new();
+        for rows in by_key.values().filter(|rows| rows.len() > 1) {
+            for row in rows {
+                let others = rows.iter().copied().filter(|other| other != row);
+                expected.push((*row, others.take(10).collect()));
+            }
+        }
+        expected.sort();
+        prop_assert_eq!(told, expected);
+    }
+}
+
+#[test]
+fn equal_texts_are_told_without_asking() {
+    let texts = ["a", "b", "a", "c"].map(str::to_owned);
+    let suspects = listed(&texts).suspects();
+    assert!(suspects.questions(0, 10).0.is_empty());
+    let told: Vec<_> = suspects.settle().rows().collect();
+    assert_eq!(told, [(2, vec![4]), (4, vec![2])]);
+}
+
+#[test]
+fn two_million_keys_take_no_more_than_96_mib_at_any_moment() {
+    let mut list = KeyList::default();
+    let mut most = 0;
+    for row in 0..2_000_000_u32 {
+        let before = list.size_bytes();
+        list.push(Key {
+            // each key twice: the worst case, for all of them are kept to the end
+            fold: u128::from(row / 2) << 64,
+            text: u64::from(row / 2),
+            row,
+        });
+        // what grows may be copied, and is there twice for a moment
+        let now = list.size_bytes();
+        most = most.max(if now == before { now } else { before + now });
+    }
+    assert!(most <= MOST_BYTES, "{most} bytes while collecting");
+    let suspects = list.suspects();
+    assert!(suspects.questions(0, 10).0.is_empty());
+    let duplicates = suspects.settle();
+    assert_eq!(duplicates.len(), 2_000_000);
+    let kept = duplicates.size_bytes();
+    assert!(kept <= MOST_BYTES, "{kept} bytes at the end");
+    let first: Vec<_> = duplicates.rows().take(2).collect();
+    assert_eq!(first, [(0, vec![1]), (1, vec![0])]);
+}

@@ -1,0 +1,214 @@
+//! What the options of an import do that say what becomes of its rows.
+
+use domain::TaskStatus;
+use serde_json::json;
+use testkit::eventually;
+
+use crate::club::{club_of, clubs, import_club};
+use crate::house::{House, Import, imports};
+use crate::workbook::{Value, members, number, text};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_modes_insert_upsert_and_update_and_what_empty_means() {
+    let house = House::build().await;
+    let worker = house.work();
+    house
+        .database
+        .execute("INSERT INTO club (tenant, code, nickname, score) VALUES ('acme', 'a', 'Al', 1), ('acme', 'b', 'Bo', 2), ('other', 'c', 'Cy', 3)")
+        .await;
+    let row = |code: &str, nickname: &str, score: Option<u32>| {
+        let nickname = if nickname.is_empty() {
+            Value::Blank
+        } else {
+            text(nickname)
+        };
+        vec![text(code), nickname, score.map_or(Value::Blank, number)]
+    };
+
+    let done = import_club(
+        &house,
+        vec![row("A", "", Some(9)), row("c", "", None)],
+        json!({}),
+    )
+    .await;
+    assert_eq!(done.status, TaskStatus::PartialSuccess);
+    let errors = house.row_errors(done.id).await;
+    assert_eq!(errors.len(), 1);
+    assert_eq!(
+        (errors[0].row, errors[0].code.as_str()),
+        (2, "duplicate_in_db")
+    );
+
+    let update = json!({"mode": "update"});
+    let done = import_club(
+        &house,
+        vec![row("b", "Bob", None), row("d", "", Some(4))],
+        update,
+    )
+    .await;
+    assert_eq!(done.status, TaskStatus::PartialSuccess);
+    let errors = house.row_errors(done.id).await;
+    assert_eq!((errors[0].row, errors[0].code.as_str()), (3, "not_found"));
+
+    let upsert = json!({"mode": "upsert", "empty_means": "keep"});
+    let done = import_club(
+        &house,
+        vec![row("a", "", Some(7)), row("e", "Eve", None)],
+        upsert,
+    )
+    .await;
+    assert_eq!(done.status, TaskStatus::Success);
+    assert_eq!(
+        clubs(&house).await,
+        [
+            club_of("a", Some("Al"), Some(7)),
+            club_of("b", Some("Bob"), None),
+            club_of("c", None, None),
+            club_of("e", Some("Eve"), Some(5)),
+            club_of("c", Some("Cy"), Some(3)),
+        ]
+    );
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn validate_only_tells_all_and_writes_nothing() {
+    let house = House::build().await;
+    let worker = house.work();
+    let content = members(1_100, |n, row| {
+        if n == 1_000 {
+            row[4] = number(9);
+        }
+    });
+    let options = json!({"validate_only": true});
+    let task = house.import_members(content, options.clone()).await;
+    let done = house.until(task, TaskStatus::PartialSuccess).await;
+    assert_eq!(
+        (done.progress.done_rows, done.progress.failed_rows),
+        (1_099, 1)
+    );
+    assert_eq!(
+        done.files
+            .iter()
+            .filter(|file| file.role.as_str() == "FAILURES")
+            .count(),
+        1
+    );
+    let task = house.import_members(members(3, |_, _| ()), options).await;
+    let done = house.until(task, TaskStatus::Success).await;
+    assert_eq!(done.progress.done_rows, 3);
+    assert_eq!(house.rows("member").await, 0);
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_error_abort_writes_all_or_nothing() {
+    let house = House::build().await;
+    let worker = house.work();
+    let abort = json!({"on_error": "abort"});
+    // a fault that the file shows, one that only the table shows, none
+    let content = members(2_000, |n, row| {
+        if n == 1_999 {
+            row[2] = text("no mobile");
+        }
+    });
+    let task = house.import_members(content, abort.clone()).await;
+    let failed = house.until(task, TaskStatus::Failed).await;
+    assert_eq!(failed.error.expect("an error").code, "aborted");
+    assert_eq!(
+        (failed.progress.failed_rows, failed.progress.done_rows),
+        (1, 0)
+    );
+    assert_eq!(house.rows("member").await, 0);
+
+    let clash = "INSERT INTO member (tenant, member_no, name, mobile, level, points, balance) \
+                 VALUES ('acme', 'M0001500', 'x', '1', 1, 1, 1)";
+    house.database.execute(clash).await;
+    let task = house
+        .import_members(members(2_000, |_, _| ()), abort.clone())
+        .await;
+    let failed = house.until(task, TaskStatus::Failed).await;
+    assert_eq!(failed.error.expect("an error").code, "aborted");
+    assert_eq!(house.rows("member").await, 1);
+    let errors = house.row_errors(task).await;
+    assert_eq!(
+        (errors[0].row, errors[0].code.as_str()),
+        (1_502, "duplicate_in_db")
+    );
+
+    house.database.execute("DELETE FROM member").await;
+    let task = house.import_members(members(2_000, |_, _| ()), abort).await;
+    house.until(task, TaskStatus::Success).await;
+    assert_eq!(house.rows("member").await, 2_000);
+    let batches = format!("SELECT COUNT(*) FROM import_batch WHERE task_id = {task}");
+    assert_eq!(house.database.one::<u64>(&batches).await, 1);
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn batches_take_as_many_rows_as_asked_for_and_are_spaced() {
+    let house = House::build().await;
+    let splitting = house.work_on(&[imports()]);
+    let options = json!({"batch_size": 7, "stagger_ms": [50, 60]});
+    let task = house.import_members(members(30, |_, _| ()), options).await;
+    let due = "SELECT CAST(TIMESTAMPDIFF(MICROSECOND, (SELECT wake_at FROM compensate_biz \
+               WHERE biz_type = 'IMPORT_BATCH' AND biz_id LIKE '%/2'), wake_at) AS SIGNED) \
+               FROM compensate_biz WHERE biz_type = 'IMPORT_BATCH' AND announced = 0 ORDER BY id";
+    let due: Vec<i64> = eventually("the batches to be born", async || {
+        let due = house.database.query(due).await;
+        (!due.is_empty()).then_some(due)
+    })
+    .await;
+    // the first is due at once; each of the others 50 to 60 ms after the one before it
+    assert_eq!((due.len(), due[0]), (4, 0));
+    for pair in due.windows(2) {
+        let apart = pair[1] - pair[0];
+        assert!((50_000..=60_000).contains(&apart), "{due:?}");
+    }
+    splitting.stop().await;
+    house
+        .database
+        .execute("UPDATE compensate_biz SET announced = 1")
+        .await;
+    let worker = house.work();
+    house.until(task, TaskStatus::Success).await;
+    let ledger: Vec<(u32, u32, u32, u32)> = house
+        .database
+        .query("SELECT batch_no, first_row, last_row, done FROM import_batch ORDER BY batch_no")
+        .await;
+    assert_eq!(
+        ledger,
+        [
+            (1, 2, 8, 7),
+            (2, 9, 15, 7),
+            (3, 16, 22, 7),
+            (4, 23, 29, 7),
+            (5, 30, 31, 2)
+        ]
+    );
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_csv_is_read_as_well() {
+    let house = House::build().await;
+    let worker = house.work();
+    let content = "Code,Score\r\na,1\r\n\"b,\r\nc\",x\r\nd,3\r\n";
+    let import = Import {
+        name: "club.csv",
+        ..Import::club(content.as_bytes().to_vec(), json!({}))
+    };
+    let task = house.import(import).await;
+    let done = house.until(task, TaskStatus::PartialSuccess).await;
+    assert_eq!((done.progress.done_rows, done.progress.failed_rows), (2, 1));
+    let failures = done
+        .files
+        .iter()
+        .find(|file| file.role.as_str() == "FAILURES");
+    let failures = failures.expect("a file of what failed");
+    assert_eq!((&*failures.name, failures.rows), ("club_failed.csv", 1));
+    let file = std::fs::read_to_string(house.path("storage").join(&failures.object_key));
+    let file = file.expect("the file");
+    assert!(file.contains("\"b,\r\nc\",x,"), "{file}");
+    worker.stop().await;
+}

@@ -1,0 +1,164 @@
+//! What the options of an import do that say how its sheet is read.
+
+use domain::TaskStatus;
+use serde_json::json;
+
+use crate::club::{club_of, club_rows, clubs, import_club};
+use crate::house::{House, Import};
+use crate::workbook::{
+    Sheet, Value, member, member_header, member_rows, number, text, workbook_of,
+};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hidden_rows_are_rows_unless_they_are_to_be_skipped() {
+    let house = House::build().await;
+    let worker = house.work();
+    let mut sheet = Sheet::new("Sheet1", member_rows(6, |_, _| ()));
+    sheet.rows[2].0 = true;
+    sheet.rows[5].0 = true;
+    let content = workbook_of(&[sheet]);
+    let task = house
+        .import_members(content.clone(), json!({"hidden_rows": "skip"}))
+        .await;
+    let done = house.until(task, TaskStatus::Success).await;
+    let progress = &done.progress;
+    assert_eq!(
+        (
+            progress.total_rows,
+            progress.done_rows,
+            progress.skipped_rows
+        ),
+        (Some(6), 4, 2)
+    );
+    assert_eq!(house.rows("member").await, 4);
+    let task = house
+        .import_members(content, json!({"mode": "upsert"}))
+        .await;
+    let done = house.until(task, TaskStatus::Success).await;
+    assert_eq!(
+        (done.progress.done_rows, done.progress.skipped_rows),
+        (6, 0)
+    );
+    assert_eq!(house.rows("member").await, 6);
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn merged_cells_are_faults_or_blank_or_filled() {
+    let house = House::build().await;
+    let worker = house.work();
+    let rows = |name: &str| {
+        club_rows(vec![
+            vec![text(format!("{name}1")), Value::Blank, number(4)],
+            vec![text(format!("{name}2")), Value::Blank, Value::Blank],
+            vec![text(format!("{name}3")), Value::Blank, number(6)],
+        ])
+    };
+    let import = async |name: &str, policy: &str| {
+        let mut sheet = Sheet::new("Clubs", rows(name));
+        sheet.merges.push("C2:C3".to_owned());
+        let import = Import::club(workbook_of(&[sheet]), json!({"merged": policy}));
+        house.ended(house.import(import).await).await
+    };
+    let done = import("e", "error").await;
+    assert_eq!(done.status, TaskStatus::PartialSuccess);
+    let errors = house.row_errors(done.id).await;
+    assert_eq!(errors.len(), 1, "{errors:?}");
+    let told = (
+        errors[0].row,
+        errors[0].code.as_str(),
+        errors[0].column.as_deref(),
+    );
+    assert_eq!(told, (3, "merged_cell", Some("C")));
+    assert_eq!(import("f", "first_only").await.status, TaskStatus::Success);
+    assert_eq!(import("g", "fill").await.status, TaskStatus::Success);
+    let scores: Vec<(String, Option<i32>)> = house
+        .database
+        .query("SELECT code, score FROM club WHERE code LIKE '_2' ORDER BY code")
+        .await;
+    assert_eq!(
+        scores,
+        [("f2".to_owned(), None), ("g2".to_owned(), Some(4))]
+    );
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn formulas_give_their_value_unless_they_are_not_wanted() {
+    let house = House::build().await;
+    let worker = house.work();
+    let row = |code: &str| {
+        vec![
+            text(code),
+            Value::Blank,
+            Value::Formula("40+2".to_owned(), "42".to_owned()),
+        ]
+    };
+    let done = import_club(&house, vec![row("a")], json!({})).await;
+    assert_eq!(done.status, TaskStatus::Success);
+    let done = import_club(&house, vec![row("b")], json!({"formulas": "error"})).await;
+    assert_eq!(done.status, TaskStatus::Failed);
+    let errors = house.row_errors(done.id).await;
+    assert_eq!(errors[0].code.as_str(), "formula_not_allowed");
+    assert_eq!(clubs(&house).await, [club_of("a", None, Some(42))]);
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sheet_header_row_and_mapping_say_where_the_rows_are() {
+    let house = House::build().await;
+    let worker = house.work();
+    let mut hidden = Sheet::new("Secret", club_rows(vec![vec![text("hidden")]]));
+    hidden.hidden = true;
+    let titled = vec![
+        vec![text("A title")],
+        vec![],
+        vec![text("Which"), text("Points")],
+        vec![text("second"), number(2)],
+    ];
+    let sheets = [
+        hidden,
+        Sheet::new("Empty", vec![]),
+        Sheet::new("First", club_rows(vec![vec![text("first")]])),
+        Sheet::new("Second", titled),
+    ];
+    let content = workbook_of(&sheets);
+    let mapped = json!({"header_row": 3, "mapping": {"Which": "code", "points": "score"}});
+    let mut by_name = mapped.clone();
+    by_name["sheet"] = json!("second");
+    for options in [json!({}), by_name, json!({"sheet": 1})] {
+        let task = house.import(Import::club(content.clone(), options)).await;
+        house.until(task, TaskStatus::Success).await;
+    }
+    let codes: Vec<String> = house
+        .database
+        .query("SELECT code FROM club ORDER BY id")
+        .await;
+    assert_eq!(codes, ["first", "second", "hidden"]);
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn blank_rows_are_no_rows_and_unknown_columns_are_ignored_with_a_warning() {
+    let house = House::build().await;
+    let worker = house.work();
+    let mut header = member_header();
+    header.extend([text("编号"), text("nobody knows")]);
+    let mut rows = vec![header];
+    for n in 0..4 {
+        let mut row = member(n);
+        row.extend([number(n), text("x")]);
+        rows.extend([row, vec![], vec![text("")]]);
+    }
+    let content = workbook_of(&[Sheet::new("Sheet1", rows)]);
+    let task = house.import_members(content, json!({})).await;
+    let done = house.until(task, TaskStatus::Success).await;
+    assert_eq!(done.progress.total_rows, Some(4));
+    let warnings: Vec<(&str, u64)> = done
+        .warnings
+        .iter()
+        .map(|it| (it.code.as_str(), it.count))
+        .collect();
+    assert_eq!(warnings, [("column_ignored", 2)]);
+    worker.stop().await;
+}

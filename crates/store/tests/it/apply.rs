@@ -1,0 +1,10 @@
+//! Rows of an import in their table: what is taken, what is refused and with which code.
+//!
+//! [`thing`] is a table with one of everything that can refuse a row.
+
+mod codes;
+mod modes;
+mod sieve;
+mod thing;
+mod together;
+mod ways;

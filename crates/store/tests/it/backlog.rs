@@ -1,0 +1,32 @@
+//! What is open on a lane.
+
+use store::{Backlog, Ending, Story};
+use testkit::{TestDatabase, a_lane, an_export, terms};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_and_what_runs_is_open_and_what_has_ended_is_not() {
+    let database = TestDatabase::create().await;
+    let store = database.store();
+    let lane = a_lane();
+    let new = an_export(&lane);
+    let none = Backlog {
+        rows: 0,
+        oldest_seconds: 0,
+    };
+    assert_eq!(store.backlog(&lane).await.expect("answers"), none);
+    let first = store.submit_export(new.clone()).await.expect("accepted");
+    store.submit_export(new).await.expect("accepted");
+    let older = "UPDATE compensate_biz SET created_at = UTC_TIMESTAMP(6) - INTERVAL 1 HOUR ORDER BY id LIMIT 1";
+    database.execute(older).await;
+    let claim = store.claim_rung(&lane, &[first.rung], &terms("one")).await;
+    let row = claim.expect("answers").claimed.remove(0);
+    let open = store.backlog(&lane).await.expect("answers");
+    assert_eq!(open.rows, 2);
+    assert!((3_600..7_200).contains(&open.oldest_seconds), "{open:?}");
+    let ended = Ending::Finished(store::Effects::none());
+    let settled = store.settle_held(&row.lease, ended, Story::default()).await;
+    settled.expect("answers");
+    let open = store.backlog(&lane).await.expect("answers");
+    assert_eq!(open.rows, 1);
+    assert!(open.oldest_seconds < 3_600, "{open:?}");
+}
