@@ -104,6 +104,10 @@ write_settings() {
 			sync-binlog=0
 			innodb-flush-log-at-trx-commit=2
 			innodb-doublewrite=OFF
+			# a database for each test: a definition that was dropped from the cache makes the server
+			# refuse statements that were prepared with it (1615)
+			table-definition-cache=20000
+			table-open-cache=8000
 		CNF
     else
         cat >>"$dir/my.cnf" <<-CNF
