@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use domain::{Failure, RowCheck};
+use store::{bulk_field, bulk_lines};
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 
@@ -15,7 +16,7 @@ use crate::batches::{Writes, fetch};
 use crate::cutter::Cut;
 use crate::failure::{internal, of_panic, of_store};
 use crate::keys::{Duplicates, Question, Suspects};
-use crate::object::{Batch, field, lines, read_batch, write_duplicates};
+use crate::object::{Batch, read_batch, write_duplicates};
 use crate::pass::Pass;
 use crate::split::Split;
 
@@ -98,13 +99,13 @@ async fn texts(
         }
         let object = fetch(split.storage, &split.rows_key(cut.number)).await?;
         let batch = read_batch(&object).map_err(internal)?;
-        let mut good = batch.numbers.iter().zip(lines(&batch.text)).peekable();
+        let mut good = batch.numbers.iter().zip(bulk_lines(&batch.text)).peekable();
         for at in own {
             let row = questions[at].row;
             while good.next_if(|(number, _)| **number < row).is_some() {}
             let of_good = good.next_if(|(number, _)| **number == row);
             let key = match of_good {
-                Some((_, line)) => columns.iter().map(|at| field(line, *at)).collect(),
+                Some((_, line)) => columns.iter().map(|at| bulk_field(line, *at)).collect(),
                 None => bad_key(&batch, row, set),
             };
             texts[at] = key.ok_or_else(|| internal(format!("row {row} is in no batch")))?;

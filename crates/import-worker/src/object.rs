@@ -8,6 +8,7 @@
 use bytes::Bytes;
 use domain::RowError;
 use serde::{Deserialize, Serialize};
+use store::bulk_lines;
 
 use crate::sealed::{NotWhole, Seal, open};
 
@@ -89,7 +90,7 @@ pub(crate) fn read_batch(object: &Bytes) -> Result<Batch, NotWhole> {
         return Err(NotWhole("its numbers"));
     }
     let numbers: Vec<u32> = numbers.iter().map(|it| u32::from_le_bytes(*it)).collect();
-    if lines(&text).count() != numbers.len() {
+    if bulk_lines(&text).count() != numbers.len() {
         return Err(NotWhole("rows and their numbers do not go together"));
     }
     let bad = json_lines(&bad).map_err(|_unread| NotWhole("its bad rows"))?;
@@ -120,35 +121,6 @@ pub(crate) fn write_duplicates(errors: &[RowError]) -> Result<Bytes, serde_json:
 pub(crate) fn read_duplicates(object: &Bytes) -> Result<Vec<RowError>, NotWhole> {
     let [errors] = open(DUPLICATES, object)?;
     json_lines(&errors).map_err(|_unread| NotWhole("its errors"))
-}
-
-/// The rows of a text, each without its newline; a newline within a value is escaped.
-pub(crate) fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
-    text.split_inclusive(|byte| *byte == b'\n')
-        .map(|line| line.strip_suffix(b"\n").unwrap_or(line))
-}
-
-/// The value of a field of a row: none for null, and for a column that the row leaves alone.
-pub(crate) fn field(line: &[u8], at: usize) -> Option<String> {
-    let raw = line.split(|byte| *byte == b'\t').nth(at)?;
-    if matches!(raw, b"\\N" | b"\\K") {
-        return None;
-    }
-    let mut plain = Vec::with_capacity(raw.len());
-    let mut bytes = raw.iter().copied();
-    while let Some(byte) = bytes.next() {
-        let literal = match byte {
-            b'\\' => bytes.next().map(|letter| match letter {
-                b't' => b'\t',
-                b'n' => b'\n',
-                b'0' => b'\0',
-                other => other,
-            }),
-            other => Some(other),
-        };
-        plain.extend(literal);
-    }
-    String::from_utf8(plain).ok()
 }
 
 fn json_lines<T: for<'de> Deserialize<'de>>(text: &[u8]) -> Result<Vec<T>, serde_json::Error> {

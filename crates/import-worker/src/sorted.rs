@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use bytes::Bytes;
 use domain::RowError;
 
-use crate::object::{Batch, Head, field, lines};
+use store::{bulk_field, bulk_lines};
+
+use crate::object::{Batch, Head};
 
 /// Rows that go to the table, and the others.
 #[derive(Debug)]
@@ -51,12 +53,12 @@ impl Sorted {
     /// What stands in a column of good rows. `rows` rise.
     pub(crate) fn values(&self, rows: &[(u32, Option<&str>)]) -> Vec<Option<String>> {
         let fields = &self.head.shape.fields;
-        let mut all = self.numbers.iter().zip(lines(&self.text)).peekable();
+        let mut all = self.numbers.iter().zip(bulk_lines(&self.text)).peekable();
         let value = |(row, name): &(u32, Option<&str>)| {
             while all.next_if(|(number, _)| *number < row).is_some() {}
             let (_, line) = all.peek().filter(|(number, _)| *number == row)?;
             let at = fields.iter().position(|own| Some(own.as_str()) == *name)?;
-            field(line, at)
+            bulk_field(line, at)
         };
         rows.iter().map(value).collect()
     }
@@ -64,7 +66,7 @@ impl Sorted {
 
 fn without(numbers: &[u32], text: &Bytes, doubled: &BTreeSet<u32>) -> (Vec<u32>, Bytes) {
     let mut kept = (Vec::with_capacity(numbers.len()), Vec::new());
-    for (number, line) in numbers.iter().zip(lines(text)) {
+    for (number, line) in numbers.iter().zip(bulk_lines(text)) {
         if !doubled.contains(number) {
             kept.0.push(*number);
             kept.1.extend_from_slice(line);

@@ -19,7 +19,7 @@ use crate::error::StoreError;
 pub(crate) mod rows;
 mod terms;
 
-pub use rows::{BulkChunk, BulkRows};
+pub use rows::{BulkChunk, BulkRows, field as bulk_field, lines as bulk_lines};
 use terms::BulkFault;
 pub use terms::{BulkLoaded, BulkTable, BulkWay, Refill};
 

@@ -45,7 +45,9 @@ pub use announce::Announced;
 pub use apply::{Applied, ApplyRows, ApplyTarget, RefusedRow, TargetError};
 pub use attempts::AttemptRecord;
 pub use backlog::Backlog;
-pub use bulk::{BulkChunk, BulkLoad, BulkLoaded, BulkRows, BulkTable, BulkWay, Refill};
+pub use bulk::{
+    BulkChunk, BulkLoad, BulkLoaded, BulkRows, BulkTable, BulkWay, Refill, bulk_field, bulk_lines,
+};
 pub use cancel::Cancelled;
 pub use changes::{COMMIT_SLACK, REACH, Standing, Standings, WatchedUser};
 pub use claim::{ClaimTerms, Claimed, Lease, RungClaim};

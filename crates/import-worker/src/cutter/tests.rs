@@ -5,8 +5,9 @@ use proptest::prelude::*;
 
 use super::{Cutter, FULL_BYTES, MOST_AT_ONCE, Terms};
 use crate::checking::{Checked, Mark, Verdict};
-use crate::object::{BadRow, Batch, Shape, lines, read_batch};
+use crate::object::{BadRow, Batch, Shape, read_batch};
 use crate::sizes::BatchSizes;
+use store::bulk_lines;
 
 fn shape() -> Shape {
     Shape {
@@ -144,7 +145,7 @@ proptest! {
             };
             let good: Vec<u32> = of(Verdict::Good).collect();
             prop_assert_eq!(&batch.numbers, &good);
-            let text: Vec<&[u8]> = lines(&batch.text).collect();
+            let text: Vec<&[u8]> = bulk_lines(&batch.text).collect();
             let expected: Vec<String> = good.iter().map(|number| line(*number)).collect();
             prop_assert_eq!(text, expected.iter().map(String::as_bytes).collect::<Vec<_>>());
             let bad: Vec<BadRow> = of(Verdict::Bad).map(bad_row).collect();

@@ -104,10 +104,21 @@ impl BulkRows {
     }
 }
 
-/// The rows of a chunk; a newline within a value is escaped.
-pub(crate) fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+/// The rows of a chunk's text, each without its newline; a newline within a value is escaped.
+pub fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     text.split_inclusive(|byte| *byte == b'\n')
         .map(|line| line.strip_suffix(b"\n").unwrap_or(line))
+}
+
+/// The value of a field of a row: none for null, for a column that the row leaves alone, and for
+/// what is no UTF-8.
+#[must_use]
+pub fn field(line: &[u8], at: usize) -> Option<String> {
+    let raw = line.split(|byte| *byte == b'\t').nth(at)?;
+    if matches!(raw, NULL | KEEP) {
+        return None;
+    }
+    String::from_utf8(unescape(raw)).ok()
 }
 
 /// The values of a row.
