@@ -35,6 +35,7 @@ write_config() {
 		url = "$(database)"
 		[kafka]
 		brokers = "$1"
+		$(kafka_client "$(cat "$BROKER")")
 		[storage]
 		root = "$LOCAL/storage"
 		[http]

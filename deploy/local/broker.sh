@@ -16,6 +16,10 @@ start_broker() {
     fi
 }
 
+# What [kafka] says besides the brokers. The embedded broker answers a waiting fetch only when its wait
+# is over, a real one as soon as there is something.
+kafka_client() { if [ "$1" = embedded ]; then echo 'client = { "fetch.wait.max.ms" = "10" }'; fi; }
+
 brokers() { if [ "$1" = kafka ]; then "$HERE/kafka.sh" brokers main; else cat "$RUN/broker.addr"; fi; }
 
 is_ready() {

@@ -106,6 +106,7 @@ write_config() {
 		url = "$("$HERE/mysql.sh" url main)/quayside"
 		[kafka]
 		brokers = "$1"
+		$(kafka_client "$(mode)")
 		[storage]
 		root = "$LOCAL/storage"
 		[http]
