@@ -16,10 +16,20 @@ set positional-arguments
 @test *args:
     exec deploy/local/test.sh "$@"
 
+# take the guards away one by one: a test must go red for each; prints the table: [NAME...] | --list
+[no-exit-message]
+@mutants *args:
+    exec deploy/local/mutants.sh "$@"
+
 # measure on servers of its own: export|import [--peers] [--rows N] [--runs K] [--quick]; bench --help
 [no-exit-message]
 @bench *args:
     exec deploy/local/bench.sh "$@"
+
+# break a system of its own, with every fault, and count what came of it: [--minutes N] [--seed S] [--short]
+[no-exit-message]
+@chaos *args:
+    exec deploy/local/chaos.sh "$@"
 
 # MySQL, a broker, the gateway on port 8080 and a worker, until Ctrl-C: [--kafka] [--detach]
 [no-exit-message]

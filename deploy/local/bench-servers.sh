@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # bench-servers.sh: what ./dev bench measures, in a state of its own (QUAYSIDE_LOCAL, set by bench.sh).
 #
-#   start embedded|kafka      a fresh MySQL, a broker, the gateway, the workers: release builds
+#   start embedded|kafka      a fresh MySQL, a broker, the gateway, the workers, the sweeper: release builds
 #   worker [KEY=VALUE ...]    the worker anew, with these settings in its environment
 #   import-workers N          N (1 or 2) import workers anew
 #   seed N [--append]         N rows of `member`
@@ -20,7 +20,7 @@ BIN="${CARGO_TARGET_DIR:-$ROOT/target}/release"
 CONFIG="$LOCAL/quayside.toml"
 BROKER="$RUN/broker.mode"
 STOP_SECONDS=40 # longer than [lifecycle] grace_seconds
-SERVICES=(api-gateway export-worker import-worker import-worker-2)
+SERVICES=(api-gateway export-worker import-worker import-worker-2 stuck-task-sweeper)
 
 port() { cat "$LOCAL/ports/$1"; }
 secret() { cat "$LOCAL/jwt"; }
@@ -67,6 +67,7 @@ start() {
     free_port export-worker-admin 9211 >/dev/null
     free_port import-worker-admin 9221 >/dev/null
     free_port import-worker-2-admin 9231 >/dev/null
+    free_port stuck-task-sweeper-admin 9241 >/dev/null
     say "Servers of the bench:"
     "$HERE/mysql.sh" start main
     echo "$1" >"$BROKER"
@@ -77,6 +78,7 @@ start() {
     start_service api-gateway
     start_service export-worker
     start_service import-worker
+    start_service stuck-task-sweeper
     say "  MySQL on $(port mysql-main), broker ($1) on $(brokers "$1"), gateway on $(port http)"
 }
 

@@ -79,7 +79,7 @@ at_exit() {
 # The services apart from the bench: its crates must not change the features of theirs.
 build() {
     cd "$ROOT"
-    child cargo build "${LOCKED[@]}" --release -p api-gateway -p export-worker -p import-worker -p quay --bins
+    child cargo build "${LOCKED[@]}" --release -p api-gateway -p export-worker -p import-worker -p stuck-task-sweeper -p quay --bins
     child cargo build "${LOCKED[@]}" --release -p bench
 }
 

@@ -17,7 +17,7 @@ CONFIG="$LOCAL/quayside.toml"
 KEEP="$RUN/up.keep"     # `up` started what runs: only `down` or its own Ctrl-C stops it
 MODE="$RUN/broker.mode" # embedded or kafka
 STOP_SECONDS=40         # longer than [lifecycle] grace_seconds
-SERVICES=(api-gateway export-worker import-worker)
+SERVICES=(api-gateway export-worker import-worker stuck-task-sweeper dead-letter-handler)
 
 mode() { cat "$MODE" 2>/dev/null || echo none; }
 
@@ -95,6 +95,8 @@ choose_ports() {
     free_port api-gateway-admin 9101 >/dev/null
     free_port export-worker-admin 9111 >/dev/null
     free_port import-worker-admin 9121 >/dev/null
+    free_port stuck-task-sweeper-admin 9131 >/dev/null
+    free_port dead-letter-handler-admin 9141 >/dev/null
 }
 
 write_config() {
@@ -115,6 +117,8 @@ write_config() {
 		listen = "127.0.0.1:$(port api-gateway-admin)"
 		[auth]
 		jwt_secret = "$(secret)"
+		[dead_letters]
+		house_tenant = "acme"
 		[datasets]
 		dir = "$ROOT/deploy/datasets"
 		[worker]

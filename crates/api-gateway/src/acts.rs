@@ -40,7 +40,9 @@ pub(crate) async fn cancel(
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
     let id = path_id(&request, "id").map(TaskId)?;
-    let cancelled = state.house.store.cancel_task(&caller.reach(), id).await?;
+    let (actor, reach) = (caller.actor(&request), caller.reach());
+    let store = &state.house.store;
+    let cancelled = store.cancel_task_by(&actor, &reach, id).await?;
     let task = match cancelled {
         Cancelled::Now | Cancelled::TooLate(_) => find(&state, &caller, &request).await?,
         Cancelled::NotFound => return Err(Problem::not_found()),
@@ -118,7 +120,8 @@ pub(crate) async fn delete(
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
     let id = path_id(&request, "id").map(TaskId)?;
-    match state.house.store.delete_task(&caller.reach(), id).await? {
+    let (actor, reach) = (caller.actor(&request), caller.reach());
+    match state.house.store.delete_task_by(&actor, &reach, id).await? {
         Deleted::Now(leftovers) => {
             tracing::info!(task.id = %id, actor = %caller.user, "task deleted");
             remove(&state, &caller.tenant, id, leftovers).await;

@@ -14,8 +14,8 @@ use crate::observe::observe;
 use crate::problem::{Code, Problem};
 use crate::state::State;
 use crate::{
-    acts, attempts, datasets, events, exports, files, imports, openapi, quotas, row_errors, rows,
-    tasks, template,
+    acts, attempts, datasets, dead_letters, events, exports, files, imports, lanes, notifications,
+    openapi, operation_log, quotas, row_errors, rows, tasks, template,
 };
 
 /// What the last rings may take at shutdown.
@@ -117,7 +117,36 @@ fn routes(app: &mut web::ServiceConfig) {
         .service(
             resource("/api/v1/tasks/{id}/files/{file_id}", "GET, HEAD").route(get(files::file)),
         )
+        .service(resource("/api/v1/dead-letters", "GET, HEAD").route(get(dead_letters::list)))
+        // Before the letters: neither is an id.
+        .service(
+            resource("/api/v1/dead-letters/summary", "GET, HEAD").route(get(dead_letters::summary)),
+        )
+        .service(
+            resource("/api/v1/dead-letters/redrive", "POST")
+                .route(web::post().to(dead_letters::redrive_many)),
+        )
+        .service(resource("/api/v1/dead-letters/{id}", "GET, HEAD").route(get(dead_letters::show)))
+        .service(
+            resource("/api/v1/dead-letters/{id}/redrive", "POST")
+                .route(web::post().to(dead_letters::redrive)),
+        )
+        .service(
+            resource("/api/v1/dead-letters/{id}/discard", "POST")
+                .route(web::post().to(dead_letters::discard)),
+        )
+        .service(resource("/api/v1/notifications", "GET, HEAD").route(get(notifications::list)))
+        .service(
+            resource("/api/v1/notifications/{id}/read", "POST")
+                .route(web::post().to(notifications::read)),
+        )
+        .service(resource("/api/v1/operation-log", "GET, HEAD").route(get(operation_log::list)))
         .service(resource("/api/v1/quotas", "GET, HEAD").route(get(quotas::show)))
+        .service(resource("/api/v1/lanes", "GET, HEAD").route(get(lanes::list)))
+        .service(resource("/api/v1/lanes/{lane}/pause", "POST").route(web::post().to(lanes::pause)))
+        .service(
+            resource("/api/v1/lanes/{lane}/resume", "POST").route(web::post().to(lanes::resume)),
+        )
         .service(resource("/api/v1/datasets", "GET, HEAD").route(get(datasets::list)))
         .service(resource("/api/v1/datasets/{name}", "GET, HEAD").route(get(datasets::show)))
         .service(

@@ -28,7 +28,7 @@ const MIN_SECRET_BYTES: usize = 32;
 const SUPER_ADMIN: &str = "SUPER_ADMIN";
 
 /// The role that looks after work that went wrong.
-const OPERATOR: &str = "OPERATOR";
+pub(crate) const OPERATOR: &str = "OPERATOR";
 
 /// Checks tokens.
 pub(crate) struct Authenticator {

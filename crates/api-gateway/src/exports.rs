@@ -126,7 +126,7 @@ fn new_export(
         locale: spec.locale.clone(),
         options: json(&wanted.options.clone().unwrap_or_default())?,
         context: json(spec)?,
-        max_retries: state.max_retries,
+        max_retries: state.export_retries,
         trace_context: traceparent(),
         scan_interval: state.scan_interval,
     })

@@ -135,7 +135,7 @@ impl Wanted {
             locale: spec.locale.clone(),
             options: options.to_string(),
             context: json(&spec)?,
-            max_retries: state.max_retries,
+            max_retries: state.import_retries,
             trace_context: traceparent(),
             scan_interval: state.scan_interval,
             upload: upload.clone(),
@@ -167,9 +167,11 @@ impl Wanted {
 }
 
 /// `413 file_too_large`.
-fn too_large(limit: u64) -> Problem {
-    Problem::new(
-        Code::FileTooLarge,
-        format!("a file may have at most {limit} bytes"),
-    )
+fn too_large(limit: u64, language: &str) -> Problem {
+    let detail = if language.starts_with("zh") {
+        format!("文件过大，最多 {limit} 字节")
+    } else {
+        format!("a file may have at most {limit} bytes")
+    };
+    Problem::new(Code::FileTooLarge, detail)
 }

@@ -11,7 +11,7 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
-use actix_web::{Error, HttpResponse, ResponseError};
+use actix_web::{Error, HttpMessage, HttpResponse, ResponseError};
 use futures::FutureExt;
 use opentelemetry::propagation::Extractor;
 use tracing::{Instrument, Span};
@@ -31,6 +31,9 @@ pub(crate) async fn observe(
     let began = Instant::now();
     let facts = Facts::of(&request);
     let span = facts.span(request.headers());
+    request
+        .extensions_mut()
+        .insert(RequestId(facts.request_id.clone()));
     let answered = AssertUnwindSafe(next.call(request))
         .catch_unwind()
         .instrument(span.clone())
@@ -48,6 +51,10 @@ pub(crate) async fn observe(
     facts.count(status, began, &span);
     answer.map_err(|stamped| Error::from(*stamped))
 }
+
+/// The request's id, for handlers.
+#[derive(Clone, Debug)]
+pub(crate) struct RequestId(pub(crate) String);
 
 /// What is known of a request before it is answered.
 struct Facts {
@@ -124,6 +131,7 @@ impl Facts {
     }
 
     fn log(&self, problem: &Problem) {
+        metrics::counter!("quayside_http_problems_total", "code" => problem.word()).increment(1);
         if problem.status().is_server_error() {
             let cause = problem
                 .cause()

@@ -34,6 +34,18 @@ use utoipa::{Modify, OpenApi, ToSchema};
         crate::files::download,
         crate::files::file,
         crate::quotas::show,
+        crate::lanes::list,
+        crate::lanes::pause,
+        crate::lanes::resume,
+        crate::dead_letters::list,
+        crate::dead_letters::summary,
+        crate::dead_letters::show,
+        crate::dead_letters::redrive,
+        crate::dead_letters::discard,
+        crate::dead_letters::redrive_many,
+        crate::notifications::list,
+        crate::notifications::read,
+        crate::operation_log::list,
         crate::datasets::list,
         crate::datasets::show,
         crate::template::show,
@@ -134,6 +146,14 @@ pub(crate) struct RowsBody {
     rows: Vec<BTreeMap<String, serde_json::Value>>,
     /// `insert`, `upsert` or `update`; `insert` when left out.
     mode: Option<String>,
+}
+
+/// Why a lane is paused. Unknown fields are refused.
+#[derive(Serialize, ToSchema)]
+#[schema(as = PauseRequest)]
+pub(crate) struct PauseBody {
+    /// 1 to 500 characters.
+    reason: String,
 }
 
 pub(crate) async fn show() -> HttpResponse {

@@ -12,7 +12,7 @@ use std::fmt;
 
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
-use domain::{Action, Task, TaskStatus};
+use domain::{Action, Task};
 
 pub(crate) use body::ProblemBody;
 pub(crate) use code::Code;
@@ -29,16 +29,16 @@ pub(crate) struct Problem {
     code: Code,
     detail: String,
     errors: Vec<FieldError>,
-    stands: Option<Stands>,
+    stands: Option<Box<Stands>>,
     headers: Vec<(header::HeaderName, String)>,
     cause: Option<anyhow::Error>,
 }
 
-/// Where a task stands, and what may be done there.
+/// Where a thing stands, and what may be done there.
 #[derive(Debug)]
 struct Stands {
-    state: TaskStatus,
-    allowed: Vec<Action>,
+    state: String,
+    allowed: Vec<String>,
 }
 
 impl Problem {
@@ -100,11 +100,22 @@ impl Problem {
     }
 
     /// The task stands where the act is not allowed.
-    pub(crate) fn in_state_of(mut self, task: &Task) -> Self {
-        self.stands = Some(Stands {
-            state: task.status,
-            allowed: task.allowed_actions(),
-        });
+    pub(crate) fn in_state_of(self, task: &Task) -> Self {
+        let allowed = task.allowed_actions();
+        let allowed = allowed.into_iter().map(Action::as_str);
+        self.in_state(task.status.as_str(), allowed)
+    }
+
+    /// Something stands where the act is not allowed.
+    pub(crate) fn in_state(
+        mut self,
+        state: &str,
+        allowed: impl Iterator<Item = &'static str>,
+    ) -> Self {
+        self.stands = Some(Box::new(Stands {
+            state: state.to_owned(),
+            allowed: allowed.map(str::to_owned).collect(),
+        }));
         self
     }
 
@@ -115,6 +126,11 @@ impl Problem {
 
     pub(crate) fn status(&self) -> StatusCode {
         self.code.parts().0
+    }
+
+    /// Its word, of a closed set.
+    pub(crate) fn word(&self) -> &'static str {
+        self.code.parts().1
     }
 
     /// What only operators may read.
@@ -141,11 +157,8 @@ impl Problem {
             code: code.to_owned(),
             request_id: request_id.to_owned(),
             errors: self.errors.clone(),
-            state: self.stands.as_ref().map(|it| it.state.to_string()),
-            allowed_actions: self
-                .stands
-                .as_ref()
-                .map(|it| it.allowed.iter().map(Action::to_string).collect()),
+            state: self.stands.as_ref().map(|it| it.state.clone()),
+            allowed_actions: self.stands.as_ref().map(|it| it.allowed.clone()),
         })
     }
 }

@@ -20,13 +20,13 @@ const RETRY_WHEN_FULL: u32 = 5;
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Quota)]
 pub(crate) struct QuotaView {
-    /// `open_tasks_per_user` or `open_tasks_per_tenant`.
+    /// `open_tasks_per_user`, `open_tasks_per_tenant` or `open_uploads_per_user`.
     name: &'static str,
     /// Null is without limit.
     #[schema(required)]
     limit: Option<u64>,
     used: u64,
-    /// RFC 3339; null where nothing resets by time: a task that ends makes room.
+    /// RFC 3339; null where nothing resets by time: a task or an upload that ends makes room.
     #[schema(required)]
     resets_at: Option<String>,
 }
@@ -45,6 +45,7 @@ pub(crate) struct QuotaView {
 pub(crate) async fn show(caller: Caller, state: web::Data<State>) -> Result<HttpResponse, Problem> {
     let store = &state.house.store;
     let used = store.open_tasks(&caller.tenant, &caller.user).await?;
+    let uploads = store.open_uploads(&caller.tenant, &caller.user).await?;
     let quota = |name, limit, used| QuotaView {
         name,
         limit,
@@ -55,12 +56,15 @@ pub(crate) async fn show(caller: Caller, state: web::Data<State>) -> Result<Http
         per_user,
         per_tenant,
     } = state.limits;
+    let most_uploads = state.uploads.most_open;
+    let most_uploads = (most_uploads < u32::MAX).then_some(u64::from(most_uploads));
     Ok(HttpResponse::Ok()
         .insert_header((header::CACHE_CONTROL, "no-store"))
         .json(List {
             items: vec![
                 quota("open_tasks_per_user", per_user, used.of_user),
                 quota("open_tasks_per_tenant", per_tenant, used.of_tenant),
+                quota("open_uploads_per_user", most_uploads, uploads),
             ],
             next_cursor: None,
         }))

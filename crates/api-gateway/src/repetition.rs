@@ -61,6 +61,12 @@ pub(crate) fn upload_hash(dataset: &str, options: &Value, sha256: &str) -> Strin
     hash(&fields.to_string())
 }
 
+/// What two requests for rows have in common that are the same: dataset and fields, whatever their
+/// order.
+pub(crate) fn rows_hash(dataset: &str, body: &[u8]) -> String {
+    hash(&format!("{dataset}\n{}", fields_in_order(body)))
+}
+
 /// `422 idempotency_key_reused`.
 pub(crate) fn key_reused() -> Problem {
     Problem::new(

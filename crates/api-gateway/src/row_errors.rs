@@ -9,7 +9,7 @@ use domain::{RowCode, Task, TaskId, safe_stem};
 use futures::{Stream, StreamExt, stream};
 use serde::Deserialize;
 use service::Label;
-use store::{ErrorPlace, RowErrorPage, Store, StoreError, Visibility};
+use store::{ErrorPlace, LedgerPart, RowErrorPage, Store, StoreError, Visibility};
 use utoipa::IntoParams;
 
 use crate::auth::Caller;
@@ -108,17 +108,33 @@ fn given(parameter: &Option<String>) -> Option<&str> {
     parameter.as_deref().filter(|value| !value.is_empty())
 }
 
+/// Bits of a cursor that say how many errors of a part lie before; a part has some thousands.
+const PASSED_BITS: u32 = 28;
+
+/// Bits of the part. What is left is the batch's: 20 bits, for 10,000 batches.
+const PART_BITS: u32 = 16;
+
 /// A place as the number that a cursor holds.
 fn number(place: ErrorPlace) -> u64 {
-    u64::from(place.batch) << 32 | u64::from(place.passed)
+    let LedgerPart { batch, part } = place.part;
+    let part = u64::from(batch) << PART_BITS | u64::from(part);
+    part << PASSED_BITS | u64::from(place.passed)
 }
 
 fn place(number: u64) -> ErrorPlace {
-    let half = |bits: u64| u32::try_from(bits & u64::from(u32::MAX)).unwrap_or_default();
+    let part = number >> PASSED_BITS;
     ErrorPlace {
-        batch: half(number >> 32),
-        passed: half(number),
+        part: LedgerPart {
+            batch: low(part >> PART_BITS, u32::BITS),
+            part: low(part, PART_BITS),
+        },
+        passed: low(number, PASSED_BITS),
     }
+}
+
+/// The lowest bits of a number.
+fn low<T: TryFrom<u64> + Default>(number: u64, bits: u32) -> T {
+    T::try_from(number & ((1 << bits) - 1)).unwrap_or_default()
 }
 
 /// Which errors, and of whose task.

@@ -1,29 +1,33 @@
 //! `POST /datasets/{name}/rows`: a few rows, checked as those of a sheet are and answered at once.
-//! What can be stored is stored, in one transaction; each row is told what became of it. Proven by
-//! `tests/it/rows.rs`.
+//! What can be stored is stored, in one transaction; each row is told what became of it. With an
+//! `Idempotency-Key` the answer is remembered in that transaction. Proven by `tests/it/rows.rs` and
+//! `tests/it/rows_once.rs`.
+//!
+//! Rows and errors are counted as those of files are: `quayside_import_rows_total{dataset, outcome}`,
+//! `quayside_import_row_errors_total{dataset, code}`.
+
+mod body;
+mod check;
 
 use std::sync::Arc;
 
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
-use domain::{
-    Catalog, Dataset, Field, Fields, ImportMode, JsonRows, JsonTerms, RowError, RowMessages,
-};
+use domain::{Catalog, Dataset, JsonTerms};
 use serde::Serialize;
-use serde_json::{Map, Value};
-use store::{Applied, ApplyRows, ApplyTarget, BulkRows};
+use store::{Applied, KeyedRows, RowsOnce, StoreError};
 use utoipa::ToSchema;
 
 use crate::auth::Caller;
 use crate::body::read_json;
 use crate::datasets;
 use crate::imports::SHOW_SENSITIVE;
-use crate::problem::{Code, Problem};
+use crate::language;
+use crate::problem::Problem;
+use crate::repetition::{self, REPLAYED, key_reused};
 use crate::state::State;
 use crate::view::RowErrorView;
-
-/// Most rows of a request.
-const MAX_ROWS: usize = 1_000;
+use check::Checked;
 
 /// Most bytes of a request.
 const MAX_BODY_BYTES: usize = 4 * 1024 * 1024;
@@ -59,16 +63,23 @@ pub(crate) struct RowResultView {
     path = "/api/v1/datasets/{name}/rows",
     tag = "datasets",
     request_body = crate::openapi::RowsBody,
-    params(("name" = String, Path, description = "The dataset's name")),
+    params(
+        ("name" = String, Path, description = "The dataset's name"),
+        ("Idempotency-Key" = Option<String>, Header,
+            description = "1 to 128 visible ASCII characters; the same key and body within 24 h is \
+                           answered as the first time, and nothing is written again"),
+    ),
     responses(
-        (status = 200, description = "What can be stored is stored", body = RowsView),
+        (status = 200, description = "What can be stored is stored", body = RowsView,
+            headers(("Idempotency-Replayed" = bool,
+                description = "true when the key was used before"))),
         (status = 400, description = "invalid_request", body = crate::problem::ProblemBody),
         (status = 401, description = "unauthenticated", body = crate::problem::ProblemBody),
         (status = 403, description = "forbidden", body = crate::problem::ProblemBody),
         (status = 404, description = "dataset_not_found", body = crate::problem::ProblemBody),
         (status = 413, description = "body_too_large", body = crate::problem::ProblemBody),
         (status = 415, description = "unsupported_media", body = crate::problem::ProblemBody),
-        (status = 422, description = "too_many_rows, unknown_column",
+        (status = 422, description = "too_many_rows, unknown_column, idempotency_key_reused",
             body = crate::problem::ProblemBody),
         (status = 503, description = "database_unavailable", body = crate::problem::ProblemBody),
     )
@@ -81,30 +92,87 @@ pub(crate) async fn submit(
 ) -> Result<HttpResponse, Problem> {
     let dataset = datasets::find(&state, &request)?;
     datasets::check_import(&caller, dataset)?;
+    let key = repetition::key(&request)?;
     let body = read_json(&request, payload, MAX_BODY_BYTES).await?;
+    let once = key.map(|key| (key, repetition::rows_hash(&dataset.name, &body)));
+    let locale = language::of(&request, &state.defaults.locale);
+    let mut checked = checked(&state, dataset, body, locale).await?;
+    let store = &state.house.store;
+    checked.refuse_doubles(store, dataset).await?;
+    let work = checked.work(dataset, &caller.tenant)?;
+    let Some((key, request_hash)) = once else {
+        let applied = match work {
+            Some((target, rows)) => store.apply_rows(target, rows).await.map_err(unknown)?,
+            None => Applied::default(),
+        };
+        let view = checked.view(&applied);
+        tell(&caller, dataset, &view);
+        return Ok(answer().json(view));
+    };
+    let checked = Arc::new(checked);
+    let rows = KeyedRows {
+        tenant: caller.tenant.clone(),
+        user: caller.user.clone(),
+        key,
+        request_hash,
+        work,
+        reply: {
+            let checked = checked.clone();
+            Arc::new(move |applied| serde_json::to_vec(&checked.view(applied)))
+        },
+    };
+    match store.apply_rows_once(rows).await.map_err(unknown_of_key)? {
+        RowsOnce::Now(applied, first) => {
+            if let Some(applied) = applied {
+                tell(&caller, dataset, &checked.view(&applied));
+            }
+            Ok(answer()
+                .content_type(header::ContentType::json())
+                .body(first))
+        }
+        RowsOnce::Replayed(first) => Ok(answer()
+            .insert_header((REPLAYED, "true"))
+            .content_type(header::ContentType::json())
+            .body(first)),
+        RowsOnce::KeyReused => Err(key_reused()),
+    }
+}
+
+fn answer() -> actix_web::HttpResponseBuilder {
+    let mut answer = HttpResponse::Ok();
+    answer.insert_header((header::CACHE_CONTROL, "no-store"));
+    answer
+}
+
+/// Checking may cost more than milliseconds: off the async threads.
+async fn checked(
+    state: &State,
+    dataset: &Dataset,
+    body: web::Bytes,
+    locale: String,
+) -> Result<Checked, Problem> {
     let name = dataset.name.clone();
-    let (catalog, defaults) = (state.house.catalog.clone(), state.defaults.clone());
-    let sees_sensitive = SHOW_SENSITIVE;
-    let tenant = caller.tenant.clone();
-    // Checking costs milliseconds, more for long texts and patterns: off the async threads.
+    let (catalog, timezone) = (state.house.catalog.clone(), state.defaults.timezone);
     let checked = web::block(move || {
         let dataset = defined(&catalog, &name)?;
-        let (rows, mode) = read(dataset, &body)?;
+        let (rows, mode) = body::read(dataset, &body)?;
         let terms = JsonTerms {
             mode,
-            locale: &defaults.locale,
-            timezone: defaults.timezone,
-            sees_sensitive,
+            locale: &locale,
+            timezone,
+            sees_sensitive: SHOW_SENSITIVE,
         };
-        Checked::of(dataset, &tenant, &rows, terms)
+        Checked::of(dataset, &rows, terms)
     });
-    let checked = checked.await.map_err(Problem::internal)??;
-    let applied = match checked.work.clone() {
-        Some((target, rows)) => state.house.store.apply_rows(target, rows).await?,
-        None => Applied::default(),
-    };
-    let messages = RowMessages::new(dataset, &[], None, &state.defaults.locale, sees_sensitive);
-    let view = checked.results(&messages, applied);
+    checked.await.map_err(Problem::internal)?
+}
+
+fn defined<'c>(catalog: &'c Arc<Catalog>, name: &str) -> Result<&'c Dataset, Problem> {
+    catalog.get(name).ok_or_else(datasets::not_found)
+}
+
+/// One line and the counts.
+fn tell(caller: &Caller, dataset: &Dataset, view: &RowsView) {
     tracing::info!(
         dataset = dataset.name,
         actor = %caller.user,
@@ -112,157 +180,37 @@ pub(crate) async fn submit(
         failed = view.failed,
         "rows written"
     );
-    Ok(HttpResponse::Ok()
-        .insert_header((header::CACHE_CONTROL, "no-store"))
-        .json(view))
-}
-
-fn defined<'c>(catalog: &'c Arc<Catalog>, name: &str) -> Result<&'c Dataset, Problem> {
-    catalog.get(name).ok_or_else(datasets::not_found)
-}
-
-/// Rows that were checked, and what of them goes to the table.
-struct Checked {
-    rows: JsonRows,
-    mode: ImportMode,
-    work: Option<(ApplyTarget, ApplyRows)>,
-}
-
-impl Checked {
-    fn of(
-        dataset: &Dataset,
-        tenant: &domain::Tenant,
-        rows: &[Map<String, Value>],
-        terms: JsonTerms<'_>,
-    ) -> Result<Self, Problem> {
-        let mode = terms.mode;
-        let rows = JsonRows::read(dataset, rows, terms)?;
-        let mut numbers = Vec::new();
-        let mut text = BulkRows::default();
-        for (number, row) in (0..).zip(rows.rows()) {
-            if let Ok(fields) = row {
-                numbers.push(number);
-                write(fields, &mut text);
-            }
-        }
-        let work = if numbers.is_empty() {
-            None
-        } else {
-            let target = ApplyTarget::new(dataset, rows.fields(), tenant, mode);
-            let rows = ApplyRows::of_chunk(numbers, text.take())?;
-            Some((target.map_err(Problem::internal)?, rows))
-        };
-        Ok(Self { rows, mode, work })
+    for (outcome, rows) in [
+        ("inserted", view.inserted),
+        ("updated", view.updated),
+        ("failed", view.failed),
+    ] {
+        metrics::counter!("quayside_import_rows_total",
+            "dataset" => dataset.name.clone(), "outcome" => outcome)
+        .increment(rows as u64);
     }
-
-    fn results(self, messages: &RowMessages, applied: Applied) -> RowsView {
-        let stored = |number: u32| match self.mode {
-            ImportMode::Insert => "INSERTED",
-            ImportMode::Update => "UPDATED",
-            ImportMode::Upsert if applied.updated_rows.binary_search(&number).is_ok() => "UPDATED",
-            ImportMode::Upsert => "INSERTED",
-        };
-        let mut refused = applied.refused.iter().peekable();
-        let mut results = Vec::with_capacity(self.rows.rows().len());
-        for (number, row) in (0_u32..).zip(self.rows.rows()) {
-            let mut errors: Vec<RowError> = row.as_ref().err().cloned().unwrap_or_default();
-            while let Some(it) = refused.next_if(|it| it.number == number) {
-                let fields = row.as_ref().ok();
-                let value = fields.and_then(|row| text_of(&self.rows, row, it.field.as_deref()?));
-                let said = it
-                    .said
-                    .iter()
-                    .map(|said| ("reason".to_owned(), said.clone().into()));
-                let params: Map<String, Value> = said.collect();
-                let field = it.field.as_deref();
-                errors.push(messages.error(number, it.code, field, value, params));
-            }
-            let status = if errors.is_empty() {
-                stored(number)
-            } else {
-                "FAILED"
-            };
-            results.push(RowResultView {
-                index: results.len(),
-                status,
-                errors: errors.iter().map(RowErrorView::from).collect(),
-            });
-        }
-        let count = |status: &str| results.iter().filter(|row| row.status == status).count();
-        RowsView {
-            total: results.len(),
-            inserted: count("INSERTED"),
-            updated: count("UPDATED"),
-            failed: count("FAILED"),
-            results,
-        }
+    for error in view.results.iter().flat_map(|row| &row.errors) {
+        metrics::counter!("quayside_import_row_errors_total",
+            "dataset" => dataset.name.clone(), "code" => error.code())
+        .increment(1);
     }
 }
 
-fn write(fields: &Fields, text: &mut BulkRows) {
-    for field in fields.iter() {
-        match field {
-            Field::Text(value) => text.text(value),
-            Field::Null => text.null(),
-            // A row that is good misses nothing.
-            Field::Keep | Field::Missing => text.keep(),
-        }
-    }
-    text.end_row();
-}
-
-fn text_of<'r>(rows: &JsonRows, row: &'r Fields, field: &str) -> Option<&'r str> {
-    let index = rows.fields().iter().position(|name| name == field)?;
-    match row.get(index) {
-        Field::Text(text) => Some(text),
-        Field::Missing | Field::Null | Field::Keep => None,
+/// This call makes no task that could be looked at.
+fn unknown(error: StoreError) -> Problem {
+    let detail = "it is unknown whether the rows were stored; look at them before you send them \
+                  again, or give each request an Idempotency-Key";
+    match error {
+        StoreError::UnknownCommit(_) => Problem::away(error, detail),
+        other => other.into(),
     }
 }
 
-/// The rows and the mode of a body.
-fn read(dataset: &Dataset, body: &[u8]) -> Result<(Vec<Map<String, Value>>, ImportMode), Problem> {
-    let whole = |message: String| Problem::invalid("", message);
-    let body: Value = serde_json::from_slice(body)
-        .map_err(|error| whole(format!("the body is not valid JSON: {error}")))?;
-    let Value::Object(mut body) = body else {
-        return Err(whole("the body must be a JSON object".to_owned()));
-    };
-    let mode = mode(dataset, body.remove("mode"))?;
-    let rows = rows(body.remove("rows"))?;
-    match body.keys().next() {
-        None => Ok((rows, mode)),
-        Some(name) => Err(Problem::unknown_field(name)),
+fn unknown_of_key(error: StoreError) -> Problem {
+    let detail = "it is unknown whether the rows were stored; send the same request with the same \
+                  Idempotency-Key again";
+    match error {
+        StoreError::UnknownCommit(_) => Problem::away(error, detail),
+        other => other.into(),
     }
-}
-
-fn mode(dataset: &Dataset, wanted: Option<Value>) -> Result<ImportMode, Problem> {
-    let modes = &dataset.import_modes;
-    let Some(wanted) = wanted.filter(|wanted| !wanted.is_null()) else {
-        let insert = modes.iter().find(|mode| **mode == ImportMode::Insert);
-        let first = insert.or(modes.first()).copied();
-        return first.ok_or_else(|| Problem::invalid("mode", "the dataset takes no rows"));
-    };
-    let known = wanted.as_str().and_then(|word| word.parse().ok());
-    known.filter(|mode| modes.contains(mode)).ok_or_else(|| {
-        let modes: Vec<&str> = modes.iter().map(|mode| mode.as_str()).collect();
-        Problem::invalid("mode", format!("mode is one of {}", modes.join(", ")))
-    })
-}
-
-fn rows(wanted: Option<Value>) -> Result<Vec<Map<String, Value>>, Problem> {
-    let Some(Value::Array(rows)) = wanted else {
-        return Err(Problem::invalid("rows", "rows is a list of objects"));
-    };
-    if rows.len() > MAX_ROWS {
-        let message = format!("at most {MAX_ROWS} rows are taken; import a file for more");
-        return Err(Problem::at(Code::TooManyRows, "rows", message));
-    }
-    let row = |(index, row)| match row {
-        Value::Object(row) => Ok(row),
-        _ => Err(Problem::invalid(
-            &format!("rows/{index}"),
-            "a row is an object",
-        )),
-    };
-    rows.into_iter().enumerate().map(row).collect()
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::{Clock, ExportDefaults};
+use domain::{Clock, ExportDefaults, Tenant};
 use engine::Announcer;
 use service::House;
 use store::OpenTaskLimits;
@@ -32,7 +32,11 @@ pub(crate) struct State {
     /// How many tasks may be open at once.
     pub(crate) limits: OpenTaskLimits,
     /// Failures of an export that may be followed by another try.
-    pub(crate) max_retries: u32,
+    pub(crate) export_retries: u32,
+    /// The same of an import, while its file is read.
+    pub(crate) import_retries: u32,
+    /// Whose operators look after what is the house's.
+    pub(crate) house_tenant: Tenant,
     /// When the scan looks at a row that no ring brought.
     pub(crate) scan_interval: Duration,
 }

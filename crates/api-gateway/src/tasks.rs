@@ -124,11 +124,14 @@ pub(crate) fn limit(parameter: &Option<String>) -> Result<usize, Problem> {
         .ok_or_else(|| Problem::invalid("limit", format!("limit is 1 to {MAX_LIMIT}")))
 }
 
-fn given(parameter: &Option<String>) -> Option<&str> {
+pub(crate) fn given(parameter: &Option<String>) -> Option<&str> {
     parameter.as_deref().filter(|value| !value.is_empty())
 }
 
-fn word<W: FromStr>(name: &str, parameter: &Option<String>) -> Result<Option<W>, Problem> {
+pub(crate) fn word<W: FromStr>(
+    name: &str,
+    parameter: &Option<String>,
+) -> Result<Option<W>, Problem> {
     let parse = |word: &str| {
         word.parse()
             .map_err(|_unknown| Problem::invalid(name, format!("{name} has no such value")))
@@ -136,7 +139,10 @@ fn word<W: FromStr>(name: &str, parameter: &Option<String>) -> Result<Option<W>,
     given(parameter).map(parse).transpose()
 }
 
-fn moment(name: &str, parameter: &Option<String>) -> Result<Option<DateTime<Utc>>, Problem> {
+pub(crate) fn moment(
+    name: &str,
+    parameter: &Option<String>,
+) -> Result<Option<DateTime<Utc>>, Problem> {
     let parse = |text: &str| {
         DateTime::parse_from_rfc3339(text)
             .map(|moment| moment.to_utc())

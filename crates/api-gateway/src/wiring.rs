@@ -6,10 +6,11 @@ use std::time::Duration;
 use actix_web::web;
 use anyhow::Context;
 use chrono::{DateTime, Utc};
-use domain::{Clock, ExportDefaults};
+use domain::{BizType, Clock, ExportDefaults};
 use engine::{Announcer, Relay, RelayLane};
 use secrecy::ExposeSecret;
 use service::{AdminServer, House, Lifecycle, Process, Settings};
+use store::{EXPORT, IMPORT};
 use tokio_util::task::TaskTracker;
 
 use crate::app::Gateway;
@@ -54,7 +55,12 @@ impl Gateway {
     /// # Panics
     /// Outside a tokio runtime.
     pub fn new(settings: &Settings, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
+        crate::measures::describe();
         let house = House::open(settings)?;
+        let policies = settings.retry_policies()?;
+        let retries = |biz_type: &str| {
+            BizType::parse(biz_type).map(|biz_type| policies.of(&biz_type).max_cnt())
+        };
         let announcer = Announcer::new(house.store.clone(), house.ringer.clone());
         let state = State {
             uploads: Uploads {
@@ -75,7 +81,9 @@ impl Gateway {
             defaults: defaults(settings)?,
             clock,
             limits: limits(&settings.quotas),
-            max_retries: settings.worker.max_attempts,
+            export_retries: retries(EXPORT)?,
+            import_retries: retries(IMPORT)?,
+            house_tenant: settings.dead_letters.house_tenant.clone(),
             scan_interval: Duration::from_secs(settings.worker.scan_interval_seconds.into()),
         };
         Ok(Self {

@@ -98,6 +98,8 @@ impl RingConsumer {
     /// gone to another member, does nothing.
     pub fn acknowledge(&self, at: Position) {
         self.member().acknowledge(at, |offset| {
+            #[cfg(feature = "failpoints")]
+            fail::fail_point!("before_offset_store");
             if let Err(error) = self
                 .client
                 .store_offset(self.lane.as_str(), at.partition, offset)

@@ -40,6 +40,14 @@ pub enum Request {
     Fetch,
     /// A consumer committing.
     Commit,
+    /// Anybody asking who coordinates a group.
+    FindCoordinator,
+    /// A consumer joining its group.
+    Join,
+    /// A member asking for its partitions.
+    Sync,
+    /// A member saying that it lives.
+    Heartbeat,
 }
 
 /// How it fails.
@@ -51,6 +59,16 @@ pub enum Fault {
     NotLeader,
     /// The broker says that this client may not; the client gives up.
     Forbidden,
+    /// Too few replicas have the message; the client tries again.
+    NotEnoughReplicas,
+    /// The broker lost what it knew of this producer; an idempotent one begins anew.
+    OutOfOrder,
+    /// The group is looked after elsewhere; the client asks where.
+    NotCoordinator,
+    /// The group does not know this member, which has to join anew: what it had may be another's.
+    UnknownMember,
+    /// The group is sharing its partitions out anew.
+    Rebalancing,
 }
 
 impl EmbeddedBroker {
@@ -137,19 +155,48 @@ impl EmbeddedBroker {
     /// # Errors
     /// [`BusError::Settings`] when the cluster has gone.
     pub fn fail(&self, request: Request, fault: Fault, times: u8) -> Result<(), BusError> {
-        let request = match request {
-            Request::Produce => RDKafkaApiKey::Produce,
-            Request::InitProducer => RDKafkaApiKey::InitProducerId,
-            Request::Fetch => RDKafkaApiKey::Fetch,
-            Request::Commit => RDKafkaApiKey::OffsetCommit,
-        };
-        let fault = match fault {
-            Fault::Disconnect => RDKafkaRespErr::RD_KAFKA_RESP_ERR__TRANSPORT,
-            Fault::NotLeader => RDKafkaRespErr::RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION,
-            Fault::Forbidden => RDKafkaRespErr::RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED,
-        };
-        cluster(&self.owner)?.request_errors(request, &vec![fault; usize::from(times)]);
+        let errors = vec![fault.code(); usize::from(times)];
+        cluster(&self.owner)?.request_errors(request.key(), &errors);
         Ok(())
+    }
+
+    /// Lets requests of a kind succeed again, however many of them were to fail.
+    ///
+    /// # Errors
+    /// [`BusError::Settings`] when the cluster has gone.
+    pub fn forgive(&self, request: Request) -> Result<(), BusError> {
+        cluster(&self.owner)?.clear_request_errors(request.key());
+        Ok(())
+    }
+}
+
+impl Request {
+    fn key(self) -> RDKafkaApiKey {
+        match self {
+            Self::Produce => RDKafkaApiKey::Produce,
+            Self::InitProducer => RDKafkaApiKey::InitProducerId,
+            Self::Fetch => RDKafkaApiKey::Fetch,
+            Self::Commit => RDKafkaApiKey::OffsetCommit,
+            Self::FindCoordinator => RDKafkaApiKey::FindCoordinator,
+            Self::Join => RDKafkaApiKey::JoinGroup,
+            Self::Sync => RDKafkaApiKey::SyncGroup,
+            Self::Heartbeat => RDKafkaApiKey::Heartbeat,
+        }
+    }
+}
+
+impl Fault {
+    fn code(self) -> RDKafkaRespErr {
+        match self {
+            Self::Disconnect => RDKafkaRespErr::RD_KAFKA_RESP_ERR__TRANSPORT,
+            Self::NotLeader => RDKafkaRespErr::RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION,
+            Self::Forbidden => RDKafkaRespErr::RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED,
+            Self::NotEnoughReplicas => RDKafkaRespErr::RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS,
+            Self::OutOfOrder => RDKafkaRespErr::RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER,
+            Self::NotCoordinator => RDKafkaRespErr::RD_KAFKA_RESP_ERR_NOT_COORDINATOR,
+            Self::UnknownMember => RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID,
+            Self::Rebalancing => RDKafkaRespErr::RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS,
+        }
     }
 }
 

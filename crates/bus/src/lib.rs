@@ -14,6 +14,7 @@ mod client;
 mod consumer;
 mod embedded;
 mod error;
+mod forged;
 mod ring;
 mod ringer;
 mod settings;

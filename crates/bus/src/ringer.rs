@@ -93,6 +93,8 @@ impl Ringer {
             .record(started.elapsed());
         match sent {
             Ok(_) => {
+                #[cfg(feature = "failpoints")]
+                fail::fail_point!("after_produce");
                 metrics::counter!("quayside_ring_sent_total", "lane" => lane.to_string())
                     .increment(1);
                 Ok(())

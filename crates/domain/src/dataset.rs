@@ -8,6 +8,7 @@
 
 mod catalog;
 mod cross;
+mod fingerprint;
 mod label;
 mod parse;
 mod pattern;

@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use crate::TaskKind;
 use crate::closed_set::closed_set;
 
 closed_set! {
@@ -95,10 +96,22 @@ impl FailureCode {
         }
     }
 
+    /// The sentence for the user of a task of that kind, in the language of [`Self::sentence`].
+    #[must_use]
+    pub fn sentence_for(self, kind: TaskKind, locale: &str) -> &'static str {
+        match (self, kind) {
+            (Self::TimedOut, TaskKind::Import) => in_language(
+                locale,
+                ("处理超时，请重试", "This took too long. Please try again."),
+            ),
+            (code, TaskKind::Import | TaskKind::Export) => code.sentence(locale),
+        }
+    }
+
     /// The sentence for the user, in Chinese for locales that begin with `zh`, else in English.
     #[must_use]
     pub fn sentence(self, locale: &str) -> &'static str {
-        let (chinese, english) = match self {
+        let sentences = match self {
             Self::TimedOut => (
                 "处理超时，请重新导出",
                 "This took too long. Please export again.",
@@ -159,11 +172,21 @@ impl FailureCode {
                 "There were faults, so nothing was imported, as asked for.",
             ),
         };
-        if locale.starts_with("zh") {
-            chinese
-        } else {
-            english
-        }
+        in_language(locale, sentences)
+    }
+}
+
+/// What is told of an attempt that was lost, whether or not another follows.
+#[must_use]
+pub fn sentence_of_lost_attempt(locale: &str) -> &'static str {
+    in_language(locale, ("执行中断", "This attempt was interrupted."))
+}
+
+fn in_language(locale: &str, (chinese, english): (&'static str, &'static str)) -> &'static str {
+    if locale.starts_with("zh") {
+        chinese
+    } else {
+        english
     }
 }
 

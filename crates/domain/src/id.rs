@@ -54,6 +54,10 @@ number_id!(
     TaskFileId
 );
 number_id!(
+    /// One row of `dead_letter`.
+    DeadLetterId
+);
+number_id!(
     /// The fence: rises whenever the right to run a row changes hands, and never falls.
     LeaseEpoch
 );

@@ -35,7 +35,7 @@ pub use fields::{Field, Fields};
 pub use fold::fold_key;
 pub use header::Header;
 pub(crate) use header::normal_header;
-pub use json::{JsonRows, JsonTerms};
+pub use json::{JsonRow, JsonRows, JsonTerms};
 pub use mapping::Mapping;
 pub use message::RowMessages;
 pub(crate) use reader::{canonical, compare};

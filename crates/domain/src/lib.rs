@@ -4,10 +4,13 @@
 //! definition. Everything else in the house applies what is written here.
 
 mod biz;
+mod breaker;
+mod budget;
 mod cell;
 mod clock;
 mod closed_set;
 mod dataset;
+mod dead_letter;
 mod export;
 mod failure;
 mod group;
@@ -15,6 +18,7 @@ mod id;
 mod import;
 mod name;
 mod object_key;
+mod operation;
 mod retry;
 mod sheet;
 mod task;
@@ -22,27 +26,31 @@ mod task;
 use thiserror::Error;
 
 pub use biz::{AttemptOutcome, BizStatus, Change, Event, IllegalTransition, RowState, transition};
+pub use breaker::{BreakerTerms, BreakerWindow, LaneFault, LaneState, Trip, Verdict};
+pub use budget::{BudgetTerms, RetryBudget};
 pub use cell::{Cell, RowChunk};
 pub use clock::Clock;
 pub use dataset::{
     Catalog, Column, ColumnType, CrossRule, Dataset, DefinitionError, Demand, Filter, ImportMode,
     Labels, Limits, LiveValue, NumberForm, Operator, Place, SoftDelete, SortKey, Source, Tenancy,
 };
+pub use dead_letter::{DEAD_LETTER, DeadLetterAct, DeadLetterSource, DeadLetterStatus};
 pub use export::{
     Access, Condition, ExportDefaults, ExportFormat, ExportOptions, ExportRequest, ExportSpec,
     FaultCode, FieldFault, Operand, Predicate, ResolvedExport, safe_stem,
 };
-pub use failure::{Failure, FailureCode, FailureKind};
+pub use failure::{Failure, FailureCode, FailureKind, sentence_of_lost_attempt};
 pub use group::{GroupState, Miscounted};
-pub use id::{CompensateBizId, LeaseEpoch, Rung, TaskFileId, TaskId};
+pub use id::{CompensateBizId, DeadLetterId, LeaseEpoch, Rung, TaskFileId, TaskId};
 pub use import::{
     BatchSpec, Empty, Field, Fields, FinishSpec, Formulas, Header, HiddenRows, ImportOptions,
-    ImportRequest, ImportSpec, JsonRows, JsonTerms, KeySet, Mapping, Merged, OnError, RowCheck,
-    RowCode, RowError, RowMessages, SheetChoice, Upload, UploadFormat, fold_key,
+    ImportRequest, ImportSpec, JsonRow, JsonRows, JsonTerms, KeySet, Mapping, Merged, OnError,
+    RowCheck, RowCode, RowError, RowMessages, SheetChoice, Upload, UploadFormat, fold_key,
 };
 pub use name::{BizId, BizType, InvalidName, Lane, Tenant, UserId};
 pub use object_key::{task_prefix, upload_key};
-pub use retry::{NoBackoff, RetryPolicy};
+pub use operation::{NotificationKind, ObjectKind, OperationAction, OperationOutcome, Recipient};
+pub use retry::{NoBackoff, RetryPolicies, RetryPolicy};
 pub use sheet::{
     Calendar, NumberStyle, PlacedCell, SheetCell, SheetChunk, SheetRow, column_letters,
 };

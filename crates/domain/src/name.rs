@@ -101,14 +101,19 @@ pub struct Lane(String);
 /// Source: Kafka's `org.apache.kafka.common.internals.Topic.MAX_NAME_LENGTH` = 249.
 const LANE_MAX_LENGTH: usize = 245;
 
+/// Ends the name of a lane of dead letters.
+const DEAD_LETTERS: &str = ".dlt";
+
 impl Lane {
-    /// Checks the text against Kafka's rule for topic names: `[a-zA-Z0-9._-]`, not too long.
+    /// Checks the text against Kafka's rule for topic names: `[a-zA-Z0-9._-]`, not too long; a lane
+    /// of dead letters has room for its `.dlt`.
     ///
     /// # Errors
     /// [`InvalidName`] otherwise.
     pub fn parse(text: impl Into<String>) -> Result<Self, InvalidName> {
         let text = text.into();
-        let fits = (1..=LANE_MAX_LENGTH).contains(&text.len())
+        let name = text.strip_suffix(DEAD_LETTERS).unwrap_or(&text);
+        let fits = (1..=LANE_MAX_LENGTH).contains(&name.len())
             && text
                 .bytes()
                 .all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
@@ -146,10 +151,20 @@ impl Lane {
         Self::parse(format!("quayside.import-batch.{queue}"))
     }
 
-    /// The topic of this lane's dead letters: `<topic>.dlt`.
+    /// The lane of this lane's dead letters: `<topic>.dlt`; itself, if it is one.
     #[must_use]
-    pub fn dead_letters(&self) -> String {
-        format!("{}.dlt", self.0)
+    pub fn dead_letters(&self) -> Self {
+        if self.is_dead_letters() {
+            self.clone()
+        } else {
+            Self(format!("{}{DEAD_LETTERS}", self.0))
+        }
+    }
+
+    /// Whether it is a lane of dead letters.
+    #[must_use]
+    pub fn is_dead_letters(&self) -> bool {
+        self.0.ends_with(DEAD_LETTERS)
     }
 
     /// The topic's name.

@@ -1,8 +1,11 @@
 //! When a transient failure is tried again (design.md §5): a floor of 2, 4, 8 s plus up to 50 %.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use thiserror::Error;
+
+use crate::name::BizType;
 
 /// How often and how soon a row is tried again.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,5 +53,53 @@ impl Default for RetryPolicy {
             max_cnt: 3,
             floors: [2, 4, 8].map(Duration::from_secs).to_vec(),
         }
+    }
+}
+
+/// The policy of each kind of work: one for all, and those that have their own.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RetryPolicies {
+    common: RetryPolicy,
+    own: BTreeMap<BizType, RetryPolicy>,
+}
+
+impl RetryPolicies {
+    /// One policy for all kinds.
+    #[must_use]
+    pub fn new(common: RetryPolicy) -> Self {
+        Self {
+            common,
+            own: BTreeMap::new(),
+        }
+    }
+
+    /// Gives a kind its own policy.
+    #[must_use]
+    pub fn with(mut self, biz_type: BizType, policy: RetryPolicy) -> Self {
+        self.own.insert(biz_type, policy);
+        self
+    }
+
+    /// The policy of a kind.
+    #[must_use]
+    pub fn of(&self, biz_type: &BizType) -> &RetryPolicy {
+        self.own.get(biz_type).unwrap_or(&self.common)
+    }
+
+    /// The policy of the kinds that have none of their own.
+    #[must_use]
+    pub fn common(&self) -> &RetryPolicy {
+        &self.common
+    }
+
+    /// The kinds that have their own.
+    pub fn own(&self) -> impl Iterator<Item = (&BizType, &RetryPolicy)> {
+        self.own.iter()
+    }
+}
+
+impl From<RetryPolicy> for RetryPolicies {
+    fn from(common: RetryPolicy) -> Self {
+        Self::new(common)
     }
 }

@@ -1,5 +1,4 @@
-//! Ringing: right after a commit ([`Announcer::announce`]) and for rows that became due
-//! ([`Relay`]).
+//! Ringing right after a commit. For rows that became due, see relay.rs.
 //!
 //! The caller never waits for Kafka. A ring that is not delivered is retracted, so that the relay
 //! rings again; a crash between commit and ring costs one scan interval. Shown by
@@ -9,18 +8,10 @@ use std::time::Duration;
 
 use bus::{Ringer, TraceHeaders};
 use domain::{Lane, Rung};
-use rand::RngExt;
 use store::{Announced, Store};
-use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::chain::Chain;
-
-/// Rows that the relay takes from one lane in one pass.
-const RELAY_BATCH: usize = 500;
-
-/// Pause between passes of the relay that found nothing, in milliseconds, plus up to half.
-const RELAY_PAUSE_MILLIS: u64 = 500;
 
 /// Longest wait for Kafka to say that it is back, in milliseconds.
 const KAFKA_PATIENCE_MILLIS: u64 = 1_000;
@@ -37,7 +28,7 @@ const RETRACTED_AT_ONCE: usize = 500;
 /// Sends rings for rows that are marked as announced. Cheap to clone.
 #[derive(Clone)]
 pub struct Announcer {
-    store: Store,
+    pub(crate) store: Store,
     ringer: Ringer,
     under_way: TaskTracker,
 }
@@ -119,7 +110,7 @@ impl Announcer {
         }
     }
 
-    async fn kafka_answers(&self) -> bool {
+    pub(crate) async fn kafka_answers(&self) -> bool {
         self.ringer
             .health(Duration::from_millis(KAFKA_PATIENCE_MILLIS))
             .await
@@ -127,7 +118,7 @@ impl Announcer {
     }
 
     /// Rings the rows, one ring, and retracts what was not delivered. Whether it was.
-    async fn ring(&self, lane: &Lane, rows: &[Announced]) -> bool {
+    pub(crate) async fn ring(&self, lane: &Lane, rows: &[Announced]) -> bool {
         let rung: Vec<Rung> = rows.iter().map(|row| row.rung).collect();
         let trace = rows.first().and_then(|row| row.trace_context.clone());
         let trace = TraceHeaders::new(trace, None);
@@ -141,85 +132,4 @@ impl Announcer {
         }
         false
     }
-}
-
-/// Finds rows that became due and rings them: one loop, safe to run in several processes.
-pub struct Relay {
-    /// Where the rows are and how they are rung.
-    pub announcer: Announcer,
-    /// The lanes that it looks after, each with its rows per ring and scan interval.
-    pub lanes: Vec<RelayLane>,
-}
-
-/// One lane of the relay.
-#[derive(Debug, Clone)]
-pub struct RelayLane {
-    /// The topic.
-    pub lane: Lane,
-    /// Rows in one ring.
-    pub ring_size: usize,
-    /// When the scan looks at an announced row.
-    pub scan_interval: Duration,
-}
-
-impl Relay {
-    /// Runs until stopped, each lane by itself: a lane whose topic is missing holds up no other.
-    /// Errors are logged and tried again later. While a lane's rings fail, none of its rows is marked
-    /// before Kafka answers, so that the scan sees them all; then one row is the probe; and passes
-    /// become rarer, so that an outage does not become a storm.
-    pub async fn run(self, stop: CancellationToken) {
-        let lanes = self.lanes.iter().map(|lane| self.look_after(lane, &stop));
-        futures::future::join_all(lanes).await;
-    }
-
-    async fn look_after(&self, lane: &RelayLane, stop: &CancellationToken) {
-        let mut failures = 0_u32;
-        while !stop.is_cancelled() {
-            let passed = if failures == 0 {
-                self.pass(lane, RELAY_BATCH).await
-            } else if self.announcer.kafka_answers().await {
-                self.pass(lane, 1).await
-            } else {
-                Pass::Failed
-            };
-            failures = match passed {
-                Pass::Rung(_) => 0,
-                Pass::Failed => failures.saturating_add(1),
-            };
-            if let Pass::Rung(0) | Pass::Failed = passed {
-                let wait = Duration::from_millis(RELAY_PAUSE_MILLIS << failures.min(5));
-                let wait = wait.mul_f64(1.0 + 0.5 * rand::rng().random::<f64>());
-                stop.run_until_cancelled(tokio::time::sleep(wait)).await;
-            }
-        }
-    }
-
-    async fn pass(&self, lane: &RelayLane, limit: usize) -> Pass {
-        let store = &self.announcer.store;
-        let due = match store
-            .announce_due(&lane.lane, limit, lane.scan_interval)
-            .await
-        {
-            Ok(due) => due,
-            Err(error) => {
-                tracing::warn!(lane = %lane.lane, error = %Chain(&error), "the relay cannot look");
-                return Pass::Failed;
-            }
-        };
-        let rings = due.chunks(lane.ring_size.max(1));
-        let rings = rings.map(|rows| self.announcer.ring(&lane.lane, rows));
-        let delivered = futures::future::join_all(rings).await;
-        metrics::counter!("quayside_relayed_rows_total", "lane" => lane.lane.to_string())
-            .increment(due.len() as u64);
-        if delivered.contains(&false) {
-            Pass::Failed
-        } else {
-            Pass::Rung(due.len())
-        }
-    }
-}
-
-enum Pass {
-    Rung(usize),
-    Failed,
 }

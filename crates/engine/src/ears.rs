@@ -20,6 +20,8 @@ pub(crate) struct Waiting {
 pub(crate) enum Content {
     Ring {
         left: Vec<Rung>,
+        /// Those that name no row of the lane.
+        orphans: Vec<Rung>,
         trace: TraceHeaders,
     },
     Poison(Poisoned),
@@ -39,7 +41,10 @@ const HEARD_AGAIN: usize = HEARD_MOST / 2;
 pub(crate) struct Ears<'c> {
     consumer: &'c RingConsumer,
     waiting: VecDeque<Waiting>,
+    /// Enough is in hand.
     covered: bool,
+    /// Nobody is to hear: the lane is paused.
+    shut: bool,
 }
 
 impl<'c> Ears<'c> {
@@ -48,6 +53,24 @@ impl<'c> Ears<'c> {
             consumer,
             waiting: VecDeque::new(),
             covered: false,
+            shut: false,
+        }
+    }
+
+    /// Whether messages are wanted. While they are not, the consumer is paused, and still polled, so
+    /// that it keeps its place in the group.
+    pub(crate) fn listen(&mut self, wanted: bool) -> Result<(), BusError> {
+        if self.shut != wanted {
+            return Ok(());
+        }
+        self.shut = !wanted;
+        if self.covered {
+            return Ok(());
+        }
+        if self.shut {
+            self.consumer.pause()
+        } else {
+            self.consumer.resume()
         }
     }
 
@@ -67,8 +90,10 @@ impl<'c> Ears<'c> {
             self.consumer.acknowledge(done.at);
         }
         if self.covered && self.waiting.len() <= HEARD_AGAIN {
-            self.consumer.resume()?;
             self.covered = false;
+            if !self.shut {
+                self.consumer.resume()?;
+            }
         }
         Ok(())
     }
@@ -95,6 +120,7 @@ impl<'c> Ears<'c> {
         let content = match content {
             Ok(ring) => Content::Ring {
                 left: ring.rungs,
+                orphans: Vec::new(),
                 trace: ring.trace,
             },
             Err(poison) => Content::Poison(dead_letter(self.consumer.lane(), poison)),

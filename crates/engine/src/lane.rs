@@ -4,26 +4,32 @@
 //! never holds a partition and lag means work that nobody has claimed. A ring's offset is acknowledged when all its rows are
 //! claimed, or known to be duplicates, or recorded as dead letters; never before. When the scan is
 //! due it has the next free permit, so that a saturated lane still serves its oldest row. When
-//! MySQL is away the lane pauses, keeps polling, and tries again. Shown by `tests/it/lane.rs` and
-//! `tests/it/mysql_away.rs`.
+//! MySQL is away the lane pauses, keeps polling, and tries again; so it does when a person or its
+//! breaker has paused it (`gate.rs`). Shown by `tests/it/lane.rs`, `tests/it/mysql_away.rs` and
+//! `tests/it/breaker.rs`.
+
+mod take;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bus::{BusError, RingConsumer, TraceHeaders};
-use domain::{BizType, Lane, RetryPolicy, Rung};
-use store::{ClaimTerms, Claimed, Poisoned, Store, StoreError};
+use bus::{BusError, RingConsumer};
+use domain::{BizType, BreakerTerms, BudgetTerms, Lane, RetryPolicies};
+use store::{ClaimTerms, Store, StoreError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::announce::Announcer;
+use crate::board::LaneBoard;
+use crate::breaker::Breaker;
+use crate::budget::Budget;
 use crate::chain::Chain;
-use crate::ears::{Content, Ears};
-use crate::handler::{BizHandler, NoHandler};
-use crate::run::Runner;
+use crate::ears::Ears;
+use crate::gate::Gate;
+use crate::handler::BizHandler;
 
 /// Pause after the database could not be asked, in milliseconds.
 const DATABASE_PAUSE_MILLIS: u64 = 1_000;
@@ -44,8 +50,12 @@ pub struct LaneSettings {
     pub scan_interval: Duration,
     /// After this long, counted from the first claim, a row gets no further try.
     pub hard_deadline: Duration,
-    /// How often and how soon failures are repeated.
-    pub retry: RetryPolicy,
+    /// How often and how soon failures are repeated, by the kind of work.
+    pub retry: RetryPolicies,
+    /// How many further tries this worker bears on the lane.
+    pub budget: BudgetTerms,
+    /// How long the lane stays paused when it is paused by itself.
+    pub breaker: BreakerTerms,
     /// How long running attempts may take to finish at shutdown, before they are handed back.
     pub drain: Duration,
 }
@@ -60,6 +70,9 @@ pub struct LaneWorker {
     permits: Arc<Semaphore>,
     attempts: TaskTracker,
     hand_back: CancellationToken,
+    breaker: Arc<Breaker>,
+    budget: Arc<Budget>,
+    board: LaneBoard,
 }
 
 impl LaneWorker {
@@ -76,7 +89,7 @@ impl LaneWorker {
         let terms = ClaimTerms {
             worker: name.to_owned(),
             lease: settings.lease,
-            max_cnt: settings.retry.max_cnt(),
+            retry: settings.retry.clone(),
             hard_deadline: settings.hard_deadline,
         };
         Self {
@@ -87,8 +100,24 @@ impl LaneWorker {
             permits: Arc::new(Semaphore::new(settings.permits)),
             attempts: TaskTracker::new(),
             hand_back: CancellationToken::new(),
+            breaker: Arc::new(Breaker::new(!settings.lane.is_dead_letters())),
+            budget: Arc::new(Budget::new(settings.budget)),
+            board: LaneBoard::default(),
             settings: Arc::new(settings),
         }
+    }
+
+    /// Notes on the board how it finds its lane.
+    #[must_use]
+    pub fn on_board(self, board: &LaneBoard) -> Self {
+        let board = board.clone();
+        Self { board, ..self }
+    }
+
+    fn gate(&self) -> Gate {
+        let lane = (self.settings.lane.clone(), self.settings.breaker);
+        let (store, breaker) = (self.store.clone(), self.breaker.clone());
+        Gate::new(store, lane, &self.terms.worker, breaker, self.board.clone())
     }
 
     /// Takes and runs rows until stopped; then lets running attempts finish, hands back those that
@@ -118,15 +147,22 @@ impl LaneWorker {
         let mut ears = Ears::new(consumer);
         let mut scan = tokio::time::interval(self.settings.scan_interval);
         scan.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut gate = self.gate();
         loop {
             let permit = tokio::select! {
                 biased;
                 () = stop.cancelled() => return Ok(()),
-                permit = self.next_permit(&mut ears) => permit?,
+                () = gate.due() => {
+                    self.look(&mut gate, &mut ears).await?;
+                    continue;
+                }
+                permit = self.next_permit(&mut ears, gate.is_open()) => permit?,
             };
             let taken = tokio::select! {
                 biased;
                 () = stop.cancelled() => return Ok(()),
+                // On the next turn.
+                () = gate.due() => continue,
                 _ = scan.tick() => {
                     let scanned = self.scan(permit, &ears).await;
                     if let Ok(true) = scanned {
@@ -142,18 +178,47 @@ impl LaneWorker {
             match taken {
                 Ok(false) => {}
                 Ok(true) => ears.acknowledge_oldest()?,
-                Err(error) => {
-                    tracing::warn!(lane = %self.settings.lane, error = %Chain(&error),
-                        "the database cannot be asked; the lane waits");
-                    ears.listen_for(Duration::from_millis(DATABASE_PAUSE_MILLIS))
-                        .await?;
-                }
+                Err(error) => self.wait_for_the_database(&error, &mut ears).await?,
             }
         }
     }
 
-    /// Waits for a free permit; the consumer is polled meanwhile.
-    async fn next_permit(&self, ears: &mut Ears<'_>) -> Result<OwnedSemaphorePermit, BusError> {
+    /// Looks whether the lane is worked on, and probes it if that is for this worker to do.
+    async fn look(&self, gate: &mut Gate, ears: &mut Ears<'_>) -> Result<(), BusError> {
+        let looked = match gate.look(self.permits.available_permits() > 0).await {
+            Ok(Some(probe)) => self.probe(probe).await,
+            Ok(None) => Ok(()),
+            Err(error) => Err(error),
+        };
+        match looked {
+            Ok(()) => ears.listen(gate.is_open()),
+            Err(error) => self.wait_for_the_database(&error, ears).await,
+        }
+    }
+
+    async fn wait_for_the_database(
+        &self,
+        error: &StoreError,
+        ears: &mut Ears<'_>,
+    ) -> Result<(), BusError> {
+        tracing::warn!(lane = %self.settings.lane, error = %Chain(error),
+            "the database cannot be asked; the lane waits");
+        ears.listen_for(Duration::from_millis(DATABASE_PAUSE_MILLIS))
+            .await
+    }
+
+    /// Waits for a free permit; the consumer is polled meanwhile. There is none while the lane is not
+    /// open.
+    async fn next_permit(
+        &self,
+        ears: &mut Ears<'_>,
+        is_open: bool,
+    ) -> Result<OwnedSemaphorePermit, BusError> {
+        if !is_open {
+            loop {
+                ears.hear().await?;
+            }
+        }
         if let Ok(permit) = self.permits.clone().try_acquire_owned() {
             return Ok(permit);
         }
@@ -170,112 +235,6 @@ impl LaneWorker {
             .unwrap_or_else(|closed| unreachable!("the lane never closes its permits: {closed}")))
     }
 
-    /// Claims due rows: as many as are free, or the oldest one when rings are waiting as well. Whether
-    /// to look again at once: no rings come, and every permit found a row, so there may be more.
-    async fn scan(
-        &self,
-        permit: OwnedSemaphorePermit,
-        ears: &Ears<'_>,
-    ) -> Result<bool, StoreError> {
-        let mut permits = vec![permit];
-        let no_rings = ears.is_empty();
-        if no_rings {
-            permits.extend(self.further_permits());
-        }
-        let claimed = self
-            .store
-            .claim_due(&self.settings.lane, permits.len(), &self.terms)
-            .await?;
-        self.count("quayside_claimed_by_scan_total", claimed.len());
-        let more = no_rings && claimed.len() == permits.len();
-        for (row, permit) in claimed.into_iter().zip(permits) {
-            self.start(row, permit, TraceHeaders::default());
-        }
-        Ok(more)
-    }
-
-    /// Deals with the oldest message that waits, as far as permits go. Whether all of it is done.
-    async fn answer(
-        &self,
-        permit: OwnedSemaphorePermit,
-        ears: &mut Ears<'_>,
-    ) -> Result<bool, StoreError> {
-        let Some(message) = ears.oldest() else {
-            return Ok(false);
-        };
-        match &mut message.content {
-            Content::Poison(poison) => self.store.record_poison(poison.clone()).await?,
-            Content::Ring { left, trace } => {
-                let trace = trace.clone();
-                let wanted = left.len().saturating_sub(1);
-                let mut permits = vec![permit];
-                permits.extend(self.further_permits().take(wanted));
-                let now = permits.len().min(left.len());
-                self.claim(&left[..now], permits, &trace).await?;
-                left.drain(..now);
-                return Ok(left.is_empty());
-            }
-        }
-        Ok(true)
-    }
-
-    async fn claim(
-        &self,
-        rung: &[Rung],
-        permits: Vec<OwnedSemaphorePermit>,
-        trace: &TraceHeaders,
-    ) -> Result<(), StoreError> {
-        let lane = &self.settings.lane;
-        let claim = self.store.claim_rung(lane, rung, &self.terms).await?;
-        self.count("quayside_claimed_by_ring_total", claim.claimed.len());
-        self.count("quayside_ring_duplicates_total", claim.duplicates);
-        // Started before anything else can fail: a claimed row must not wait for its lease to end.
-        for (row, permit) in claim.claimed.into_iter().zip(permits) {
-            self.start(row, permit, trace.clone());
-        }
-        for orphan in claim.orphans {
-            let detail = format!("no row {} on this lane (epoch {})", orphan.id, orphan.epoch);
-            let headers = trace.traceparent().unwrap_or_default().to_owned();
-            let reason = "orphan";
-            let letter = Poisoned {
-                lane: lane.clone(),
-                reason,
-                detail,
-                payload: Vec::new(),
-                headers,
-            };
-            self.store.record_poison(letter).await?;
-        }
-        Ok(())
-    }
-
-    fn start(&self, row: Claimed, permit: OwnedSemaphorePermit, ring: TraceHeaders) {
-        let (kind, handler) = match self.handlers.get_key_value(&row.biz_type) {
-            Some((kind, handler)) => (kind.to_string(), handler.clone()),
-            None => (
-                "unknown".to_owned(),
-                Arc::new(NoHandler) as Arc<dyn BizHandler>,
-            ),
-        };
-        let runner = Runner {
-            store: self.store.clone(),
-            announcer: self.announcer.clone(),
-            settings: self.settings.clone(),
-            handler,
-            kind,
-            hand_back: self.hand_back.clone(),
-        };
-        self.attempts.spawn(async move {
-            runner.run(row, ring).await;
-            drop(permit);
-        });
-    }
-
-    /// Every permit that is free now.
-    fn further_permits(&self) -> impl Iterator<Item = OwnedSemaphorePermit> + '_ {
-        std::iter::from_fn(|| self.permits.clone().try_acquire_owned().ok())
-    }
-
     async fn drain(&self) {
         self.attempts.close();
         if tokio::time::timeout(self.settings.drain, self.attempts.wait())
@@ -287,9 +246,5 @@ impl LaneWorker {
             self.hand_back.cancel();
             self.attempts.wait().await;
         }
-    }
-
-    fn count(&self, name: &'static str, rows: usize) {
-        metrics::counter!(name, "lane" => self.settings.lane.to_string()).increment(rows as u64);
     }
 }

@@ -6,16 +6,24 @@
 
 mod announce;
 mod attempt;
+mod board;
+mod breaker;
+mod budget;
 mod chain;
 mod ears;
+mod gate;
 mod handler;
 mod lane;
+mod lanes;
 mod pulse;
+mod relay;
 mod run;
 mod sweeper;
 
-pub use announce::{Announcer, Relay, RelayLane};
+pub use announce::Announcer;
 pub use attempt::Attempt;
+pub use board::LaneBoard;
 pub use handler::BizHandler;
 pub use lane::{LaneSettings, LaneWorker};
+pub use relay::{Relay, RelayAll, RelayLane};
 pub use sweeper::Sweeper;

@@ -1,24 +1,27 @@
 //! One attempt from claim to settle: handler on a task of its own, heartbeats beside it, panics as
 //! failures, and exactly one `settle` at the end. Shown by `tests/it/attempt.rs`.
 
+mod end;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bus::TraceHeaders;
-use domain::{BizStatus, Failure, FailureCode, FailureKind};
+use domain::{BizStatus, Failure, FailureCode, FailureKind, Verdict};
 use opentelemetry::trace::TraceContextExt;
-use store::{Beat, Claimed, Effects, Ending, Settled, Store, Story};
-use tokio::task::JoinHandle;
+use store::{Beat, Claimed, Ending, Settled, Store, Story};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
 use crate::announce::Announcer;
 use crate::attempt::Attempt;
+use crate::budget::Budget;
 use crate::chain::Chain;
 use crate::handler::BizHandler;
 use crate::lane::LaneSettings;
 use crate::pulse::Pulse;
+use end::{End, end_of, stop};
 
 /// Pause between tries of a settle that the database could not take, in milliseconds.
 const SETTLE_PAUSE_MILLIS: u64 = 500;
@@ -32,16 +35,6 @@ const SUCCESS: &str = "success";
 /// The outcome of an attempt whose settle the database never confirmed.
 const UNSETTLED: &str = "unsettled";
 
-/// How an attempt went, before it is settled.
-enum End {
-    Done(Effects),
-    Failed(Failure),
-    /// The row is not ours any more: nothing to settle.
-    Lost,
-    /// The worker shuts down and cannot wait longer.
-    HandedBack,
-}
-
 /// Everything one attempt needs besides its row.
 #[derive(Clone)]
 pub(crate) struct Runner {
@@ -52,13 +45,15 @@ pub(crate) struct Runner {
     pub(crate) handler: Arc<dyn BizHandler>,
     /// The handler's biz type: the label of its metrics.
     pub(crate) kind: String,
+    /// How many further tries the lane bears.
+    pub(crate) budget: Arc<Budget>,
     /// Cancelled when attempts must be handed back at once.
     pub(crate) hand_back: CancellationToken,
 }
 
 impl Runner {
-    /// Runs the row to its end.
-    pub(crate) async fn run(self, claimed: Claimed, ring: TraceHeaders) {
+    /// Runs the row to its end, and says what that means for its lane.
+    pub(crate) async fn run(self, claimed: Claimed, ring: TraceHeaders) -> Verdict {
         let span = tracing::info_span!(
             "attempt",
             otel.kind = "consumer",
@@ -70,14 +65,21 @@ impl Runner {
         );
         ring.link(&span);
         TraceHeaders::new(claimed.trace_context.clone(), None).link(&span);
-        self.run_in_span(claimed).instrument(span).await;
+        self.run_in_span(claimed).instrument(span).await
     }
 
-    async fn run_in_span(self, claimed: Claimed) {
+    async fn run_in_span(self, claimed: Claimed) -> Verdict {
         let began = Instant::now();
+        if claimed.cnt == 0 {
+            self.budget.first_try();
+        }
         let attempt = Arc::new(Attempt::new(claimed));
         let end = self.work(&attempt).await;
-        let outcome = self.settle(&attempt, end, began.elapsed()).await;
+        #[cfg(feature = "failpoints")]
+        if let End::Done(_) = end {
+            fail::fail_point!("after_effect");
+        }
+        let (outcome, verdict) = self.settle(&attempt, end, began.elapsed()).await;
         // What nobody could confirm may have been committed: its files must stay.
         if ![SUCCESS, UNSETTLED].contains(&outcome) {
             self.clean_up(&attempt).await;
@@ -92,6 +94,7 @@ impl Runner {
             duration_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
             "attempt ended"
         );
+        verdict
     }
 
     async fn clean_up(&self, attempt: &Attempt) {
@@ -167,21 +170,30 @@ impl Runner {
         Beat::Held
     }
 
-    /// Ends the attempt in the database. Answers the metric's word: what the row became decides, as
-    /// a finish that the database refuses becomes a failure.
-    async fn settle(&self, attempt: &Attempt, end: End, ran: Duration) -> &'static str {
-        let (ending, outcome) = match end {
-            End::Lost => return "lost",
-            End::HandedBack => (Ending::HandedBack, "handed_back"),
-            End::Done(effects) => (Ending::Finished(effects), "permanent"),
-            End::Failed(failure) => {
-                let delay = self
-                    .settings
-                    .retry
-                    .delay(attempt.claimed().cnt + 1, rand::random());
+    /// Ends the attempt in the database. Answers the metric's word, and what it means for the lane:
+    /// what the row became decides, as a finish that the database refuses becomes a failure.
+    async fn settle(&self, attempt: &Attempt, end: End, ran: Duration) -> (&'static str, Verdict) {
+        let panicked = matches!(end, End::Panicked(_));
+        let (ending, outcome, failure) = match end {
+            End::Lost => return ("lost", Verdict::Neither),
+            End::HandedBack => (Ending::HandedBack, "handed_back", None),
+            End::Done(effects) => {
+                let refused = Failure::permanent(FailureCode::Internal, "");
+                (Ending::Finished(effects), "permanent", Some(refused))
+            }
+            End::Failed(failure) | End::Panicked(failure) => {
                 tracing::warn!(failure = %failure, "attempt failed");
-                let outcome = failure.kind.as_str();
-                (Ending::Failed(failure, delay), outcome)
+                let outcome = if panicked {
+                    "panicked"
+                } else {
+                    failure.kind.as_str()
+                };
+                let delay = self.delay(attempt.claimed(), failure.kind);
+                (
+                    Ending::Failed(failure.clone(), delay),
+                    outcome,
+                    Some(failure),
+                )
             }
         };
         let story = Story {
@@ -192,14 +204,31 @@ impl Runner {
             Some(Settled::Now(status, born)) => {
                 self.announcer.announce_all(born);
                 if status == BizStatus::Success {
-                    SUCCESS
-                } else {
-                    outcome
+                    return (SUCCESS, Verdict::Good);
                 }
+                let given_up = status == BizStatus::Failed;
+                let verdict = failure.map(|failure| Verdict::of(&failure, panicked, given_up));
+                (outcome, verdict.unwrap_or(Verdict::Neither))
             }
-            Some(Settled::Lost) => "lost",
-            None => UNSETTLED,
+            Some(Settled::Lost) => ("lost", Verdict::Neither),
+            None => (UNSETTLED, Verdict::Neither),
         }
+    }
+
+    /// How long the row waits for its next try: what its kind says, and longer when the lane has had
+    /// more further tries than it bears.
+    fn delay(&self, row: &Claimed, failed: FailureKind) -> Duration {
+        let policy = self.settings.retry.of(&row.biz_type);
+        let backoff = policy.delay(row.cnt + 1, rand::random());
+        if failed != FailureKind::Transient || row.cnt >= policy.max_cnt() {
+            return backoff;
+        }
+        let stretch = self.budget.stretch();
+        if !stretch.is_zero() {
+            let lane = self.settings.lane.to_string();
+            metrics::counter!("quayside_retries_stretched_total", "lane" => lane).increment(1);
+        }
+        backoff + stretch
     }
 
     /// Tries to settle for as long as the lease may still be ours.
@@ -238,54 +267,6 @@ impl Runner {
             }
         }
     }
-}
-
-/// Tells the handler to stop and waits until it has, or has had its time.
-async fn stop(attempt: &Attempt, mut task: JoinHandle<Result<Effects, Failure>>) {
-    attempt.stopped().cancel();
-    match tokio::time::timeout(Duration::from_secs(STOP_SECONDS), &mut task).await {
-        Ok(Ok(_stopped)) => {}
-        Ok(Err(error)) => {
-            tracing::warn!(error = %error, "the handler ended badly while it was being stopped");
-        }
-        Err(_elapsed) => {
-            tracing::error!("the handler does not stop and is aborted");
-            task.abort();
-        }
-    }
-}
-
-fn end_of(ended: Result<Result<Effects, Failure>, tokio::task::JoinError>) -> End {
-    match ended {
-        Ok(Ok(effects)) => End::Done(effects),
-        Ok(Err(failure)) => match failure.kind {
-            FailureKind::Transient | FailureKind::Permanent | FailureKind::Rejected => {
-                End::Failed(failure)
-            }
-            FailureKind::Cancelled | FailureKind::LeaseLost => End::Failed(Failure::transient(
-                FailureCode::Internal,
-                "the handler stopped without being told to",
-            )),
-        },
-        Err(panicked) => End::Failed(Failure::transient(
-            FailureCode::Internal,
-            panic_text(panicked),
-        )),
-    }
-}
-
-fn panic_text(error: tokio::task::JoinError) -> String {
-    let Ok(payload) = error.try_into_panic() else {
-        return "the handler was aborted".to_owned();
-    };
-    let text = payload
-        .downcast_ref::<&str>()
-        .map(|text| (*text).to_owned())
-        .or_else(|| payload.downcast_ref::<String>().cloned());
-    format!(
-        "the handler panicked: {}",
-        text.unwrap_or_else(|| "no text".to_owned())
-    )
 }
 
 fn current_trace_id() -> Option<String> {

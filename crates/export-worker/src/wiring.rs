@@ -1,5 +1,5 @@
-//! The process: definitions checked, then one lane worker for each export queue, and until the
-//! sweeper has a binary of its own, relay and sweep as well.
+//! The process: definitions checked, then one lane worker for each export queue. Relay and sweep are
+//! the stuck-task-sweeper's.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -7,16 +7,14 @@ use std::time::Duration;
 
 use anyhow::Context;
 use bus::RingConsumer;
-use domain::{BizType, Lane, RetryPolicy};
-use engine::{Announcer, BizHandler, LaneSettings, LaneWorker, Relay, RelayLane, Sweeper};
-use service::{AdminServer, House, Lifecycle, Process, Settings};
-use store::{EXPORT, Store};
+use domain::{BizType, BudgetTerms, Lane};
+use engine::{Announcer, BizHandler, LaneBoard, LaneSettings, LaneWorker};
+use service::{AdminServer, House, Lifecycle, Probe, Process, Settings};
+use store::EXPORT;
 use tokio_util::task::TaskTracker;
 
 use crate::handler::ExportHandler;
 
-/// Rows in one ring of an export lane (design.md §6).
-const RING_SIZE: usize = 1;
 /// What the last rings may take at shutdown.
 const RING_PATIENCE: Duration = Duration::from_secs(3);
 /// The part of the grace period in which attempts may still finish; what is left is for handing
@@ -38,12 +36,13 @@ pub async fn start(process: Process) -> anyhow::Result<()> {
     } = process;
     let house = House::open(&settings)?;
     let lanes = house.export_lanes()?;
-    AdminServer::start(
-        settings.admin.listen,
-        &lifecycle,
-        &telemetry,
-        house.probes(),
-    )?;
+    let board = LaneBoard::default();
+    let mut probes = house.probes();
+    probes.push(Probe::known("lanes", {
+        let board = board.clone();
+        move || board.told()
+    }));
+    AdminServer::start(settings.admin.listen, &lifecycle, &telemetry, probes)?;
     house.check_datasets().await?;
 
     let House {
@@ -65,25 +64,31 @@ pub async fn start(process: Process) -> anyhow::Result<()> {
         let handlers = HashMap::from([(BizType::parse(EXPORT)?, exports)]);
         let (store, announcer) = (store.clone(), announcer.clone());
         let worker = LaneWorker::new(&worker_name, store, announcer, lane_settings, handlers);
+        let worker = worker.on_board(&board);
         let soft = lifecycle.soft();
         let work = async move { Ok(worker.run(consumer, soft).await?) };
         lifecycle.spawn("lane", working.track_future(work));
     }
-    see_out(handler, working, &lifecycle);
-    look_after(&settings, lanes, &store, announcer, &lifecycle);
+    see_out(handler, working, announcer, &lifecycle);
     lifecycle.set_ready();
     tracing::info!(worker = worker_name, "the export worker takes work");
     Ok(())
 }
 
-/// Closes the handler when the last lane has ended.
-fn see_out(handler: Arc<ExportHandler>, working: TaskTracker, lifecycle: &Lifecycle) {
+/// Closes the handler, and lets the last rings out, when the last lane has ended: what the last
+/// attempts bore is among them.
+fn see_out(
+    handler: Arc<ExportHandler>,
+    working: TaskTracker,
+    announcer: Announcer,
+    lifecycle: &Lifecycle,
+) {
     working.close();
     let soft = lifecycle.soft();
-    lifecycle.spawn("row streams", async move {
+    lifecycle.spawn("row streams and last rings", async move {
         soft.cancelled().await;
         working.wait().await;
-        handler.close().await;
+        tokio::join!(handler.close(), announcer.close(RING_PATIENCE));
         Ok(())
     });
 }
@@ -95,61 +100,17 @@ fn lane_settings(
 ) -> anyhow::Result<LaneSettings> {
     let worker = &settings.worker;
     let seconds = |seconds: u32| Duration::from_secs(seconds.into());
-    let floors = worker
-        .backoff_seconds
-        .iter()
-        .copied()
-        .map(seconds)
-        .collect();
     Ok(LaneSettings {
         lane: lane.clone(),
         permits: usize::try_from(worker.permits)?,
         lease: seconds(worker.lease_seconds),
         scan_interval: seconds(worker.scan_interval_seconds),
         hard_deadline: seconds(worker.hard_deadline_seconds),
-        retry: RetryPolicy::new(worker.max_attempts, floors).context("worker.backoff_seconds")?,
+        retry: settings.retry_policies()?,
+        budget: BudgetTerms::default(),
+        breaker: settings.breaker.terms(),
         drain: lifecycle.grace().mul_f64(DRAIN_SHARE),
     })
-}
-
-/// Relay and sweep.
-fn look_after(
-    settings: &Settings,
-    lanes: Vec<Lane>,
-    store: &Store,
-    announcer: Announcer,
-    lifecycle: &Lifecycle,
-) {
-    let lease = Duration::from_secs(settings.worker.lease_seconds.into());
-    let scan_interval = Duration::from_secs(settings.worker.scan_interval_seconds.into());
-    let relayed = lanes.iter().cloned();
-    let relay = Relay {
-        announcer: announcer.clone(),
-        lanes: relayed
-            .map(|lane| RelayLane {
-                lane,
-                ring_size: RING_SIZE,
-                scan_interval,
-            })
-            .collect(),
-    };
-    let soft = lifecycle.soft();
-    lifecycle.spawn("relay", async move {
-        relay.run(soft).await;
-        announcer.close(RING_PATIENCE).await;
-        Ok(())
-    });
-    let sweeper = Sweeper {
-        store: store.clone(),
-        lanes,
-        lease,
-        interval: lease / 3,
-    };
-    let soft = lifecycle.soft();
-    lifecycle.spawn("sweeper", async move {
-        sweeper.run(soft).await;
-        Ok(())
-    });
 }
 
 /// The machine's name, for operators who look for a worker.

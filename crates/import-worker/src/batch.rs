@@ -15,24 +15,31 @@ use crate::context::{dataset_of, read_context};
 use crate::failure::{internal, of_panic, of_store};
 use crate::object::{read_batch, read_duplicates};
 use crate::sorted::Sorted;
-use crate::tally::{BatchTally, Counts};
+use crate::tally::{self, BatchTally, Counts};
 
 /// Applies batches.
 pub struct BatchHandler {
     storage: Storage,
     catalog: Arc<Catalog>,
+    /// Failures of a batch that may be followed by another try: for what is told of it.
+    max_cnt: u32,
 }
 
 impl BatchHandler {
-    /// A handler for the datasets of `catalog`, whose batches lie in `storage`.
+    /// A handler for the datasets of `catalog`, whose batches lie in `storage` and may fail `max_cnt`
+    /// times before the last.
     #[must_use]
-    pub fn new(storage: Storage, catalog: Arc<Catalog>) -> Self {
-        Self { storage, catalog }
+    pub fn new(storage: Storage, catalog: Arc<Catalog>, max_cnt: u32) -> Self {
+        Self {
+            storage,
+            catalog,
+            max_cnt,
+        }
     }
 
-    async fn prepare(&self, attempt: &Attempt) -> Result<Prepared, Failure> {
-        let spec: BatchSpec = read_context(attempt)?;
+    async fn prepare(&self, attempt: &Attempt, spec: BatchSpec) -> Result<Prepared, Failure> {
         let dataset = dataset_of(&self.catalog, &spec.dataset)?.clone();
+        unchanged(&spec, &dataset)?;
         let rows = fetch(&self.storage, &spec.object_key).await?;
         let duplicates = match &spec.duplicates_key {
             Some(key) => Some(fetch(&self.storage, key).await?),
@@ -55,18 +62,43 @@ impl BatchHandler {
     }
 }
 
+/// Rows were judged by the definition of the split. By another one they might be none that it takes,
+/// and half an import under each is worse than rows left over: they stay unprocessed, and a retry
+/// applies them when the definition is back.
+fn unchanged(spec: &BatchSpec, dataset: &Dataset) -> Result<(), Failure> {
+    let now = dataset.fingerprint();
+    match &spec.fingerprint {
+        Some(then) if *then != now => {
+            let (name, version) = (&dataset.name, &dataset.version);
+            Err(internal(format!(
+                "the definition of {name} was changed since the file was read: it was {then} and is \
+                 {now}, version {version}; put it back and retry the import, or import the file anew"
+            )))
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
 #[async_trait]
 impl BizHandler for BatchHandler {
     async fn run(&self, attempt: &Attempt) -> Result<Effects, Failure> {
-        let prepared = self.prepare(attempt).await?;
-        let tally = BatchTally::new(&prepared.spec.dataset, attempt.claimed().cnt);
+        let spec: BatchSpec = read_context(attempt)?;
+        let (name, failures) = (spec.dataset.clone(), attempt.claimed().cnt);
+        let tally = BatchTally::new(&name, failures);
+        let prepared = self.prepare(attempt, spec).await;
+        if let Err(failure) = &prepared {
+            tally::failed(&name, failure, failures, self.max_cnt);
+        }
+        let prepared = prepared?;
         let work = Arc::new((prepared, tally));
         Ok(Effects::new(move |tx| {
             let work = work.clone();
             Box::pin(async move {
                 let (prepared, tally) = &*work;
-                tally.set(prepared.apply(tx).await?);
-                Ok(())
+                tally.begin();
+                let applied = prepared.apply(tx).await;
+                tally.end(applied.as_ref().cloned());
+                applied.map(drop)
             })
         }))
     }

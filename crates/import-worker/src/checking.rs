@@ -46,6 +46,8 @@ pub(crate) struct Checked {
     pub(crate) bad: Vec<u8>,
     /// For each key set the keys that are whole.
     pub(crate) keys: Vec<Vec<Key>>,
+    /// Values of good rows that were rounded at their column's scale.
+    pub(crate) rounded: u64,
 }
 
 impl Judge {
@@ -72,6 +74,7 @@ impl Judge {
             match judged {
                 Ok(()) => {
                     write_row(&fields, &mut good)?;
+                    checked.rounded += u64::from(fields.rounded());
                     checked.mark(number, Verdict::Good, good.size_bytes());
                 }
                 Err(errors) => checked.bad(number, errors, sets, &fields)?,

@@ -16,7 +16,8 @@ const FULL_BYTES: usize = 1 << 20;
 const EARLY_ENDS: u32 = MAX_BATCHES / 10 * 9;
 /// The most rows that go in all at once.
 const MOST_AT_ONCE: u64 = 100_000;
-/// The most bytes of rows and errors that go in all at once.
+/// The most bytes of rows and errors that go in all at once, and of one batch. Batches come to it
+/// only past [`EARLY_ENDS`].
 const MOST_BYTES_AT_ONCE: usize = 64 << 20;
 
 /// A batch that has been cut. The first is number 1.
@@ -137,10 +138,11 @@ impl Cutter {
         if self.rows > most {
             return Err(refusals::too_many_rows(locale, most));
         }
-        if *at_once && self.open.bytes() > MOST_BYTES_AT_ONCE {
-            return Err(refusals::too_large_at_once(locale, MOST_BYTES_AT_ONCE));
+        match (self.open.bytes() > MOST_BYTES_AT_ONCE, *at_once) {
+            (true, true) => Err(refusals::too_large_at_once(locale, MOST_BYTES_AT_ONCE)),
+            (true, false) => Err(refusals::batch_too_large(MOST_BYTES_AT_ONCE)),
+            (false, _) => Ok(()),
         }
-        Ok(())
     }
 
     fn is_full(&self) -> bool {

@@ -47,7 +47,13 @@ pub(crate) fn internal(detail: impl Display) -> Failure {
     Failure::permanent(FailureCode::Internal, detail)
 }
 
-/// A thread that reads the user's file panicked or does not get on: the file is to blame.
+/// A thread that reads the user's file does not get on.
+pub(crate) fn of_standstill() -> Failure {
+    let detail = "reading the file does not get on";
+    Failure::rejected(FailureCode::ArchiveLimits, detail)
+}
+
+/// A thread that reads the user's file panicked: the file is to blame.
 pub(crate) fn of_reader(detail: impl Display) -> Failure {
     Failure::rejected(FailureCode::NotAWorkbook, detail)
 }

@@ -11,7 +11,7 @@ use domain::{
 use engine::Attempt;
 use service::{Label, PipeWriter, Storage, StorageError, Stored, pipe};
 use store::{Ledger, Store};
-use tabular::{Book, FailureColumn, FailureWriter, Stamp};
+use tabular::{Book, FailureColumn, FailureTerms, FailureWriter, Stamp};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use crate::failure::{internal, of_disk, of_panic, of_refusal, of_storage, of_store};
 use crate::refusals;
 use crate::sheet::{Begun, begin, choose, open};
+use crate::spool::Spool;
 
 /// Batches whose errors may wait to be written.
 const BATCHES_WAITING: usize = 2;
@@ -41,6 +42,7 @@ pub(crate) struct FailureFile<'a> {
     pub(crate) attempt: &'a Attempt,
     pub(crate) ledger: &'a Ledger,
     pub(crate) task: TaskId,
+    pub(crate) spool: &'a Spool,
 }
 
 impl FailureFile<'_> {
@@ -54,6 +56,7 @@ impl FailureFile<'_> {
             spec: self.spec.clone(),
             task: self.task,
             merges: self.merges_matter(),
+            spool: self.spool.clone(),
             errors,
             stop: stop.clone(),
         };
@@ -78,12 +81,12 @@ impl FailureFile<'_> {
 
     /// Hands on the errors, batch by batch.
     async fn tell(&self, out: mpsc::Sender<Told>) {
-        let mut after = 0;
+        let mut after = None;
         loop {
             let tenant = self.attempt.tenant();
             let told = match self.store.batch_errors(tenant, self.task, after).await {
-                Ok(Some((batch, errors))) => {
-                    after = batch;
+                Ok(Some((part, errors))) => {
+                    after = Some(part);
                     Ok(errors)
                 }
                 Ok(None) => return,
@@ -126,6 +129,7 @@ struct Writer {
     spec: FinishSpec,
     task: TaskId,
     merges: bool,
+    spool: Spool,
     errors: mpsc::Receiver<Told>,
     stop: CancellationToken,
 }
@@ -133,7 +137,7 @@ struct Writer {
 impl Writer {
     fn write(mut self, upload: File, mut out: PipeWriter) -> Result<u64, Failure> {
         let import = self.spec.import.clone();
-        let book = open(upload, &import)?;
+        let book = open(upload, &import, &self.spool, self.stop.clone())?;
         let begun = self.begin(&book)?;
         let Begun {
             mut rows,
@@ -147,7 +151,15 @@ impl Writer {
         };
         let columns = self.columns(header.cells);
         let (locale, format) = (&import.locale, import.upload.format);
-        let file = FailureWriter::new(&self.dataset, locale, stamp, &columns, format, &mut out);
+        let terms = FailureTerms {
+            dataset: &self.dataset,
+            locale,
+            stamp,
+            columns: &columns,
+            format,
+            temp_dir: Some(self.spool.directory()),
+        };
+        let file = FailureWriter::new(&terms, &mut out);
         let mut file = file.map_err(broken)?.with_calendar(book.calendar());
         let mut joined = Join::default();
         for chunk in &chunks {

@@ -60,6 +60,7 @@ impl FinishHandler {
             attempt,
             ledger,
             task,
+            spool: &self.terms.spool,
         };
         let object_key = format!("{}/failures.{}", finish_prefix(attempt)?, upload.format);
         let made = file.make(copy, &object_key).await?;

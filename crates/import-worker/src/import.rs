@@ -103,8 +103,7 @@ impl ImportHandler {
                 "the upload is not in storage any more",
             )
         })?;
-        let stall = self.terms.stall;
-        let reading = Reading::begin(file, dataset.clone(), spec.clone(), stall, stop.clone());
+        let reading = Reading::begin(file, dataset.clone(), spec.clone(), &self.terms, stop);
         let done = split.run(reading, self.terms.max_cnt).await?;
         tally::batches(&dataset.name, "born", done.batches.len() as u64);
         let done = Arc::new(done);

@@ -24,6 +24,8 @@ pub(crate) struct Pass {
     pub(crate) opened: Opened,
     pub(crate) cutter: Cutter,
     pub(crate) keys: Vec<KeyList>,
+    /// Values that were rounded at their column's scale.
+    pub(crate) rounded: u64,
 }
 
 enum Step {
@@ -130,6 +132,7 @@ impl Pass {
                 locale: spec.locale.clone(),
             }),
             opened,
+            rounded: 0,
         }
     }
 
@@ -142,6 +145,7 @@ impl Pass {
         for (list, keys) in self.keys.iter_mut().zip(&checked.keys) {
             keys.iter().for_each(|key| list.push(*key));
         }
+        self.rounded += checked.rounded;
         for full in self.cutter.add(&checked)? {
             write(split, full, writes).await?;
         }

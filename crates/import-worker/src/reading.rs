@@ -1,7 +1,8 @@
 //! The reading thread: opens the upload, finds sheet and header, and gives its rows in chunks.
 //!
 //! Everything that trusts the user's file runs here, on one blocking thread. What it panics with or
-//! never comes back from costs the import, not the worker ([`Reading::hear`]).
+//! never comes back from costs the import, not the worker ([`Reading::hear`]); whoever stops
+//! listening ends the thread.
 
 use std::fs::File;
 use std::sync::Arc;
@@ -11,11 +12,13 @@ use domain::{Dataset, Failure, Header, ImportSpec, Mapping, Merged, RowCheck, Sh
 use tabular::{Book, Merges, Stamp, is_failure_header};
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, spawn_blocking};
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::failure::{of_reader, of_refusal};
+use crate::failure::{of_reader, of_refusal, of_standstill};
+use crate::import::ReadingTerms;
 use crate::refusals;
 use crate::sheet::{Begun, begin, choose, open};
+use crate::spool::Spool;
 
 /// Chunks that may wait to be checked; each is about 256 KiB.
 const CHUNKS_WAITING: usize = 2;
@@ -48,21 +51,26 @@ pub(crate) struct Reading {
     thread: Option<JoinHandle<()>>,
     stall: Duration,
     stop: CancellationToken,
+    /// Stops the thread when nobody listens any more.
+    _listening: DropGuard,
 }
 
 impl Reading {
-    /// Begins to read `file`. Without a word for `stall` it counts as hostile.
+    /// Begins to read `file`.
     pub(crate) fn begin(
         file: File,
         dataset: Dataset,
         spec: ImportSpec,
-        stall: Duration,
-        stop: CancellationToken,
+        terms: &ReadingTerms,
+        stop: &CancellationToken,
     ) -> Self {
-        Self::of(stall, stop, move |said| {
+        let spool = terms.spool.clone();
+        Self::of(terms.stall, stop, move |said, stop| {
             let reader = Reader {
                 dataset,
                 spec,
+                spool,
+                stop,
                 said,
             };
             if let Err(Quiet::Failed(failure)) = reader.read(file) {
@@ -72,15 +80,18 @@ impl Reading {
         })
     }
 
-    fn of<F>(stall: Duration, stop: CancellationToken, read: F) -> Self
+    fn of<F>(stall: Duration, stop: &CancellationToken, read: F) -> Self
     where
-        F: FnOnce(mpsc::Sender<Said>) + Send + 'static,
+        F: FnOnce(mpsc::Sender<Said>, CancellationToken) + Send + 'static,
     {
         let (said, heard) = mpsc::channel(CHUNKS_WAITING);
+        let stop = stop.child_token();
+        let told = stop.clone();
         Self {
             said: heard,
-            thread: Some(spawn_blocking(move || read(said))),
+            thread: Some(spawn_blocking(move || read(said, told))),
             stall,
+            _listening: stop.clone().drop_guard(),
             stop,
         }
     }
@@ -88,8 +99,8 @@ impl Reading {
     /// What the thread says next.
     ///
     /// # Errors
-    /// The file's refusal; `not_a_workbook` also when reading it panicked, or came to a standstill: a
-    /// thread cannot be ended from outside, but all that it does is bounded.
+    /// The file's refusal; `not_a_workbook` also when reading it panicked, `archive_limits` when it
+    /// came to a standstill: the last resort, as the work that a file may ask for is counted.
     pub(crate) async fn hear(&mut self) -> Said {
         let heard = tokio::select! {
             biased;
@@ -98,7 +109,7 @@ impl Reading {
         };
         match heard {
             Ok(Some(said)) => said,
-            Err(_elapsed) => Err(of_reader("reading the file does not get on")),
+            Err(_elapsed) => Err(of_standstill()),
             Ok(None) => Err(of_reader(self.ended().await)),
         }
     }
@@ -139,6 +150,8 @@ impl From<tabular::Refusal> for Quiet {
 struct Reader {
     dataset: Dataset,
     spec: ImportSpec,
+    spool: Spool,
+    stop: CancellationToken,
     said: mpsc::Sender<Said>,
 }
 
@@ -150,21 +163,33 @@ impl Reader {
     }
 
     fn read(&self, file: File) -> Result<(), Quiet> {
-        let book = open(file, &self.spec)?;
+        let book = open(file, &self.spec, &self.spool, self.stop.clone())?;
+        let stamp = Stamp::read(&book);
+        if let Some(stamp) = &stamp
+            && stamp.dataset != self.dataset.name
+        {
+            return Err(refusals::of_another_dataset(&self.spec.locale, &stamp.dataset).into());
+        }
         let (sheet, begun) = choose(&book, &self.dataset, &self.spec)?;
-        let merges = self.pass(&book, sheet, begun)?;
+        let merges = self.pass(&book, sheet, begun, stamp.as_ref())?;
         if !merges.is_empty() {
             let merges = merges.filling(self.spec.options.merged == Merged::Fill);
             let begun = begin(&book, sheet, &merges, &self.dataset, &self.spec)?;
             let begun = begun.ok_or_else(|| refusals::empty_file("its rows are covered"))?;
-            self.pass(&book, sheet, begun)?;
+            self.pass(&book, sheet, begun, stamp.as_ref())?;
         }
         self.say(Ok(Heard::End))
     }
 
     /// One pass over the sheet, from header to end. The merged ranges that turned up in it, if they
     /// were not known when it began.
-    fn pass(&self, book: &Book, sheet: usize, begun: Begun) -> Result<Merges, Quiet> {
+    fn pass(
+        &self,
+        book: &Book,
+        sheet: usize,
+        begun: Begun,
+        stamp: Option<&Stamp>,
+    ) -> Result<Merges, Quiet> {
         let Begun {
             mut rows,
             chunks,
@@ -186,7 +211,7 @@ impl Reader {
             mapping,
             header,
             sheet: name.map(str::to_owned),
-            stamp: Stamp::read(book),
+            stamp: stamp.cloned(),
         }))))?;
         for chunk in chunks {
             self.say(Ok(Heard::Chunk(chunk)))?;

@@ -3,6 +3,9 @@
 
 use domain::{Failure, FailureCode, SheetChoice};
 
+/// Most characters of a name in a file that a sentence quotes.
+const MOST_NAME: usize = 64;
+
 /// No row at all, or none below the header.
 pub(crate) fn empty_file(detail: &str) -> Failure {
     Failure::rejected(FailureCode::EmptyFile, detail)
@@ -19,6 +22,20 @@ pub(crate) fn no_such_sheet(locale: &str, choice: &SheetChoice) -> Failure {
         Failure::rejected(FailureCode::InvalidRequest, "there is no such sheet"),
         &format!("工作簿中没有工作表“{shown}”"),
         &format!("The workbook has no sheet “{shown}”."),
+    )
+}
+
+/// A template or failure workbook of another dataset, however its headers are called.
+pub(crate) fn of_another_dataset(locale: &str, found: &str) -> Failure {
+    let name: String = found.chars().take(MOST_NAME).collect();
+    told(
+        locale,
+        Failure::rejected(
+            FailureCode::MissingColumns,
+            "the workbook's stamp names another dataset",
+        ),
+        &format!("此文件是数据集“{name}”的模板或失败文件，不能导入到这里"),
+        &format!("This workbook was made for “{name}”, another dataset than this one."),
     )
 }
 
@@ -41,6 +58,12 @@ pub(crate) fn too_large_at_once(locale: &str, most_bytes: usize) -> Failure {
         "文件内容过多，无法一次性导入，请拆分文件或改为逐批导入",
         "The file holds too much to go in all at once. Please split it, or let good rows go in.",
     )
+}
+
+/// One batch, late in a file of which each row asks for its own, holds more than a worker may.
+pub(crate) fn batch_too_large(most_bytes: usize) -> Failure {
+    let detail = format!("a batch of more than {} MiB", most_bytes >> 20);
+    Failure::rejected(FailureCode::FileTooLarge, detail)
 }
 
 fn told(locale: &str, failure: Failure, chinese: &str, english: &str) -> Failure {

@@ -3,10 +3,12 @@
 use std::fs::File;
 
 use domain::{Dataset, Failure, Header, ImportSpec, Mapping, SheetChoice, SheetChunk};
-use tabular::{Book, Merges, ReadLimits, SheetRows, Visibility};
+use tabular::{Book, Merges, ReadTerms, SheetRows, StopSign, Visibility};
+use tokio_util::sync::CancellationToken;
 
 use crate::failure::of_refusal;
 use crate::refusals;
+use crate::spool::Spool;
 
 /// A pass over a sheet that has come to its header.
 pub(crate) struct Begun {
@@ -16,9 +18,19 @@ pub(crate) struct Begun {
     pub(crate) header: Header,
 }
 
-/// Opens the upload.
-pub(crate) fn open(file: File, spec: &ImportSpec) -> Result<Book, Failure> {
-    let book = Book::open(file, spec.upload.format, &ReadLimits::default());
+/// Opens the upload. What is read of it ends when `stop` is cancelled.
+pub(crate) fn open(
+    file: File,
+    spec: &ImportSpec,
+    spool: &Spool,
+    stop: CancellationToken,
+) -> Result<Book, Failure> {
+    let terms = ReadTerms {
+        temp_dir: Some(spool.directory().to_owned()),
+        stop: StopSign::when(move || stop.is_cancelled()),
+        ..ReadTerms::default()
+    };
+    let book = Book::open(file, spec.upload.format, &terms);
     book.map_err(|refusal| of_refusal(&refusal))
 }
 

@@ -31,6 +31,15 @@ pub(crate) struct Split<'a> {
     pub(crate) prefix: String,
 }
 
+/// What all batches have in common that the spec does not say.
+struct BatchTerms<'a> {
+    /// How many they are.
+    of: u32,
+    fingerprint: String,
+    /// Numbers of those with duplicates.
+    marked: &'a BTreeSet<u32>,
+}
+
 impl Split<'_> {
     /// Reads the file, writes all batch objects, and says what the finish is to bear.
     pub(crate) async fn run(&self, reading: Reading, max_cnt: u32) -> Result<SplitDone, Failure> {
@@ -64,7 +73,12 @@ impl Split<'_> {
         let spec = self.spec;
         let cuts = pass.cutter.cuts();
         let of = u32::try_from(cuts.len()).map_err(internal)?;
-        let contexts = cuts.iter().map(|cut| self.batch_context(*cut, of, marked));
+        let terms = BatchTerms {
+            of,
+            fingerprint: self.dataset.fingerprint(),
+            marked,
+        };
+        let contexts = cuts.iter().map(|cut| self.batch_context(*cut, &terms));
         let mut due = Duration::ZERO;
         let mut batches = Vec::with_capacity(cuts.len());
         for context in contexts {
@@ -96,15 +110,17 @@ impl Split<'_> {
         })
     }
 
-    fn batch_context(&self, cut: Cut, of: u32, marked: &BTreeSet<u32>) -> Result<String, Failure> {
+    fn batch_context(&self, cut: Cut, terms: &BatchTerms<'_>) -> Result<String, Failure> {
         let (spec, number) = (self.spec, cut.number);
         let options = &spec.options;
         let batch = BatchSpec {
             dataset: spec.dataset.clone(),
+            fingerprint: Some(terms.fingerprint.clone()),
             number,
-            of,
+            of: terms.of,
             object_key: self.rows_key(number),
-            duplicates_key: marked
+            duplicates_key: terms
+                .marked
                 .contains(&number)
                 .then(|| self.duplicates_key(number)),
             mode: options.mode,
@@ -128,18 +144,16 @@ impl Split<'_> {
 
     /// The import whose failure workbook this is.
     fn mends(&self, pass: &Pass) -> Option<TaskId> {
-        let stamp = pass.opened.stamp.as_ref()?;
-        stamp.task.filter(|_| stamp.dataset == self.spec.dataset)
+        pass.opened.stamp.as_ref()?.task
     }
 
     fn warnings(&self, pass: &Pass) -> Vec<Warning> {
         let ignored = pass.opened.mapping.ignored() as u64;
         let stamp = pass.opened.stamp.as_ref();
-        let outdated = stamp.is_some_and(|stamp| {
-            stamp.dataset == self.dataset.name && stamp.version != self.dataset.version
-        });
+        let outdated = stamp.is_some_and(|stamp| stamp.version != self.dataset.version);
         let warnings = [
             ("column_ignored", ignored),
+            ("number_rounded", pass.rounded),
             ("template_outdated", outdated.into()),
         ];
         let met = warnings.into_iter().filter(|(_, count)| *count > 0);

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::failure::{of_disk, of_panic, of_storage};
 
-/// Where uploads are copied to.
+/// Where uploads are copied to, and what else does not fit into memory.
 #[derive(Debug, Clone)]
 pub struct Spool {
     directory: PathBuf,
@@ -25,6 +25,11 @@ impl Spool {
     pub fn new(directory: Option<&Path>) -> Self {
         let directory = directory.map_or_else(std::env::temp_dir, Path::to_owned);
         Self { directory }
+    }
+
+    /// Where files without a name are made.
+    pub(crate) fn directory(&self) -> &Path {
+        &self.directory
     }
 
     /// Copies the upload. None when storage has no such object.

@@ -1,18 +1,61 @@
 //! What the metrics tell of imports. Labels are the definitions' names and closed sets.
 //!
+//! - `quayside_import_batches_open{dataset}`: batches that wait or are applied, whoever works on them.
 //! - `quayside_import_batches_total{dataset, event}`: `born` by splits, `begun` attempts, `retried`
-//!   attempts that follow a failure, `done`. Those that are dead are the engine's
-//!   `quayside_attempts_total{biz_type="IMPORT_BATCH", outcome}`, and conflicts and deadlocks the
-//!   door's `quayside_store_retries_total`.
+//!   attempts that follow a failure, `repeated` tries of a transaction (deadlocks and lock waits),
+//!   `done`, `dead`.
 //! - `quayside_import_rows_total{dataset, outcome}`: `inserted`, `updated`, `validated`, `failed`,
 //!   `skipped`; its rate is rows per second.
-//! - `quayside_import_row_errors_total{dataset, code}`.
+//! - `quayside_import_row_errors_total{dataset, code}`; of `conflict_changed` and `duplicate_in_db`
+//!   each is a conflict with what the table holds.
 //! - `quayside_import_files_total{dataset, outcome}`: `split`, `refused`, `finished`.
+//!
+//! Shown by `tests/it/metrics.rs`.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
-use domain::{RowCode, RowError};
+use domain::{Failure, FailureKind, RowCode, RowError};
+use metrics::Unit;
+use store::StoreError;
+
+const OPEN: &str = "quayside_import_batches_open";
+const BATCHES: &str = "quayside_import_batches_total";
+const ROWS: &str = "quayside_import_rows_total";
+const ROW_ERRORS: &str = "quayside_import_row_errors_total";
+const FILES: &str = "quayside_import_files_total";
+
+/// The HELP lines.
+pub(crate) fn describe() {
+    metrics::describe_gauge!(
+        OPEN,
+        Unit::Count,
+        "Batches of imports that wait or are being applied, by dataset, in the whole house."
+    );
+    metrics::describe_counter!(
+        BATCHES,
+        Unit::Count,
+        "Batches of imports by dataset and event: born with the end of a split, begun, retried after \
+         a failure, repeated (the transaction, after a deadlock or a lock wait), done, dead."
+    );
+    metrics::describe_counter!(
+        ROWS,
+        Unit::Count,
+        "Rows of imports by dataset and outcome: inserted, updated, validated (nothing was to be \
+         written), failed, skipped."
+    );
+    metrics::describe_counter!(
+        ROW_ERRORS,
+        Unit::Count,
+        "Faults of imported rows by dataset and code; conflict_changed and duplicate_in_db are \
+         conflicts with what the table holds."
+    );
+    metrics::describe_counter!(
+        FILES,
+        Unit::Count,
+        "Uploads by dataset and outcome: split into batches, refused, finished."
+    );
+}
 
 /// What became of a batch's rows; the codes in errors.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -35,11 +78,19 @@ impl Counts {
     }
 }
 
+/// How the last try of a batch's transaction went.
+enum Try {
+    None,
+    Under,
+    Done(Counts),
+    Refused,
+}
+
 /// Counts a batch once, when its effects are let go: whatever the last try of its transaction did,
 /// however often it was repeated. A batch whose commit was refused at the very end counts too much.
 pub(crate) struct BatchTally {
     dataset: String,
-    counts: Mutex<Option<Counts>>,
+    last: Mutex<Try>,
 }
 
 impl BatchTally {
@@ -51,23 +102,45 @@ impl BatchTally {
         }
         Self {
             dataset: dataset.to_owned(),
-            counts: Mutex::new(None),
+            last: Mutex::new(Try::None),
+        }
+    }
+
+    /// The transaction begins, perhaps not for the first time.
+    pub(crate) fn begin(&self) {
+        if !matches!(self.put(Try::Under), Try::None) {
+            batches(&self.dataset, "repeated", 1);
         }
     }
 
     /// What the present try did.
-    pub(crate) fn set(&self, counts: Counts) {
-        *self.counts.lock().unwrap_or_else(PoisonError::into_inner) = Some(counts);
+    pub(crate) fn end(&self, applied: Result<Counts, &StoreError>) {
+        match applied {
+            Ok(counts) => drop(self.put(Try::Done(counts))),
+            // a refusal that another try would meet, too
+            Err(error) if !error.is_transient() && !matches!(error, StoreError::Fenced) => {
+                drop(self.put(Try::Refused));
+            }
+            Err(_) => {}
+        }
+    }
+
+    fn put(&self, now: Try) -> Try {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut *last, now)
     }
 }
 
 impl Drop for BatchTally {
     fn drop(&mut self) {
-        let counts = self.counts.get_mut();
-        let Some(counts) = counts.unwrap_or_else(PoisonError::into_inner).take() else {
-            return;
-        };
         let dataset = &self.dataset;
+        let last = self.last.get_mut();
+        let last = last.unwrap_or_else(PoisonError::into_inner);
+        let counts = match std::mem::replace(last, Try::None) {
+            Try::Done(counts) => counts,
+            Try::Refused => return batches(dataset, "dead", 1),
+            Try::None | Try::Under => return,
+        };
         batches(dataset, "done", 1);
         let validated = counts.done - counts.inserted - counts.updated;
         for (outcome, rows) in [
@@ -77,28 +150,41 @@ impl Drop for BatchTally {
             ("failed", counts.failed),
             ("skipped", counts.skipped),
         ] {
-            metrics::counter!("quayside_import_rows_total",
-                "dataset" => dataset.clone(), "outcome" => outcome)
-            .increment(rows.into());
+            metrics::counter!(ROWS, "dataset" => dataset.clone(), "outcome" => outcome)
+                .increment(rows.into());
         }
         for (code, errors) in counts.codes {
-            metrics::counter!("quayside_import_row_errors_total",
-                "dataset" => dataset.clone(), "code" => code.as_str())
-            .increment(errors);
+            metrics::counter!(ROW_ERRORS, "dataset" => dataset.clone(), "code" => code.as_str())
+                .increment(errors);
         }
+    }
+}
+
+/// Counts a batch as dead that failed before its transaction, if nobody will try it again: so many
+/// failures came before, so many may.
+pub(crate) fn failed(dataset: &str, failure: &Failure, failures: u32, most: u32) {
+    let is_dead = match failure.kind {
+        FailureKind::Permanent | FailureKind::Rejected => true,
+        FailureKind::Transient => failures >= most,
+        FailureKind::Cancelled | FailureKind::LeaseLost => false,
+    };
+    if is_dead {
+        batches(dataset, "dead", 1);
     }
 }
 
 /// Counts batches.
 pub(crate) fn batches(dataset: &str, event: &'static str, batches: u64) {
-    metrics::counter!("quayside_import_batches_total",
-        "dataset" => dataset.to_owned(), "event" => event)
-    .increment(batches);
+    metrics::counter!(BATCHES, "dataset" => dataset.to_owned(), "event" => event)
+        .increment(batches);
+}
+
+/// Tells how many batches are open.
+pub(crate) fn open_batches(dataset: &str, batches: u64) {
+    metrics::gauge!(OPEN, "dataset" => dataset.to_owned()).set(batches as f64);
 }
 
 /// Counts a file.
 pub(crate) fn file(dataset: &str, outcome: &'static str) {
-    metrics::counter!("quayside_import_files_total",
-        "dataset" => dataset.to_owned(), "outcome" => outcome)
-    .increment(1);
+    metrics::counter!(FILES, "dataset" => dataset.to_owned(), "outcome" => outcome).increment(1);
 }

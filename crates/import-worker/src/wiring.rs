@@ -1,6 +1,5 @@
 //! The process: definitions checked, then two lane workers for each import queue, one for uploads
-//! and ends of imports, one for batches; and until the sweeper has a binary of its own, relay and
-//! sweep as well.
+//! and ends of imports, one for batches. Relay and sweep are the stuck-task-sweeper's.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -8,17 +7,15 @@ use std::time::Duration;
 
 use anyhow::Context;
 use bus::{BusSettings, RingConsumer};
-use domain::{BizType, Lane, RetryPolicy};
-use engine::{Announcer, BizHandler, LaneSettings, LaneWorker, Relay, RelayLane, Sweeper};
-use service::{AdminServer, House, ImportLanes, Lifecycle, Process, Settings};
+use domain::{BizType, BudgetTerms, Catalog, Lane, RetryPolicies};
+use engine::{Announcer, BizHandler, LaneBoard, LaneSettings, LaneWorker};
+use service::{AdminServer, House, ImportLanes, Lifecycle, Probe, Process, Settings};
 use store::{IMPORT, IMPORT_BATCH, IMPORT_FINISH, Store};
-use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::tally;
 use crate::{BatchHandler, FinishHandler, ImportHandler, ReadingTerms};
 
-/// Rows in one ring of an import lane (design.md §6).
-const RING_SIZE: usize = 1;
 /// What the last rings may take at shutdown.
 const RING_PATIENCE: Duration = Duration::from_secs(3);
 /// The part of the grace period in which attempts may still finish; what is left is for handing
@@ -45,18 +42,23 @@ pub async fn start(process: Process) -> anyhow::Result<()> {
     } = process;
     let house = House::open(&settings)?;
     let queues = house.import_lanes()?;
-    let retry = retry(&settings)?;
+    let retry = settings.retry_policies()?;
     let crew = Crew::gather(&settings, &house, &retry)?;
-    AdminServer::start(
-        settings.admin.listen,
-        &lifecycle,
-        &telemetry,
-        house.probes(),
-    )?;
+    let board = LaneBoard::default();
+    let mut probes = house.probes();
+    probes.push(Probe::known("lanes", {
+        let board = board.clone();
+        move || board.told()
+    }));
+    AdminServer::start(settings.admin.listen, &lifecycle, &telemetry, probes)?;
     house.check_datasets().await?;
 
     let House {
-        store, bus, ringer, ..
+        store,
+        bus,
+        ringer,
+        catalog,
+        ..
     } = house;
     let announcer = Announcer::new(store.clone(), ringer);
     let team = Team {
@@ -65,6 +67,7 @@ pub async fn start(process: Process) -> anyhow::Result<()> {
         retry,
         store: store.clone(),
         bus,
+        board,
         announcer: announcer.clone(),
         lifecycle: lifecycle.clone(),
         working: TaskTracker::new(),
@@ -82,8 +85,9 @@ pub async fn start(process: Process) -> anyhow::Result<()> {
         )?;
     }
     let worker = team.name.clone();
-    see_out(team.working, announcer.clone(), &lifecycle);
-    look_after(&settings, queues, &store, announcer, &lifecycle);
+    see_out(team.working, announcer, &lifecycle);
+    tally::describe();
+    count_backlog(queues, store, &catalog, &lifecycle);
     lifecycle.set_ready();
     tracing::info!(worker, "the import worker takes work");
     Ok(())
@@ -96,9 +100,11 @@ struct Crew {
 }
 
 impl Crew {
-    fn gather(settings: &Settings, house: &House, retry: &RetryPolicy) -> anyhow::Result<Self> {
+    fn gather(settings: &Settings, house: &House, retry: &RetryPolicies) -> anyhow::Result<Self> {
         let import = &settings.import;
-        let terms = ReadingTerms::new(import.temp_dir.as_deref(), import.stall(), retry.max_cnt());
+        // What a split bears may fail so often.
+        let max_cnt = retry.of(&BizType::parse(IMPORT_BATCH)?).max_cnt();
+        let terms = ReadingTerms::new(import.temp_dir.as_deref(), import.stall(), max_cnt);
         let (store, storage) = (&house.store, &house.storage);
         let split = ImportHandler::new(
             store.clone(),
@@ -108,7 +114,7 @@ impl Crew {
         );
         let finish =
             FinishHandler::new(store.clone(), storage.clone(), house.catalog.clone(), terms);
-        let batch = BatchHandler::new(storage.clone(), house.catalog.clone());
+        let batch = BatchHandler::new(storage.clone(), house.catalog.clone(), max_cnt);
         let imports: [(_, Arc<dyn BizHandler>); 2] = [
             (BizType::parse(IMPORT)?, Arc::new(split)),
             (BizType::parse(IMPORT_FINISH)?, Arc::new(finish)),
@@ -126,9 +132,10 @@ impl Crew {
 struct Team<'a> {
     name: String,
     settings: &'a Settings,
-    retry: RetryPolicy,
+    retry: RetryPolicies,
     store: Store,
     bus: BusSettings,
+    board: LaneBoard,
     announcer: Announcer,
     lifecycle: Lifecycle,
     working: TaskTracker,
@@ -144,7 +151,8 @@ impl Team<'_> {
             self.announcer.clone(),
             self.lane_settings(lane, permits)?,
             handlers,
-        );
+        )
+        .on_board(&self.board);
         let soft = self.lifecycle.soft();
         let work = async move { Ok(worker.run(consumer, soft).await?) };
         let work = self.working.track_future(work);
@@ -161,15 +169,11 @@ impl Team<'_> {
             scan_interval: seconds(worker.scan_interval_seconds),
             hard_deadline: seconds(worker.hard_deadline_seconds),
             retry: self.retry.clone(),
+            budget: BudgetTerms::default(),
+            breaker: self.settings.breaker.terms(),
             drain: self.lifecycle.grace().mul_f64(DRAIN_SHARE),
         })
     }
-}
-
-fn retry(settings: &Settings) -> anyhow::Result<RetryPolicy> {
-    let worker = &settings.worker;
-    let floors = worker.backoff_seconds.iter().copied().map(seconds);
-    RetryPolicy::new(worker.max_attempts, floors.collect()).context("worker.backoff_seconds")
 }
 
 /// Lets the last rings out when the last lane has ended: what the last attempts bore is among them.
@@ -184,70 +188,60 @@ fn see_out(working: TaskTracker, announcer: Announcer, lifecycle: &Lifecycle) {
     });
 }
 
-/// Relay and sweep.
-fn look_after(
-    settings: &Settings,
-    queues: Vec<ImportLanes>,
-    store: &Store,
-    announcer: Announcer,
-    lifecycle: &Lifecycle,
-) {
-    let lease = seconds(settings.worker.lease_seconds);
-    let scan_interval = seconds(settings.worker.scan_interval_seconds);
+/// Counts what is open on the lanes, and of which datasets.
+fn count_backlog(queues: Vec<ImportLanes>, store: Store, catalog: &Catalog, lifecycle: &Lifecycle) {
+    let of_batches: Vec<Lane> = queues.iter().map(|it| it.batches.clone()).collect();
+    let importable = catalog.iter().filter(|it| !it.import_modes.is_empty());
+    let datasets: Vec<String> = importable.map(|it| it.name.clone()).collect();
     let lanes = queues.into_iter();
     let lanes: Vec<Lane> = lanes.flat_map(|it| [it.imports, it.batches]).collect();
-    let relayed = lanes.iter().cloned();
-    let relay = Relay {
-        announcer,
-        lanes: relayed
-            .map(|lane| RelayLane {
-                lane,
-                ring_size: RING_SIZE,
-                scan_interval,
-            })
-            .collect(),
-    };
     let soft = lifecycle.soft();
-    lifecycle.spawn("relay", async move {
-        relay.run(soft).await;
-        Ok(())
-    });
-    let (counted, told, soft) = (store.clone(), lanes.clone(), lifecycle.soft());
     lifecycle.spawn("backlog", async move {
-        tell_backlog(&counted, &told, &soft).await;
-        Ok(())
-    });
-    let sweeper = Sweeper {
-        store: store.clone(),
-        lanes,
-        lease,
-        interval: lease / 3,
-    };
-    let soft = lifecycle.soft();
-    lifecycle.spawn("sweeper", async move {
-        sweeper.run(soft).await;
+        while !soft.is_cancelled() {
+            tell_backlog(&store, &lanes).await;
+            tell_batches(&store, &of_batches, &datasets).await;
+            let pause = tokio::time::sleep(BACKLOG_INTERVAL);
+            soft.run_until_cancelled(pause).await;
+        }
         Ok(())
     });
 }
 
-/// Keeps the gauges of what is open on the lanes, until the soft shutdown.
-async fn tell_backlog(store: &Store, lanes: &[Lane], stop: &CancellationToken) {
-    while !stop.is_cancelled() {
-        for lane in lanes {
-            match store.backlog(lane).await {
-                Ok(backlog) => {
-                    let lane = lane.to_string();
-                    metrics::gauge!("quayside_lane_open_rows", "lane" => lane.clone())
-                        .set(backlog.rows as f64);
-                    metrics::gauge!("quayside_lane_oldest_row_seconds", "lane" => lane)
-                        .set(backlog.oldest_seconds as f64);
+/// Sets the gauges of what is open on the lanes.
+async fn tell_backlog(store: &Store, lanes: &[Lane]) {
+    for lane in lanes {
+        match store.backlog(lane).await {
+            Ok(backlog) => {
+                let lane = lane.to_string();
+                metrics::gauge!("quayside_lane_open_rows", "lane" => lane.clone())
+                    .set(backlog.rows as f64);
+                metrics::gauge!("quayside_lane_oldest_row_seconds", "lane" => lane)
+                    .set(backlog.oldest_seconds as f64);
+            }
+            // every other statement meets the same trouble and tells of it
+            Err(error) => tracing::debug!(%lane, %error, "the backlog is not known"),
+        }
+    }
+}
+
+/// Sets the gauges of the batches that are open, on all lanes together.
+async fn tell_batches(store: &Store, lanes: &[Lane], datasets: &[String]) {
+    let mut open = vec![0; datasets.len()];
+    for lane in lanes {
+        match store.open_batches(lane, datasets).await {
+            Ok(counts) => {
+                for (sum, count) in open.iter_mut().zip(counts) {
+                    *sum += count;
                 }
-                // every other statement meets the same trouble and tells of it
-                Err(error) => tracing::debug!(%lane, %error, "the backlog is not known"),
+            }
+            Err(error) => {
+                tracing::debug!(%lane, %error, "the open batches are not known");
+                return;
             }
         }
-        let pause = tokio::time::sleep(BACKLOG_INTERVAL);
-        stop.run_until_cancelled(pause).await;
+    }
+    for (dataset, batches) in datasets.iter().zip(open) {
+        tally::open_batches(dataset, batches);
     }
 }
 

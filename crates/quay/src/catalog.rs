@@ -50,7 +50,7 @@ pub(crate) fn topics(folder: &Path) -> Result<Vec<String>, Failure> {
             let lane = lane(queue)
                 .map_err(|wrong| Failure::new(Exit::Failed, format!("queue {queue}: {wrong}")))?;
             names.push(lane.as_str().to_owned());
-            names.push(lane.dead_letters());
+            names.push(lane.dead_letters().into());
         }
     }
     Ok(names)

@@ -4,13 +4,19 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::exit::EXIT_CODES;
 
+mod dead_letters;
 mod export;
 mod import;
+mod lanes;
 mod operate;
 mod tasks;
 
+pub(crate) use dead_letters::{
+    DeadLettersArgs, DeadLettersCommand, ListLettersArgs, OneLetterArgs, RedriveArgs,
+};
 pub(crate) use export::{ExportArgs, FormatWord, RowsArgs};
 pub(crate) use import::{ImportArgs, TemplateArgs};
+pub(crate) use lanes::{LanesArgs, LanesCommand, ListLanesArgs};
 pub(crate) use operate::{BrokerArgs, MigrateArgs, SeedArgs, TokenArgs, TopicsArgs, TopicsCommand};
 pub(crate) use tasks::{
     DeleteArgs, DownloadArgs, ListArgs, OneTaskArgs, QuotasArgs, TasksArgs, TasksCommand, WatchArgs,
@@ -57,6 +63,10 @@ pub(crate) enum Command {
     Tasks(TasksArgs),
     /// Show your limits and how much of them is used
     Quotas(QuotasArgs),
+    /// List, pause and resume lanes: the queues' topics and the work on them
+    Lanes(LanesArgs),
+    /// List, show, redrive and discard work that was set aside
+    DeadLetters(DeadLettersArgs),
     /// Fill an example table with generated rows, always the same ones
     Seed(SeedArgs),
     /// Create the Kafka topics of the datasets' queues

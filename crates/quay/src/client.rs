@@ -160,6 +160,51 @@ impl Gateway {
         self.read(self.send(call).await?).await
     }
 
+    pub(crate) async fn lanes(&self) -> Result<Page, Failure> {
+        let call = self.http.get(self.at(&["lanes"])?);
+        self.read(self.send(call).await?).await
+    }
+
+    /// `POST /lanes/{lane}/pause` or `/resume`; the lane as it stands then.
+    pub(crate) async fn change_lane(
+        &self,
+        lane: &str,
+        verb: &str,
+        body: &Value,
+    ) -> Result<Value, Failure> {
+        let call = self.http.post(self.at(&["lanes", lane, verb])?).json(body);
+        self.read(self.send(call).await?).await
+    }
+
+    pub(crate) async fn dead_letters(&self, query: &[(&str, String)]) -> Result<Page, Failure> {
+        let call = self.http.get(self.at(&["dead-letters"])?).query(query);
+        self.read(self.send(call).await?).await
+    }
+
+    pub(crate) async fn dead_letter_groups(
+        &self,
+        query: &[(&str, String)],
+    ) -> Result<Page, Failure> {
+        let call = self.http.get(self.at(&["dead-letters", "summary"])?);
+        self.read(self.send(call.query(query)).await?).await
+    }
+
+    pub(crate) async fn dead_letter(&self, id: u64) -> Result<Value, Failure> {
+        let call = self.http.get(self.at(&["dead-letters", &id.to_string()])?);
+        self.read(self.send(call).await?).await
+    }
+
+    /// `POST /dead-letters/{id}/redrive` or `/discard`; the letter as it stands then.
+    pub(crate) async fn act_on_letter(&self, id: u64, verb: &str) -> Result<Value, Failure> {
+        let url = self.at(&["dead-letters", &id.to_string(), verb])?;
+        self.read(self.send(self.http.post(url)).await?).await
+    }
+
+    pub(crate) async fn redrive_letters(&self, body: &Value) -> Result<Value, Failure> {
+        let call = self.http.post(self.at(&["dead-letters", "redrive"])?);
+        self.read(self.send(call.json(body)).await?).await
+    }
+
     /// The events of a task, or of all of one's own, after the one with that id; none where the
     /// server has no such stream.
     pub(crate) async fn events(

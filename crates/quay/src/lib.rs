@@ -15,11 +15,13 @@ mod cli;
 mod client;
 mod completion;
 mod confirm;
+mod dead_letters;
 mod download;
 mod exit;
 mod export;
 mod filter;
 mod import;
+mod lanes;
 mod migrate;
 mod patience;
 mod print;
@@ -98,6 +100,8 @@ async fn run(cli: Cli) -> Result<Exit, exit::Failure> {
         Command::Template(args) => template::run(&args).await,
         Command::Tasks(args) => tasks::run(&args.command).await,
         Command::Quotas(args) => quotas::run(&args).await,
+        Command::Lanes(args) => lanes::run(&args.command).await,
+        Command::DeadLetters(args) => dead_letters::run(&args.command).await,
         Command::Seed(args) => seed::run(args).await,
         Command::Topics(cli::TopicsCommand::Create(args)) => topics::create(&args).await,
         Command::Migrate(args) => migrate::run(&args).await,

@@ -1,7 +1,8 @@
 //! The admin port of every binary: `/livez`, `/readyz`, `/metrics`.
 //!
-//! `/readyz` is 503 only while the process starts or drains. The state of each dependency is
-//! detail in its body: a database's outage must not take every pod out of service. Proven by
+//! `/readyz` is 503 only while the process starts or drains. The state of each dependency, and of
+//! the lanes that the process works on, is detail in its body: a database's outage, or a lane that is
+//! paused, must not take every pod out of service. Proven by
 //! `tests/it/admin.rs`.
 
 use std::future::Future;
@@ -26,11 +27,21 @@ const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
 
 type Check = dyn Fn() -> BoxFuture<'static, anyhow::Result<()>> + Send + Sync;
 
-/// A named check of one dependency.
+type Look = dyn Fn() -> (&'static str, Option<String>) + Send + Sync;
+
+/// A named detail of `/readyz`.
 #[derive(Clone)]
 pub struct Probe {
     name: &'static str,
-    check: Arc<Check>,
+    asks: Asks,
+}
+
+#[derive(Clone)]
+enum Asks {
+    /// A dependency, whether it is there.
+    Dependency(Arc<Check>),
+    /// The process, what it knows.
+    Process(Arc<Look>),
 }
 
 impl Probe {
@@ -43,12 +54,34 @@ impl Probe {
     {
         Self {
             name,
-            check: Arc::new(move || check().boxed()),
+            asks: Asks::Dependency(Arc::new(move || check().boxed())),
         }
     }
 
+    /// A probe called `name` of something that the process knows by itself: its state in a word, and
+    /// what else is to be said of it. That is shown on the admin port, so it must hold no secret.
+    pub fn known<L>(name: &'static str, look: L) -> Self
+    where
+        L: Fn() -> (&'static str, Option<String>) + Send + Sync + 'static,
+    {
+        let asks = Asks::Process(Arc::new(look));
+        Self { name, asks }
+    }
+
     async fn state(&self) -> serde_json::Value {
-        match tokio::time::timeout(PROBE_TIMEOUT, (self.check)()).await {
+        match &self.asks {
+            Asks::Dependency(check) => self.reached(check).await,
+            Asks::Process(look) => match look() {
+                (state, None) => json!({"name": self.name, "state": state}),
+                (state, Some(detail)) => {
+                    json!({"name": self.name, "state": state, "detail": detail})
+                }
+            },
+        }
+    }
+
+    async fn reached(&self, check: &Arc<Check>) -> serde_json::Value {
+        match tokio::time::timeout(PROBE_TIMEOUT, check()).await {
             Ok(Ok(())) => json!({"name": self.name, "state": "up"}),
             Ok(Err(error)) => {
                 json!({"name": self.name, "state": "down", "detail": format!("{error:#}")})

@@ -7,6 +7,8 @@
 
 mod admin;
 mod house;
+#[cfg(feature = "failpoints")]
+mod kill_points;
 mod lifecycle;
 mod log_format;
 mod process;
@@ -19,10 +21,11 @@ pub use house::{House, ImportLanes, read_catalog};
 pub use lifecycle::{Ended, Lifecycle, Phase};
 pub use process::{Process, main};
 pub use settings::{
-    AdminSettings, AuthSettings, DatasetSettings, DefaultSettings, Environment, EventSettings,
-    ExportSettings, HttpSettings, ImportSettings, KafkaSettings, LifecycleSettings, LogFormat,
-    MysqlSettings, QuotaSettings, Settings, SettingsError, SourceSettings, StorageBackend,
-    StorageSettings, TelemetrySettings, WorkerSettings,
+    AdminSettings, AuthSettings, BreakerSettings, DatasetSettings, DeadLetterSettings,
+    DefaultSettings, Environment, EventSettings, ExportSettings, HttpSettings, ImportSettings,
+    KafkaSettings, LifecycleSettings, LogFormat, MysqlSettings, QuotaSettings, RetentionSettings,
+    RetrySettings, Settings, SettingsError, SourceSettings, StorageBackend, StorageSettings,
+    SweeperSettings, TelemetrySettings, WorkerSettings,
 };
 pub use storage::{ByteStream, Label, Object, PipeWriter, Storage, StorageError, Stored, pipe};
 pub use telemetry::Telemetry;

@@ -73,6 +73,8 @@ where
     F: Future<Output = anyhow::Result<()>>,
 {
     let telemetry = Telemetry::install(name, &settings.telemetry)?;
+    #[cfg(feature = "failpoints")]
+    crate::kill_points::arm()?;
     std::panic::set_hook(Box::new(|panic| tracing::error!("{panic}")));
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

@@ -9,21 +9,27 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
+use std::time::Duration;
 
+use anyhow::Context;
+use domain::{BizType, RetryPolicies, RetryPolicy};
 use serde::{Deserialize, Serialize};
 
 mod load;
 mod redact;
 mod sections;
 mod storage;
+mod sweeper;
 
 pub use load::SettingsError;
 pub use sections::{
-    AdminSettings, AuthSettings, DatasetSettings, DefaultSettings, EventSettings, ExportSettings,
-    HttpSettings, ImportSettings, KafkaSettings, LifecycleSettings, LogFormat, MysqlSettings,
-    QuotaSettings, SourceSettings, TelemetrySettings, WorkerSettings,
+    AdminSettings, AuthSettings, BreakerSettings, DatasetSettings, DeadLetterSettings,
+    DefaultSettings, EventSettings, ExportSettings, HttpSettings, ImportSettings, KafkaSettings,
+    LifecycleSettings, LogFormat, MysqlSettings, QuotaSettings, RetrySettings, SourceSettings,
+    TelemetrySettings, WorkerSettings,
 };
 pub use storage::{StorageBackend, StorageSettings};
+pub use sweeper::{RetentionSettings, SweeperSettings};
 
 /// All settings of all binaries. Durations and sizes carry their unit in the name.
 #[derive(Clone, Default, Deserialize, Serialize)]
@@ -55,10 +61,20 @@ pub struct Settings {
     pub telemetry: TelemetrySettings,
     /// How work is run.
     pub worker: WorkerSettings,
+    /// What single kinds of work do otherwise, by biz type.
+    pub retry: BTreeMap<String, RetrySettings>,
+    /// How lanes are paused that do nothing but harm.
+    pub breaker: BreakerSettings,
     /// How files are made.
     pub export: ExportSettings,
     /// How uploads become rows.
     pub import: ImportSettings,
+    /// Rows whose worker has vanished.
+    pub sweeper: SweeperSettings,
+    /// How long things are kept that have had their time.
+    pub retention: RetentionSettings,
+    /// Work that was set aside.
+    pub dead_letters: DeadLetterSettings,
     /// Live events.
     pub events: EventSettings,
     /// How the process ends.
@@ -107,9 +123,28 @@ impl Settings {
                 "worker.hard_deadline_seconds",
                 worker.hard_deadline_seconds == 0,
             ),
+            ("breaker.pause_seconds", self.breaker.pause_seconds == 0),
+            (
+                "breaker.max_pause_seconds",
+                self.breaker.max_pause_seconds == 0,
+            ),
             ("import.splits_at_once", self.import.splits_at_once == 0),
             ("import.batches_at_once", self.import.batches_at_once == 0),
             ("import.stall_seconds", self.import.stall_seconds == 0),
+            (
+                "sweeper.interval_seconds",
+                self.sweeper.interval_seconds == 0,
+            ),
+            (
+                "retention.interval_seconds",
+                self.retention.interval_seconds == 0,
+            ),
+            ("retention.rows_days", self.retention.rows_days == 0),
+            (
+                "retention.leftovers_hours",
+                self.retention.leftovers_hours == 0,
+            ),
+            ("dead_letters.permits", self.dead_letters.permits == 0),
             ("events.poll_interval_ms", self.events.poll_interval_ms == 0),
             ("events.keep_alive_ms", self.events.keep_alive_ms == 0),
             ("events.streams_per_user", self.events.streams_per_user == 0),
@@ -121,6 +156,47 @@ impl Settings {
         ]
         .into_iter()
         .find_map(|(key, zero)| zero.then_some(key))
+    }
+
+    /// How often and how soon each kind of work is tried again.
+    ///
+    /// # Errors
+    /// When a name is no biz type, or a list of backoffs is empty; names the key.
+    pub fn retry_policies(&self) -> anyhow::Result<RetryPolicies> {
+        let worker = &self.worker;
+        let policy = |key: String, attempts: u32, backoff: &[u32]| {
+            let floors = backoff.iter().map(|it| Duration::from_secs((*it).into()));
+            RetryPolicy::new(attempts, floors.collect()).context(key)
+        };
+        let common = policy(
+            "worker.backoff_seconds".to_owned(),
+            worker.max_attempts,
+            &worker.backoff_seconds,
+        )?;
+        // The environment knows no capitals: what it says of a kind goes over what the file says.
+        let mut own: BTreeMap<String, RetrySettings> = BTreeMap::new();
+        for (name, settings) in &self.retry {
+            let merged = own.entry(name.to_uppercase()).or_default();
+            merged.max_attempts = settings.max_attempts.or(merged.max_attempts);
+            if settings.backoff_seconds.is_some() {
+                merged.backoff_seconds.clone_from(&settings.backoff_seconds);
+            }
+        }
+        let mut policies = RetryPolicies::new(common);
+        for name in self.retry.keys() {
+            let capitals = name.to_uppercase();
+            let settings = &own[&capitals];
+            let attempts = settings.max_attempts.unwrap_or(worker.max_attempts);
+            let backoff = settings.backoff_seconds.as_ref();
+            let key = format!("retry.{name}.backoff_seconds");
+            let backoff = backoff.unwrap_or(&worker.backoff_seconds);
+            let policy = policy(key, attempts, backoff)?;
+            for name in [name, &capitals] {
+                let biz_type = BizType::parse(name).with_context(|| format!("retry.{name}"))?;
+                policies = policies.with(biz_type, policy.clone());
+            }
+        }
+        Ok(policies)
     }
 
     /// The effective settings as JSON, every secret blotted out.

@@ -12,19 +12,16 @@ mod fault;
 pub(crate) mod infile;
 mod job;
 mod load;
+mod request;
 mod search;
 mod sieve;
 mod statement;
 mod table;
 mod target;
 
-use std::sync::Arc;
-
 use diesel_async::SimpleAsyncConnection;
 use domain::RowCode;
 
-use crate::Store;
-use crate::door::Op;
 use crate::effects::Tx;
 use crate::error::StoreError;
 use crate::pool::Connection;
@@ -33,6 +30,7 @@ use batch::Batch;
 use job::Job;
 
 pub use batch::ApplyRows;
+pub use request::{KeyedRows, RowsOnce, RowsReply};
 pub use target::{ApplyTarget, TargetError};
 
 /// What became of the rows of a batch.
@@ -80,25 +78,6 @@ impl Tx<'_> {
         all_or_nothing: bool,
     ) -> Result<Applied, StoreError> {
         apply(self.connection, target, rows, all_or_nothing).await
-    }
-}
-
-impl Store {
-    /// Writes the rows to the table in a transaction of their own, for rows that came in a request.
-    ///
-    /// # Errors
-    /// As [`Tx::apply`], after the whole was repeated a few times;
-    /// [`StoreError::UnknownCommit`] when the connection was lost with the COMMIT.
-    pub async fn apply_rows(
-        &self,
-        target: ApplyTarget,
-        rows: ApplyRows,
-    ) -> Result<Applied, StoreError> {
-        let target = Arc::new(target);
-        self.transact(Op::Apply, async move |connection: &mut Connection| {
-            apply(connection, &target, &rows, false).await
-        })
-        .await
     }
 }
 

@@ -7,7 +7,9 @@ use diesel::prelude::QueryableByName;
 use diesel::sql_query;
 use diesel::sql_types::{BigInt, Datetime, Nullable, Text, Unsigned};
 use diesel_async::RunQueryDsl;
-use domain::{AttemptOutcome, BizStatus, FailureCode, LeaseEpoch, TaskId};
+use domain::{
+    AttemptOutcome, BizStatus, FailureCode, LeaseEpoch, TaskId, TaskKind, sentence_of_lost_attempt,
+};
 
 use crate::Store;
 use crate::door::Op;
@@ -32,7 +34,7 @@ pub struct AttemptRecord {
     pub outcome: AttemptOutcome,
     /// The failure's code.
     pub code: Option<String>,
-    /// The code's sentence for the user, in the task's language.
+    /// What it means to the user, in the task's language.
     pub sentence: Option<String>,
     /// For operators alone: may name tables, paths and hosts.
     pub detail: Option<String>,
@@ -55,7 +57,7 @@ impl Store {
         self.transact(
             Op::ReadAttempts,
             async move |connection: &mut Connection| {
-                let query = visible("SELECT locale, attempt_at FROM task", &who)
+                let query = visible("SELECT kind, locale, attempt_at FROM task", &who)
                     .sql(" AND id = ?")
                     .bind::<Unsigned<BigInt>, _>(task.0);
                 let Some(told) = first::<ToldOfTask>(query.load(connection).await?) else {
@@ -69,8 +71,9 @@ impl Store {
                 if before.is_none() {
                     items.extend(row.present(told.attempt_at)?);
                 }
+                let kind: TaskKind = told.kind.parse()?;
                 for attempt in recorded {
-                    items.push(attempt.into_record(&told.locale)?);
+                    items.push(attempt.into_record(kind, &told.locale)?);
                 }
                 let more = items.len() > limit;
                 items.truncate(limit);
@@ -134,6 +137,8 @@ fn name_of(token: String) -> String {
 #[derive(QueryableByName)]
 struct ToldOfTask {
     #[diesel(sql_type = Text)]
+    kind: String,
+    #[diesel(sql_type = Text)]
     locale: String,
     #[diesel(sql_type = Nullable<Datetime>)]
     attempt_at: Option<NaiveDateTime>,
@@ -196,18 +201,26 @@ struct AttemptRow {
 }
 
 impl AttemptRow {
-    fn into_record(self, locale: &str) -> Result<AttemptRecord, StoreError> {
+    fn into_record(self, kind: TaskKind, locale: &str) -> Result<AttemptRecord, StoreError> {
+        let outcome = self.outcome.parse()?;
         let code = self.error_class.as_deref();
         let code = code.and_then(|code| code.parse::<FailureCode>().ok());
+        // It is tried again by itself, or its task says what the user shall do.
+        let sentence = match outcome {
+            AttemptOutcome::Lost => Some(sentence_of_lost_attempt(locale)),
+            AttemptOutcome::Failed | AttemptOutcome::Running | AttemptOutcome::Success => {
+                code.map(|code| code.sentence_for(kind, locale))
+            }
+        };
         Ok(AttemptRecord {
             place: Some(self.id),
             epoch: LeaseEpoch(self.epoch),
             worker: self.worker.map(name_of),
             started_at: self.started_at.map(|moment| moment.and_utc()),
             finished_at: Some(self.finished_at.and_utc()),
-            outcome: self.outcome.parse()?,
+            outcome,
             code: self.error_class,
-            sentence: code.map(|code| code.sentence(locale).to_owned()),
+            sentence: sentence.map(str::to_owned),
             detail: self.error_text,
         })
     }

@@ -10,7 +10,9 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use domain::{BizId, BizType, CompensateBizId, Lane, LeaseEpoch, Rung, TaskId, Tenant};
+use domain::{
+    BizId, BizType, CompensateBizId, Lane, LeaseEpoch, RetryPolicies, Rung, TaskId, Tenant,
+};
 
 use crate::Store;
 use crate::door::Op;
@@ -29,8 +31,8 @@ pub struct ClaimTerms {
     pub worker: String,
     /// How long the row is held without a heartbeat.
     pub lease: Duration,
-    /// Fills a `max_cnt` that the inserter left out.
-    pub max_cnt: u32,
+    /// Fills a `max_cnt` that the inserter left out, by the kind of work.
+    pub retry: RetryPolicies,
     /// Fills a hard deadline that the inserter left out, counted from this claim.
     pub hard_deadline: Duration,
 }

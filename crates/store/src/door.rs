@@ -55,7 +55,14 @@ pub(crate) enum Op {
     Announce,
     Retract,
     Sweep,
+    Retention,
     DeadLetter,
+    ReadDeadLetters,
+    ActOnDeadLetter,
+    ReadOperations,
+    Notifications,
+    ReadLane,
+    MoveLane,
     Apply,
     Backlog,
     Ping,
@@ -86,7 +93,14 @@ impl Op {
             Self::Announce => "announce",
             Self::Retract => "retract",
             Self::Sweep => "sweep",
+            Self::Retention => "retention",
             Self::DeadLetter => "dead_letter",
+            Self::ReadDeadLetters => "read_dead_letters",
+            Self::ActOnDeadLetter => "act_on_dead_letter",
+            Self::ReadOperations => "read_operations",
+            Self::Notifications => "notifications",
+            Self::ReadLane => "read_lane",
+            Self::MoveLane => "move_lane",
             Self::Apply => "apply",
             Self::Backlog => "backlog",
             Self::Ping => "ping",
@@ -101,6 +115,25 @@ impl Op {
         } else {
             TRY_SECONDS
         })
+    }
+
+    /// Whether work begins, changes hands or ends by it: where a kill is worth something.
+    #[cfg(feature = "failpoints")]
+    const fn moves_rows(self) -> bool {
+        matches!(
+            self,
+            Self::SubmitExport
+                | Self::SubmitImport
+                | Self::ClaimRung
+                | Self::ClaimDue
+                | Self::Settle
+                | Self::Cancel
+                | Self::Retry
+                | Self::Sweep
+                | Self::DeadLetter
+                | Self::ActOnDeadLetter
+                | Self::Apply
+        )
     }
 
     /// Whether its reads without a lock see what others have not committed: quotas are exact by it
@@ -236,7 +269,15 @@ where
     match body(connection).await {
         Ok(value) => {
             *committing = true;
+            #[cfg(feature = "failpoints")]
+            if op.moves_rows() {
+                fail::fail_point!("before_commit");
+            }
             AnsiTransactionManager::commit_transaction(connection).await?;
+            #[cfg(feature = "failpoints")]
+            if op.moves_rows() {
+                fail::fail_point!("after_commit");
+            }
             Ok(value)
         }
         Err(error) => {

@@ -90,7 +90,8 @@ impl Tx<'_> {
         let task = self.task()?;
         sql_query(format!(
             "INSERT INTO task_file (tenant, task_id, role, state, object_key, name, size, sha256, \
-             row_count, expires_at) VALUES (?, ?, ?, 'AVAILABLE', ?, ?, ?, ?, ?, {})",
+             row_count, expires_at, remove_at) \
+             VALUES (?, ?, ?, 'AVAILABLE', ?, ?, ?, ?, ?, {}, expires_at)",
             after(file.keep)
         ))
         .bind::<Text, _>(self.tenant.as_str())

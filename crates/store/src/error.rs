@@ -11,7 +11,8 @@ pub enum StoreError {
     /// MySQL is away, overloaded, read-only or full: nothing was written; try later.
     #[error("the database is unavailable")]
     Unavailable(#[source] Cause),
-    /// Deadlock or lock wait, and every retry of the whole transaction met one again.
+    /// Deadlock, lock wait, or a table that was altered under a prepared statement, and every retry of
+    /// the whole transaction met one again.
     #[error("the transaction kept meeting locks")]
     Contended(#[source] Cause),
     /// The connection was cut after COMMIT was sent: whether it happened must be read back.
@@ -66,7 +67,8 @@ const AWAY: &[&str] = &[
     "Driver error",                // mysql_async: connection closed, packets out of order
     "Server shutdown in progress", // 1053
     "Too many connections",        // 1040
-    "option so it cannot execute", // 1290: --read-only, --super-read-only
+    "option so it cannot execute", // 1290: --read-only, --super-read-only (failed over)
+    "Running in read-only mode",   // 1836: the same of the storage engine
     "is full",                     // 1114
     "Disk full",                   // 1021
     "No space left on device",     // 1026
@@ -75,8 +77,11 @@ const AWAY: &[&str] = &[
     "Query execution was interrupted",
 ];
 
-/// Ends the texts of 1205 (lock wait time-out) and 1213 (deadlock) alike.
-const LOCKED: &str = "try restarting transaction";
+/// Texts of what the whole transaction, begun anew, may not meet again.
+const AGAIN: &[&str] = &[
+    "try restarting transaction", // 1205 (lock wait time-out), 1213 (deadlock)
+    "Prepared statement needs to be re-prepared", // 1615
+];
 
 impl From<DieselError> for StoreError {
     fn from(error: DieselError) -> Self {
@@ -89,7 +94,7 @@ impl From<DieselError> for StoreError {
         let text = facts.message();
         if matches!(kind, DatabaseErrorKind::UniqueViolation) {
             Self::Duplicate(Box::new(error))
-        } else if text.contains(LOCKED) {
+        } else if AGAIN.iter().any(|again| text.contains(again)) {
             Self::Contended(Box::new(error))
         } else if matches!(kind, DatabaseErrorKind::ReadOnlyTransaction)
             || AWAY.iter().any(|away| text.contains(away))
@@ -110,8 +115,8 @@ impl From<mysql_async::Error> for StoreError {
             };
         };
         match server.code {
-            1205 | 1213 => Self::Contended(Box::new(error)),
-            1021 | 1026 | 1040 | 1053 | 1114 | 1290 | 1317 | 1792 | 4031 => {
+            1205 | 1213 | 1615 => Self::Contended(Box::new(error)),
+            1021 | 1026 | 1040 | 1053 | 1114 | 1290 | 1317 | 1792 | 1836 | 4031 => {
                 Self::Unavailable(Box::new(error))
             }
             1062 => Self::Duplicate(Box::new(error)),

@@ -206,6 +206,10 @@ async fn own_import(
     Ok(found.into_iter().next().map(|row| row.id))
 }
 
+/// What is being done while batches are open, as the task shows it: rows go in, or are only checked.
+pub(crate) const PHASE: &str = "phase = IF(JSON_EXTRACT(params, '$.validate_only') = TRUE, \
+     'validating', 'importing')";
+
 /// From now on the ledger tells the task's counts.
 async fn show_sealed(
     connection: &mut Connection,
@@ -219,12 +223,12 @@ async fn show_sealed(
         Some(first) => own_import(connection, tenant, task, first).await?,
         None => None,
     };
-    let matched = sql_query(
-        "UPDATE task SET group_id = ?, mends = ?, phase = 'importing', total_rows = ?, \
+    let matched = sql_query(format!(
+        "UPDATE task SET group_id = ?, mends = ?, {PHASE}, total_rows = ?, \
          total_is_estimate = FALSE, done_rows = 0, failed_rows = 0, skipped_rows = 0, \
          warnings = ?, attempt_at = UTC_TIMESTAMP(6), progress_at = NULL, version = version + 1 \
-         WHERE id = ? AND tenant = ? AND kind = 'IMPORT'",
-    )
+         WHERE id = ? AND tenant = ? AND kind = 'IMPORT'"
+    ))
     .bind::<Unsigned<BigInt>, _>(group)
     .bind::<Nullable<Unsigned<BigInt>>, _>(mends)
     .bind::<Unsigned<BigInt>, _>(split.total_rows)

@@ -23,12 +23,17 @@ mod fragment;
 mod group;
 mod heartbeat;
 mod import;
+mod lane;
 mod ledger;
+mod measures;
 mod migrate;
 mod new_task;
+mod notification;
 mod once;
+mod operation_log;
 mod pool;
 mod quota;
+mod retention;
 mod retry;
 mod row;
 mod row_errors;
@@ -40,9 +45,12 @@ mod take;
 mod task;
 mod task_row;
 mod upload;
+mod zlib;
 
 pub use announce::Announced;
-pub use apply::{Applied, ApplyRows, ApplyTarget, RefusedRow, TargetError};
+pub use apply::{
+    Applied, ApplyRows, ApplyTarget, KeyedRows, RefusedRow, RowsOnce, RowsReply, TargetError,
+};
 pub use attempts::AttemptRecord;
 pub use backlog::Backlog;
 pub use bulk::{
@@ -51,20 +59,28 @@ pub use bulk::{
 pub use cancel::Cancelled;
 pub use changes::{COMMIT_SLACK, REACH, Standing, Standings, WatchedUser};
 pub use claim::{ClaimTerms, Claimed, Lease, RungClaim};
-pub use dead_letter::Poisoned;
+pub use dead_letter::{
+    BulkRedrive, BulkRedriven, DeadLetter, DeadLetterActed, DeadLetterContent, DeadLetterFilter,
+    DeadLetterGroup, DeadLetterSpec, HOUSE_TENANT, MAX_BULK_REDRIVE, OpenDeadLetters, Poisoned,
+    Refusal,
+};
 pub use delete::{Deleted, Leftover};
 pub use effects::{Effects, NewArtifact, Tx};
 pub use error::{Cause, StoreError};
 pub use group::FollowUp;
 pub use heartbeat::Beat;
 pub use import::{ImportEnd, ImportFinished, NewBatch, SplitDone};
-pub use ledger::{Ledger, LedgerEntry};
+pub use lane::{LaneAct, LaneProbe, LaneStanding};
+pub use ledger::{Ledger, LedgerEntry, LedgerPart};
 pub use migrate::{Migrated, migrate, run_script};
 pub use new_task::{NewExport, NewImport};
+pub use notification::{Inbox, NewNotification, Notification};
 pub use once::{Once, Submission};
+pub use operation_log::{Actor, OperationFilter, OperationRecord};
 pub use pool::{Store, StoreSettings};
 pub use quota::{OpenTaskLimits, OpenTasks, Quota};
-pub use retry::{Retried, Retry};
+pub use retention::{AttemptsEnd, EndedTask, FileToRemove, Goes, Purged, RetentionTerms, Walked};
+pub use retry::{Announce, Retried, Retry};
 pub use row_errors::{ErrorPlace, RowErrorPage};
 pub use rows::{RowQuery, Rows};
 pub use settle::{Ending, Settled, Story};

@@ -5,6 +5,8 @@ use std::time::Duration;
 use domain::{Lane, TaskKind, Tenant, Upload, UserId};
 
 use crate::door::Op;
+use crate::once::Key;
+use crate::operation_log::Actor;
 use crate::submit::{EXPORT, IMPORT};
 
 /// An export that somebody asked for, checked.
@@ -87,11 +89,16 @@ pub(crate) struct NewTask {
 }
 
 impl NewTask {
-    /// What a client's key of this call is remembered under.
-    pub(crate) const fn route(&self) -> &'static str {
-        match self.kind {
-            TaskKind::Export => "POST /exports",
-            TaskKind::Import => "POST /imports",
+    /// A client's key of this call.
+    pub(crate) fn key<'a>(&'a self, key: &'a str) -> Key<'a> {
+        Key {
+            tenant: &self.tenant,
+            user: &self.user,
+            route: match self.kind {
+                TaskKind::Export => "POST /exports",
+                TaskKind::Import => "POST /imports",
+            },
+            key,
         }
     }
 
@@ -100,6 +107,15 @@ impl NewTask {
         match self.kind {
             TaskKind::Export => EXPORT,
             TaskKind::Import => IMPORT,
+        }
+    }
+
+    /// Who asks for it.
+    pub(crate) fn by(&self) -> Actor {
+        Actor {
+            tenant: self.tenant.clone(),
+            user: self.user.clone(),
+            request_id: None,
         }
     }
 

@@ -2,18 +2,16 @@
 //! key in its transaction, so of many that arrive at once, one is accepted. Shown by
 //! `tests/it/submit.rs`.
 
-use std::time::Duration;
+mod key;
 
-use diesel::prelude::QueryableByName;
 use diesel::sql_query;
-use diesel::sql_types::{BigInt, Bool, Text, Unsigned};
+use diesel::sql_types::Text;
 use diesel_async::RunQueryDsl;
 use domain::{Task, TaskId, Tenant, UserId};
 
 use crate::Store;
 use crate::door::Op;
 use crate::error::StoreError;
-use crate::fragment::after;
 use crate::new_task::{NewExport, NewImport, NewTask};
 use crate::pool::Connection;
 use crate::quota::{OpenTaskLimits, Quota};
@@ -21,12 +19,14 @@ use crate::row::Id;
 use crate::submit::Accepted;
 use crate::task::load;
 
+pub(crate) use key::{FIND_TRIES, Key};
+
 /// Which earlier request makes this one a repetition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Once {
     /// None: a second task is wanted.
     Always,
-    /// One with the client's key, within [`KEEP_KEYS_SECONDS`].
+    /// One with the client's key, within a day.
     Key {
         /// The client's key, at most 128 characters.
         key: String,
@@ -36,13 +36,6 @@ pub enum Once {
     /// An open one of the same user with the same hash, 64 characters.
     WhileOpen(String),
 }
-
-/// How long a client's key is remembered, in seconds (api.md, ground rules: 24 h).
-const KEEP_KEYS_SECONDS: u64 = 24 * 3_600;
-
-/// Tries to find the earlier request that a unique key speaks of, before the lock counts as
-/// contended: it may end or expire at that very moment.
-const FIND_TRIES: u32 = 3;
 
 /// What became of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -126,7 +119,7 @@ impl Store {
             async move |connection: &mut Connection| match once {
                 Once::Always => Ok(None),
                 Once::Key { key, request_hash } => {
-                    let Some(first) = find_key(connection, &new, &key).await? else {
+                    let Some(first) = new.key(&key).first_request(connection).await? else {
                         return Ok(None);
                     };
                     if first.request_hash != request_hash {
@@ -149,77 +142,6 @@ impl Store {
     }
 }
 
-/// Takes the key, or waits for whoever is about to. Its task is named later in the transaction.
-pub(crate) async fn insert_key(
-    connection: &mut Connection,
-    new: &NewTask,
-    key: &str,
-    request_hash: &str,
-) -> Result<(), StoreError> {
-    sql_query(format!(
-        "INSERT INTO idempotency (tenant, created_by, route, idempotency_key, request_hash, \
-         task_id, expires_at) VALUES (?, ?, ?, ?, ?, 0, {})",
-        after(Duration::from_secs(KEEP_KEYS_SECONDS))
-    ))
-    .bind::<Text, _>(new.tenant.as_str())
-    .bind::<Text, _>(new.user.as_str())
-    .bind::<Text, _>(new.route())
-    .bind::<Text, _>(key)
-    .bind::<Text, _>(request_hash)
-    .execute(connection)
-    .await?;
-    Ok(())
-}
-
-/// The key's task is the one that was inserted last.
-pub(crate) async fn name_inserted_task(
-    connection: &mut Connection,
-    new: &NewTask,
-    key: &str,
-) -> Result<(), StoreError> {
-    sql_query(
-        "UPDATE idempotency SET task_id = LAST_INSERT_ID() \
-         WHERE tenant = ? AND created_by = ? AND route = ? AND idempotency_key = ?",
-    )
-    .bind::<Text, _>(new.tenant.as_str())
-    .bind::<Text, _>(new.user.as_str())
-    .bind::<Text, _>(new.route())
-    .bind::<Text, _>(key)
-    .execute(connection)
-    .await?;
-    Ok(())
-}
-
-/// The request that used the key. One that has expired is removed, and counts as none.
-async fn find_key(
-    connection: &mut Connection,
-    new: &NewTask,
-    key: &str,
-) -> Result<Option<FirstRequest>, StoreError> {
-    let found: Vec<FirstRequest> = sql_query(
-        "SELECT id, task_id, request_hash, expires_at <= UTC_TIMESTAMP(6) AS expired \
-         FROM idempotency \
-         WHERE tenant = ? AND created_by = ? AND route = ? AND idempotency_key = ? FOR UPDATE",
-    )
-    .bind::<Text, _>(new.tenant.as_str())
-    .bind::<Text, _>(new.user.as_str())
-    .bind::<Text, _>(new.route())
-    .bind::<Text, _>(key)
-    .load(connection)
-    .await?;
-    let Some(first) = found.into_iter().next() else {
-        return Ok(None);
-    };
-    if !first.expired {
-        return Ok(Some(first));
-    }
-    sql_query("DELETE FROM idempotency WHERE id = ?")
-        .bind::<Unsigned<BigInt>, _>(first.id)
-        .execute(connection)
-        .await?;
-    Ok(None)
-}
-
 async fn find_open(
     connection: &mut Connection,
     tenant: &Tenant,
@@ -236,16 +158,4 @@ async fn find_open(
     .load(connection)
     .await?;
     Ok(found.into_iter().next().map(|row| TaskId(row.id)))
-}
-
-#[derive(QueryableByName)]
-struct FirstRequest {
-    #[diesel(sql_type = Unsigned<BigInt>)]
-    id: u64,
-    #[diesel(sql_type = Unsigned<BigInt>)]
-    task_id: u64,
-    #[diesel(sql_type = Text)]
-    request_hash: String,
-    #[diesel(sql_type = Bool)]
-    expired: bool,
 }

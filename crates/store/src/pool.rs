@@ -68,6 +68,7 @@ impl Store {
             .max_size(settings.pool_size)
             .build()
             .map_err(|error| StoreError::Refused(Box::new(error)))?;
+        crate::measures::describe();
         Ok(Self {
             pool,
             runtime: Handle::current(),

@@ -11,7 +11,9 @@ use std::time::Duration;
 use diesel::sql_query;
 use diesel::sql_types::{BigInt, Bool, Nullable, Text, Unsigned};
 use diesel_async::RunQueryDsl;
-use domain::{Action, BizStatus, Event, Lane, Rung, Task, TaskId, TaskKind, UserId};
+use domain::{
+    Action, BizStatus, Event, Lane, OperationAction, Rung, Task, TaskId, TaskKind, Tenant, UserId,
+};
 
 use crate::Store;
 use crate::announce::Announced;
@@ -20,6 +22,8 @@ use crate::door::Op;
 use crate::error::StoreError;
 use crate::fragment::{after, list};
 use crate::group::{self, is_superseded};
+use crate::import::PHASE;
+use crate::operation_log::{self, Actor, entry};
 use crate::pool::Connection;
 use crate::quota::{self, OpenTaskLimits, Quota};
 use crate::row::{Id, LockedRow, lock_rows};
@@ -40,6 +44,25 @@ pub struct Retry {
     pub actor: UserId,
     /// How many tasks may be open, this one included.
     pub limits: OpenTaskLimits,
+    /// When the scan looks at the rows if no ring brings them.
+    pub scan_interval: Duration,
+    /// The span that asks, as W3C `traceparent`.
+    pub trace_context: Option<String>,
+}
+
+impl Retry {
+    fn by(&self, tenant: &Tenant) -> Actor {
+        Actor {
+            tenant: tenant.clone(),
+            user: self.actor.clone(),
+            request_id: None,
+        }
+    }
+}
+
+/// How rows that a person puts back are announced.
+#[derive(Debug, Clone)]
+pub struct Announce {
     /// When the scan looks at the rows if no ring brings them.
     pub scan_interval: Duration,
     /// The span that asks, as W3C `traceparent`.
@@ -128,13 +151,19 @@ impl Store {
             }
             let mut births = Births::left_to_the_relay();
             settle_all(connection, &rows, &Case::new(Event::Redrive), &mut births).await?;
-            let reopened = announce(connection, &rows, &retry).await?;
+            let terms = Announce {
+                scan_interval: retry.scan_interval,
+                trace_context: retry.trace_context.clone(),
+            };
+            let reopened = announce(connection, &rows, &terms).await?;
             redrive_dead_letters(connection, &rows, &retry.actor).await?;
             match found.kind {
                 TaskKind::Export => begin_export_anew(connection, &found).await?,
                 TaskKind::Import => reopen_import(connection, &found, &rows).await?,
             }
             quota::check(connection, retry.limits, &found.tenant, &found.created_by).await?;
+            let entry = entry(&retry.by(&found.tenant), OperationAction::TaskRetry, task);
+            operation_log::write(connection, &entry).await?;
             let task = load(connection, &found.tenant, task).await?;
             let task = task.ok_or(StoreError::Fenced)?;
             Ok(Retried::Now(Box::new(task), reopened))
@@ -167,20 +196,20 @@ async fn worth_a_try(
 }
 
 /// Marks the redriven rows as announced, as a fresh submit is born.
-async fn announce(
+pub(crate) async fn announce(
     connection: &mut Connection,
     rows: &[LockedRow],
-    retry: &Retry,
+    terms: &Announce,
 ) -> Result<Vec<(Lane, Announced)>, StoreError> {
     for rows in rows.chunks(ROWS_PER_STATEMENT) {
         let matched = sql_query(format!(
             "UPDATE compensate_biz FORCE INDEX (PRIMARY) \
              SET announced = TRUE, wake_at = {}, trace_context = ? \
              WHERE id IN ({}) AND status = 'WAIT_HANDLE' AND announced = FALSE",
-            after(retry.scan_interval),
+            after(terms.scan_interval),
             list(rows.iter().map(|row| row.id.0))
         ))
-        .bind::<Nullable<Text>, _>(&retry.trace_context)
+        .bind::<Nullable<Text>, _>(&terms.trace_context)
         .execute(connection)
         .await?;
         if matched != rows.len() {
@@ -193,14 +222,16 @@ async fn announce(
                 id: row.id,
                 epoch: row.epoch.next(),
             },
-            trace_context: retry.trace_context.clone(),
+            trace_context: terms.trace_context.clone(),
         };
         Ok((Lane::parse(row.lane.clone())?, announced))
     };
     rows.iter().map(rung).collect()
 }
 
-async fn redrive_dead_letters(
+/// Marks the letters of the rows that are put back. To be called with the rows' locks, after those
+/// of groups and tasks.
+pub(crate) async fn redrive_dead_letters(
     connection: &mut Connection,
     rows: &[LockedRow],
     actor: &UserId,
@@ -208,8 +239,9 @@ async fn redrive_dead_letters(
     for rows in rows.chunks(ROWS_PER_STATEMENT) {
         sql_query(format!(
             "UPDATE dead_letter FORCE INDEX (tenant_biz) \
-             SET status = 'REDRIVEN', acted_by = ?, updated_at = UTC_TIMESTAMP(6) \
-             WHERE tenant = ? AND compensate_biz_id IN ({}) AND status = 'OPEN'",
+             SET status = 'REDRIVEN', acted_by = ?, acted_at = UTC_TIMESTAMP(6), \
+             updated_at = UTC_TIMESTAMP(6) \
+             WHERE tenant = ? AND compensate_biz_id IN ({}) AND status IN ('OPEN', 'PARKED')",
             list(rows.iter().map(|row| row.id.0))
         ))
         .bind::<Text, _>(actor.as_str())
@@ -222,20 +254,20 @@ async fn redrive_dead_letters(
 
 /// What the tries before have left in an import's task, beyond what `settle` clears. The failure
 /// workbook is written anew at the end. Counts of an import under way are sums over its ledger.
-async fn reopen_import(
+pub(crate) async fn reopen_import(
     connection: &mut Connection,
     task: &Task,
-    rows: &[LockedRow],
+    rows: impl IntoIterator<Item = &LockedRow>,
 ) -> Result<(), StoreError> {
-    let begins_anew = rows.iter().any(|row| row.biz_type == IMPORT);
+    let begins_anew = rows.into_iter().any(|row| row.biz_type == IMPORT);
     let cleared = if begins_anew {
-        ", total_rows = NULL, total_is_estimate = FALSE, done_rows = 0, failed_rows = 0, \
+        "total_rows = NULL, total_is_estimate = FALSE, done_rows = 0, failed_rows = 0, \
          skipped_rows = 0, warnings = NULL"
     } else {
-        ", phase = 'importing'"
+        PHASE
     };
     sql_query(format!(
-        "UPDATE task SET retry_count = 0, attempt_at = NULL, progress_at = NULL{cleared} \
+        "UPDATE task SET retry_count = 0, attempt_at = NULL, progress_at = NULL, {cleared} \
          WHERE id = ?"
     ))
     .bind::<Unsigned<BigInt>, _>(task.id.0)
@@ -254,7 +286,10 @@ async fn reopen_import(
 }
 
 /// What the tries before have left in an export's row, beyond what `settle` clears.
-async fn begin_export_anew(connection: &mut Connection, task: &Task) -> Result<(), StoreError> {
+pub(crate) async fn begin_export_anew(
+    connection: &mut Connection,
+    task: &Task,
+) -> Result<(), StoreError> {
     let identical: Vec<Id> = sql_query(
         "SELECT o.id FROM task t FORCE INDEX (PRIMARY) JOIN task o FORCE INDEX (tenant_open) \
          ON o.tenant = t.tenant AND o.created_by = t.created_by AND o.open_key = t.request_hash \

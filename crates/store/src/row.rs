@@ -97,6 +97,26 @@ pub(crate) async fn lock_rows(
     }
 }
 
+/// Rows of the tenant by their numbers, ascending, locked: those that exist.
+pub(crate) async fn lock_by_ids(
+    connection: &mut Connection,
+    tenant: &Tenant,
+    ids: impl Iterator<Item = u64>,
+) -> Result<Vec<LockedRow>, StoreError> {
+    let ids = list(ids);
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows: Vec<RowAsStored> = sql_query(format!(
+        "{LOCKED_ROW} FORCE INDEX (PRIMARY) WHERE id IN ({ids}) AND tenant = ? \
+         ORDER BY id FOR UPDATE"
+    ))
+    .bind::<Text, _>(tenant.as_str())
+    .load(connection)
+    .await?;
+    rows.into_iter().map(RowAsStored::into_locked).collect()
+}
+
 /// What is read of a row that is to be settled.
 pub(crate) const LOCKED_ROW: &str = "SELECT id, tenant, biz_type, biz_id, lane, context, status, cnt, \
      COALESCE(max_cnt, 0) AS max_cnt, lease_epoch, lease_owner, task_id, \

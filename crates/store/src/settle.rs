@@ -134,6 +134,8 @@ async fn write_effects(
     };
     (effects.0)(&mut tx).await?;
     births.born.append(&mut tx.born);
+    #[cfg(feature = "failpoints")]
+    fail::fail_point!("after_effect");
     Ok(())
 }
 
@@ -223,7 +225,7 @@ async fn follow(
         for (row, change) in changes {
             write::attempt(connection, row, failure, &case.story).await?;
             if change.dead_letter {
-                crate::dead_letter::write(connection, row, failure).await?;
+                crate::dead_letter::write(connection, row, failure, births).await?;
             }
         }
     }

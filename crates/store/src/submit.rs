@@ -5,7 +5,7 @@ use diesel::prelude::QueryableByName;
 use diesel::sql_query;
 use diesel::sql_types::{BigInt, Integer, Nullable, Text, Unsigned};
 use diesel_async::RunQueryDsl;
-use domain::{BizId, CompensateBizId, LeaseEpoch, Rung, Task, TaskId};
+use domain::{BizId, CompensateBizId, LeaseEpoch, OperationAction, Rung, Task, TaskId};
 use uuid::Uuid;
 
 use crate::Store;
@@ -13,7 +13,8 @@ use crate::door::Op;
 use crate::error::StoreError;
 use crate::fragment::after;
 use crate::new_task::{NewExport, NewTask};
-use crate::once::{Once, insert_key, name_inserted_task};
+use crate::once::Once;
+use crate::operation_log::{self, entry};
 use crate::pool::Connection;
 use crate::quota::{self, OpenTaskLimits};
 use crate::task::{TASK, load, with_files};
@@ -96,18 +97,21 @@ impl Store {
         self.transact(new.op(), async move |connection: &mut Connection| {
             // First of all: who repeats a request waits here, before it counts as an open task.
             if let Once::Key { key, request_hash } = &once {
-                insert_key(connection, &new, key, request_hash).await?;
+                new.key(key).take(connection, request_hash).await?;
             }
             insert_task(connection, &new, &once).await?;
             if let Once::Key { key, .. } = &once {
-                name_inserted_task(connection, &new, key).await?;
+                new.key(key).name_inserted_task(connection).await?;
             }
             if let Some(file) = &new.upload {
                 upload::give_to_inserted_task(connection, &new.tenant, &new.user, file).await?;
             }
             insert_row(connection, &new, &token).await?;
             quota::check(connection, limits, &new.tenant, &new.user).await?;
-            read_inserted(connection, &new).await
+            let accepted = read_inserted(connection, &new).await?;
+            let entry = entry(&new.by(), OperationAction::TaskSubmit, accepted.task.id);
+            operation_log::write(connection, &entry).await?;
+            Ok(accepted)
         })
         .await
     }

@@ -2,16 +2,20 @@
 //!
 //! Shown by `tests/it/sweep.rs`.
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use diesel::prelude::QueryableByName;
 use diesel::sql_query;
 use diesel::sql_types::Text;
 use diesel_async::RunQueryDsl;
-use domain::{Change, CompensateBizId, Event, Failure, FailureCode, FailureKind, Lane};
+use domain::{Change, CompensateBizId, Event, Failure, FailureCode, FailureKind, Lane, Tenant};
 
 use crate::Store;
 use crate::born::Births;
 use crate::door::Op;
 use crate::error::StoreError;
 use crate::fragment::list;
+use crate::group;
 use crate::pool::Connection;
 use crate::row::{Id, LOCKED_ROW, LockedRow, RowAsStored};
 use crate::settle::{Case, settle};
@@ -28,15 +32,56 @@ pub struct Rescued {
 }
 
 impl Store {
-    /// Rescues at most `limit` rows of the lane whose lease has ended, oldest first. Rows that
-    /// another sweep or their own worker has locked are left alone.
+    /// The lanes that any row names, those of retired queues among them: whoever looks after rows
+    /// looks after these. Names as they are stored: a plain SQL client may have written one that is
+    /// no topic. Costs one dive into an index for each of them, whatever the size of the table.
     ///
     /// # Errors
-    /// [`StoreError`]; nothing was rescued.
+    /// [`StoreError`].
+    pub async fn lanes_of_rows(&self) -> Result<Vec<String>, StoreError> {
+        self.transact(Op::Sweep, async move |connection: &mut Connection| {
+            let lanes: Vec<LaneName> =
+                sql_query("SELECT DISTINCT lane FROM compensate_biz FORCE INDEX (lane_wake_at)")
+                    .load(connection)
+                    .await?;
+            Ok(lanes.into_iter().map(|row| row.lane).collect())
+        })
+        .await
+    }
+
+    /// Rescues at most `limit` rows of the lane whose lease has ended, oldest first. Rows that
+    /// another sweep or their own worker has locked are left alone. A row that cannot be rescued,
+    /// because something about it is not understood, holds up no other: it is left as it is, and told
+    /// of in the log.
+    ///
+    /// # Errors
+    /// [`StoreError`]; what was rescued before is so.
     pub async fn sweep(&self, lane: &Lane, limit: usize) -> Result<Vec<Rescued>, StoreError> {
+        let ids = self.ended_leases(lane, limit).await?;
+        match self.rescue(ids.clone()).await {
+            Err(error) if !error.is_transient() && ids.len() > 1 => self.rescue_each(ids).await,
+            done => done,
+        }
+    }
+
+    async fn rescue_each(&self, ids: Vec<u64>) -> Result<Vec<Rescued>, StoreError> {
+        let mut rescued = Vec::with_capacity(ids.len());
+        for id in ids {
+            match self.rescue(vec![id]).await {
+                Ok(mut row) => rescued.append(&mut row),
+                Err(error) if error.is_transient() => return Err(error),
+                Err(error) => {
+                    tracing::error!(compensate_biz.id = id, %error, "a row cannot be rescued");
+                }
+            }
+        }
+        Ok(rescued)
+    }
+
+    /// Found without locks: among them may be a long backlog of waiting rows.
+    async fn ended_leases(&self, lane: &Lane, limit: usize) -> Result<Vec<u64>, StoreError> {
         let lane = lane.clone();
         self.transact(Op::Sweep, async move |connection: &mut Connection| {
-            // Found without locks: among them may be a long backlog of waiting rows.
             let found: Vec<Id> = sql_query(format!(
                 "SELECT id FROM compensate_biz FORCE INDEX (lane_wake_at) \
                  WHERE lane = ? AND wake_at <= UTC_TIMESTAMP(6) AND status = 'PROCESSING' \
@@ -45,11 +90,18 @@ impl Store {
             .bind::<Text, _>(lane.as_str())
             .load(connection)
             .await?;
-            if found.is_empty() {
-                return Ok(Vec::new());
-            }
             let mut ids: Vec<u64> = found.into_iter().map(|row| row.id).collect();
             ids.sort_unstable();
+            Ok(ids)
+        })
+        .await
+    }
+
+    async fn rescue(&self, ids: Vec<u64>) -> Result<Vec<Rescued>, StoreError> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.transact(Op::Sweep, async move |connection: &mut Connection| {
             let ended: Vec<LockedRow> = sql_query(format!(
                 "{LOCKED_ROW} FORCE INDEX (PRIMARY) WHERE id IN ({}) AND status = 'PROCESSING' \
                  AND wake_at <= UTC_TIMESTAMP(6) ORDER BY id FOR UPDATE SKIP LOCKED",
@@ -60,11 +112,17 @@ impl Store {
             .into_iter()
             .map(RowAsStored::into_locked)
             .collect::<Result<_, _>>()?;
+            // All groups before any task, as everywhere.
+            let groups = ended.iter();
+            let groups = groups.filter_map(|row| Some((row.group_id?, row.tenant.clone())));
+            for (group, tenant) in groups.collect::<BTreeMap<u64, Tenant>>() {
+                group::hold(connection, &tenant, BTreeSet::from([group])).await?;
+            }
             // The last row of a group ends it.
             let mut births = Births::left_to_the_relay();
             let mut rescued = Vec::with_capacity(ended.len());
             for row in ended {
-                let change = settle(connection, &row, &rescue(&row), &mut births).await?;
+                let change = settle(connection, &row, &lost(&row), &mut births).await?;
                 rescued.push(Rescued {
                     id: row.id,
                     owner: row.owner,
@@ -77,7 +135,7 @@ impl Store {
     }
 }
 
-fn rescue(row: &LockedRow) -> Case {
+fn lost(row: &LockedRow) -> Case {
     let owner = row.owner.as_deref().unwrap_or("nobody");
     let detail = if row.deadline_passed {
         format!("the hard deadline passed while {owner} held the row")
@@ -97,4 +155,10 @@ fn rescue(row: &LockedRow) -> Case {
         cause: Some(failure),
         ..Case::new(event)
     }
+}
+
+#[derive(QueryableByName)]
+struct LaneName {
+    #[diesel(sql_type = Text)]
+    lane: String,
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use diesel::mysql::Mysql;
 use diesel::prelude::QueryableByName;
 use diesel::sql_query;
 use diesel::sql_types::{BigInt, Integer, Nullable, Text, Unsigned};
@@ -40,21 +41,31 @@ impl Take {
         connection: &mut Connection,
         guard: &str,
     ) -> Result<(), StoreError> {
-        // MySQL assigns from left to right: wake_at sees the hard deadline that was just filled.
+        let own: Vec<_> = self.terms.retry.own().collect();
+        // MySQL assigns from left to right: wake_at sees the hard deadline that was just filled. One
+        // that passed while the row waited (a paused lane, no workers) is begun anew: it is for what
+        // runs for ever, and the tries are counted.
         let take = format!(
             "UPDATE compensate_biz FORCE INDEX (PRIMARY) \
              SET status = 'PROCESSING', lease_epoch = lease_epoch + 1, lease_owner = ?, \
-                 announced = TRUE, max_cnt = COALESCE(max_cnt, {max_cnt}), \
-                 hard_deadline = COALESCE(hard_deadline, {deadline}), \
+                 announced = TRUE, max_cnt = COALESCE(max_cnt, CASE {own} ELSE {max_cnt} END), \
+                 hard_deadline = IF(hard_deadline > UTC_TIMESTAMP(6), hard_deadline, {deadline}), \
                  wake_at = LEAST({lease}, hard_deadline), updated_at = UTC_TIMESTAMP(6) \
              WHERE {guard} AND lane = ? AND status = 'WAIT_HANDLE'",
-            max_cnt = self.terms.max_cnt,
+            own = "WHEN biz_type = ? THEN ? ".repeat(own.len()) + "WHEN FALSE THEN 0",
+            max_cnt = self.terms.retry.common().max_cnt(),
             deadline = after(self.terms.hard_deadline),
             lease = after(self.terms.lease),
         );
-        sql_query(take)
-            .bind::<Text, _>(&self.token)
-            .bind::<Text, _>(self.lane.as_str())
+        let mut take = sql_query(take)
+            .into_boxed::<Mysql>()
+            .bind::<Text, _>(&self.token);
+        for (biz_type, policy) in own {
+            take = take
+                .bind::<Text, _>(biz_type.as_str())
+                .bind::<Unsigned<Integer>, _>(policy.max_cnt());
+        }
+        take.bind::<Text, _>(self.lane.as_str())
             .execute(connection)
             .await?;
         Ok(())

@@ -163,7 +163,7 @@ impl Store {
 const STORABLE_MICROS: RangeInclusive<i64> = -30_610_224_000_000_000..=253_402_300_799_999_999;
 
 /// The storable moment next to it, leap seconds counted as the second after.
-fn storable(moment: DateTime<Utc>) -> NaiveDateTime {
+pub(crate) fn storable(moment: DateTime<Utc>) -> NaiveDateTime {
     let (first, last) = (STORABLE_MICROS.start(), STORABLE_MICROS.end());
     let micros = moment.timestamp_micros().clamp(*first, *last);
     DateTime::from_timestamp_micros(micros)

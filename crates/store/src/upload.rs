@@ -80,6 +80,18 @@ impl Store {
         }
     }
 
+    /// How many uploads of the user are under way, as committed.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn open_uploads(&self, tenant: &Tenant, user: &UserId) -> Result<u64, StoreError> {
+        let (tenant, user) = (tenant.clone(), user.clone());
+        self.transact(Op::ReadQuota, async move |connection: &mut Connection| {
+            open_uploads(connection, &tenant, &user).await
+        })
+        .await
+    }
+
     /// Gives an upload up that no import was submitted with; its object is the caller's to remove
     /// ([`Store::objects_removed`]). One that an import has is left alone.
     ///
@@ -148,7 +160,7 @@ pub(crate) async fn give_to_inserted_task(
 ) -> Result<(), StoreError> {
     let matched = sql_query(
         "UPDATE task_file FORCE INDEX (PRIMARY) SET task_id = LAST_INSERT_ID(), \
-         state = 'AVAILABLE', name = ?, size = ?, sha256 = ?, remove_at = NULL \
+         state = 'AVAILABLE', name = ?, size = ?, sha256 = ?, remove_at = expires_at \
          WHERE id = ? AND tenant = ? AND created_by = ? AND role = 'UPLOAD' \
          AND state = 'PENDING' AND object_key = ?",
     )

@@ -8,7 +8,8 @@
 //! - numbers keep the digits of their file, dates their calendar, text its every space;
 //! - in a text column a whole number of up to 15 digits becomes text as it was shown, so that zeros
 //!   and digits typed while mending are kept; a longer one stays the rounded number that it is;
-//! - a formula without a value stays one (`NA()`), and one that is not allowed becomes one;
+//! - a formula without a value stays one (`NA()`); one that is not allowed becomes one that says its
+//!   value, which its user sees;
 //! - a cell covered by a merged range is blank, or `#N/A` where the covering is its fault.
 //!
 //! A csv has no cells to mark; there the codes and messages must do. Memory does not grow with
@@ -16,12 +17,14 @@
 //! Proven by `tests/it/failures*.rs`.
 
 mod columns;
+mod formula;
 mod lines;
 mod part;
 mod seen;
 mod workbook;
 
 use std::io::{self, Write};
+use std::path::Path;
 
 use domain::{Calendar, Dataset, RowError, SheetRow, UploadFormat};
 
@@ -32,6 +35,22 @@ use self::lines::Lines;
 use self::workbook::Workbook;
 use crate::language::Language;
 use crate::stamp::Stamp;
+
+/// What a failure file is about, and how it is written.
+pub struct FailureTerms<'a> {
+    /// What was imported.
+    pub dataset: &'a Dataset,
+    /// Of our own columns and of the sheet's title.
+    pub locale: &'a str,
+    /// Names the import.
+    pub stamp: Stamp,
+    /// Those of the sheet that was read, in their order.
+    pub columns: &'a [FailureColumn],
+    /// That of the upload.
+    pub format: UploadFormat,
+    /// Where rows wait that do not fit into memory; none for the system's own directory.
+    pub temp_dir: Option<&'a Path>,
+}
 
 /// Writes the failed rows of one import, streaming.
 pub struct FailureWriter<W> {
@@ -46,25 +65,15 @@ enum Form<W> {
 }
 
 impl<W: Write> FailureWriter<W> {
-    /// Begins a file. `columns` are those of the sheet that was read, in their order; `stamp` names
-    /// the import. Nothing of a workbook reaches `out` before [`FailureWriter::finish`].
+    /// Begins a file. Nothing of a workbook reaches `out` before [`FailureWriter::finish`].
     ///
     /// # Errors
     /// Those of `out` and of the temporary file; more columns than a sheet can hold.
-    pub fn new(
-        dataset: &Dataset,
-        locale: &str,
-        stamp: Stamp,
-        columns: &[FailureColumn],
-        format: UploadFormat,
-        out: W,
-    ) -> io::Result<Self> {
-        let columns = Columns::of(dataset, Language::of(locale), columns)?;
-        let form = match format {
-            UploadFormat::Xlsx => {
-                let title = dataset.label.get(locale);
-                Form::Xlsx(Box::new(Workbook::begin(title, &stamp, &columns, out)?))
-            }
+    pub fn new(terms: &FailureTerms<'_>, out: W) -> io::Result<Self> {
+        let language = Language::of(terms.locale);
+        let columns = Columns::of(terms.dataset, language, terms.columns)?;
+        let form = match terms.format {
+            UploadFormat::Xlsx => Form::Xlsx(Box::new(Workbook::begin(terms, &columns, out)?)),
             UploadFormat::Csv => Form::Csv(Lines::begin(&columns, out)?),
         };
         Ok(Self {

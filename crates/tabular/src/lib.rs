@@ -32,10 +32,12 @@ mod xlsx;
 
 pub use assemble::{Summary, assemble};
 pub use cut::{Cutter, Piece, Start};
-pub use failures::{FailureColumn, FailureWriter, is_failure_header};
+pub use failures::{FailureColumn, FailureTerms, FailureWriter, is_failure_header};
 pub use layout::{Layout, OutputColumn};
 pub use press::{Block, Press};
-pub use read::{Book, Merges, ReadLimits, Refusal, SheetInfo, SheetRows, Visibility, sniff};
+pub use read::{
+    Book, Merges, ReadLimits, ReadTerms, Refusal, SheetInfo, SheetRows, StopSign, Visibility, sniff,
+};
 pub use stamp::Stamp;
 pub use template::{write_csv_template, write_template};
 pub use xlsx::MAX_SHEET_ROWS;

@@ -18,8 +18,16 @@ impl TestDatabase {
     /// # Panics
     /// When the server is away or a migration fails.
     pub async fn create() -> Self {
+        Self::create_at(&crate::mysql()).await
+    }
+
+    /// As [`TestDatabase::create`], on another server.
+    ///
+    /// # Panics
+    /// When the server is away or a migration fails.
+    pub async fn create_at(server: &str) -> Self {
         let name = format!("test_{}", Uuid::new_v4().simple());
-        let url = format!("{}/{name}", crate::mysql().trim_end_matches('/'));
+        let url = format!("{}/{name}", server.trim_end_matches('/'));
         store::migrate(&url)
             .await
             .expect("the migrations apply to an empty database");
@@ -31,7 +39,15 @@ impl TestDatabase {
     /// # Panics
     /// When a script fails.
     pub async fn with_examples() -> Self {
-        let database = Self::create().await;
+        Self::with_examples_at(&crate::mysql()).await
+    }
+
+    /// As [`TestDatabase::with_examples`], on another server.
+    ///
+    /// # Panics
+    /// When a script fails.
+    pub async fn with_examples_at(server: &str) -> Self {
+        let database = Self::create_at(server).await;
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/datasets");
         for name in ["employee", "user", "member"] {
             let script = std::fs::read_to_string(folder.join(format!("{name}.sql")))

@@ -4,12 +4,14 @@
 //! replaced by a stand-in.
 
 mod database;
+mod mysqld;
 mod proxy;
 mod servers;
 mod wait;
 mod work;
 
 pub use database::TestDatabase;
+pub use mysqld::OwnMysql;
 pub use proxy::MoodyProxy;
 pub use servers::{kafka, mysql};
 pub use wait::{eventually, eventually_within};

@@ -1,5 +1,6 @@
-//! A TCP proxy before MySQL that plays its absences: away, silent, and cut at the worst moment, when
-//! COMMIT has been sent to the server and its answer never arrives.
+//! A TCP proxy before MySQL that plays its absences: away, silent, some connections cut, and cut at
+//! the worst moment, when COMMIT has been sent to the server and its answer never arrives. Where the
+//! server itself is away, connections end as they do without a proxy.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -38,6 +39,8 @@ struct Faults {
     refused: Arc<AtomicUsize>,
     /// Whether a cut at COMMIT leaves the server away.
     stay_away: Arc<AtomicBool>,
+    /// How often connections were cut, and the last time one in how many.
+    cut: Arc<watch::Sender<(usize, usize)>>,
 }
 
 impl MoodyProxy {
@@ -56,6 +59,7 @@ impl MoodyProxy {
             cuts: Arc::default(),
             refused: Arc::default(),
             stay_away: Arc::default(),
+            cut: Arc::new(watch::Sender::new((0, 1))),
         };
         let told = faults.clone();
         #[expect(
@@ -63,14 +67,19 @@ impl MoodyProxy {
             reason = "aborted when the proxy is dropped"
         )]
         let accepting = tokio::spawn(async move {
+            let mut number = 0;
             while let Ok((client, _)) = listener.accept().await {
                 if *told.mood.borrow() == Mood::Away {
                     told.refused.fetch_add(1, Ordering::SeqCst);
                     continue;
                 }
-                let server = TcpStream::connect(&server).await.expect("MySQL is up");
+                let Ok(server) = TcpStream::connect(&server).await else {
+                    told.refused.fetch_add(1, Ordering::SeqCst);
+                    continue;
+                };
+                number += 1;
                 #[expect(clippy::disallowed_methods, reason = "ends with either connection")]
-                tokio::spawn(carry(client, server, told.clone()));
+                tokio::spawn(carry(number, client, server, told.clone()));
             }
         });
         Self {
@@ -112,7 +121,18 @@ impl MoodyProxy {
         self.faults.mood.send_replace(Mood::Well);
     }
 
-    /// Connections that were refused while away.
+    /// Cuts one connection in so many, now and whatever it is doing; others each time.
+    ///
+    /// # Panics
+    /// When `one_in` is zero.
+    pub fn cut_one_in(&self, one_in: usize) {
+        assert!(one_in > 0, "one connection in none");
+        self.faults
+            .cut
+            .send_modify(|(times, of)| (*times, *of) = (*times + 1, one_in));
+    }
+
+    /// Connections that were refused while it, or the server, was away.
     #[must_use]
     pub fn refused(&self) -> usize {
         self.faults.refused.load(Ordering::SeqCst)
@@ -140,9 +160,10 @@ fn host_and_port(url: &str) -> &str {
 }
 
 /// Carries bytes both ways until one side ends or a fault ends it.
-async fn carry(mut client: TcpStream, mut server: TcpStream, faults: Faults) {
+async fn carry(number: usize, mut client: TcpStream, mut server: TcpStream, faults: Faults) {
     let (mut up, mut down) = (vec![0; BUFFER_BYTES], vec![0; BUFFER_BYTES]);
     let mut mood = faults.mood.subscribe();
+    let mut cut = faults.cut.subscribe();
     loop {
         let now = *mood.borrow_and_update();
         if now == Mood::Away {
@@ -152,6 +173,12 @@ async fn carry(mut client: TcpStream, mut server: TcpStream, faults: Faults) {
         tokio::select! {
             changed = mood.changed() => {
                 if changed.is_err() {
+                    return;
+                }
+            }
+            changed = cut.changed() => {
+                let (times, one_in) = *cut.borrow_and_update();
+                if changed.is_err() || (number + times).is_multiple_of(one_in) {
                     return;
                 }
             }

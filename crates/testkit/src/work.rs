@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use domain::{Lane, Tenant, UserId};
+use domain::{Lane, RetryPolicies, Tenant, UserId};
 use store::{ClaimTerms, NewExport};
 use uuid::Uuid;
 
@@ -43,7 +43,7 @@ pub fn terms(worker: &str) -> ClaimTerms {
     ClaimTerms {
         worker: worker.to_owned(),
         lease: Duration::from_secs(30),
-        max_cnt: 3,
+        retry: RetryPolicies::default(),
         hard_deadline: Duration::from_secs(1800),
     }
 }

@@ -38,17 +38,24 @@ pub(super) struct FileBytes<'f> {
     field: &'f mut Field,
     patience: Patience,
     limit: u64,
+    /// In which a file that is too large is refused.
+    language: &'f str,
     taken: u64,
     gathered: BytesMut,
     ended: bool,
 }
 
 impl<'f> FileBytes<'f> {
-    pub(super) fn new(field: &'f mut Field, patience: Patience, limit: u64) -> Self {
+    pub(super) fn new(
+        field: &'f mut Field,
+        patience: Patience,
+        (limit, language): (u64, &'f str),
+    ) -> Self {
         Self {
             field,
             patience,
             limit,
+            language,
             taken: 0,
             gathered: BytesMut::new(),
             ended: false,
@@ -74,7 +81,7 @@ impl<'f> FileBytes<'f> {
     fn take(&mut self, bytes: &[u8]) -> Result<(), Problem> {
         self.taken += bytes.len() as u64;
         if self.taken > self.limit {
-            return Err(too_large(self.limit));
+            return Err(too_large(self.limit, self.language));
         }
         self.gathered.extend_from_slice(bytes);
         Ok(())

@@ -19,6 +19,7 @@ use super::{Wanted, file_name, too_large};
 use crate::auth::Caller;
 use crate::body::{content_length, media_type, not_whole};
 use crate::datasets;
+use crate::language;
 use crate::problem::{Code, Problem};
 use crate::state::State;
 
@@ -47,6 +48,8 @@ pub(super) struct FormReader<'a> {
     content_length: Option<u64>,
     /// Bytes that the file may have, as far as is known yet.
     limit: Rc<Cell<u64>>,
+    /// In which a refusal is told; `options` may name another.
+    language: String,
 }
 
 impl<'a> FormReader<'a> {
@@ -87,6 +90,7 @@ impl<'a> FormReader<'a> {
             },
             content_length: content_length(request),
             limit,
+            language: language::of(request, &state.defaults.locale),
         };
         reader.check_length()?;
         Ok(reader)
@@ -124,6 +128,7 @@ impl<'a> FormReader<'a> {
                 }
                 "options" if form.options.is_none() => {
                     let text = self.text(&mut part, "options", MAX_OPTIONS_BYTES).await?;
+                    self.learn_language(&text);
                     form.options = Some(text);
                 }
                 "file" if form.file.is_none() => {
@@ -150,7 +155,7 @@ impl<'a> FormReader<'a> {
         let limit = dataset.limits.max_upload_bytes;
         self.limit.set(limit);
         if file.is_some_and(|held| held.upload().size > limit) {
-            return Err(too_large(limit));
+            return Err(too_large(limit, &self.language));
         }
         self.check_length()
     }
@@ -158,7 +163,9 @@ impl<'a> FormReader<'a> {
     fn check_length(&self) -> Result<(), Problem> {
         let limit = self.limit.get();
         match self.content_length {
-            Some(length) if length > limit.saturating_add(FORM_ROOM_BYTES) => Err(too_large(limit)),
+            Some(length) if length > limit.saturating_add(FORM_ROOM_BYTES) => {
+                Err(too_large(limit, &self.language))
+            }
             Some(_) | None => Ok(()),
         }
     }
@@ -175,6 +182,14 @@ impl<'a> FormReader<'a> {
         wanted.spec(self.state, self.caller, &no_upload()).map(drop)
     }
 
+    /// `options` may name the import's language; what is wrong with them is told elsewhere.
+    fn learn_language(&mut self, options: &[u8]) {
+        let options: serde_json::Value = serde_json::from_slice(options).unwrap_or_default();
+        if let Some(locale) = options["locale"].as_str() {
+            locale.clone_into(&mut self.language);
+        }
+    }
+
     async fn text(&self, part: &mut Field, name: &str, most: usize) -> Result<Bytes, Problem> {
         match self.patience.wait(part.bytes(most)).await? {
             Ok(Ok(bytes)) => Ok(bytes),
@@ -188,9 +203,9 @@ impl<'a> FormReader<'a> {
 
     async fn file(&self, part: &mut Field) -> Result<Held, Problem> {
         let given = part.content_disposition().and_then(file_name::given);
-        let mut bytes = FileBytes::new(part, self.patience, self.limit.get());
-        let locale = &self.state.defaults.locale;
-        let refused = |code: FailureCode| Problem::new(code.into(), code.sentence(locale));
+        let language = self.language.as_str();
+        let mut bytes = FileBytes::new(part, self.patience, (self.limit.get(), language));
+        let refused = |code: FailureCode| Problem::new(code.into(), code.sentence(language));
         let Some(head) = bytes.next().await? else {
             return Err(refused(FailureCode::EmptyFile));
         };
@@ -202,7 +217,8 @@ impl<'a> FormReader<'a> {
             refused(refusal.code)
         })?;
         let name = file_name::safe(&given.unwrap_or_default(), format);
-        let mut incoming = self.state.uploads.begin(self.caller, name, format);
+        let file = (name, format);
+        let mut incoming = self.state.uploads.begin(self.caller, file, language);
         let mut piece = Some(head);
         while let Some(bytes_of_it) = piece {
             if !incoming.take(bytes_of_it).await {

@@ -58,12 +58,18 @@ enum Piece {
 
 impl Uploads {
     /// Begins to keep a file.
-    pub(super) fn begin(&self, caller: &Caller, name: String, format: UploadFormat) -> Incoming {
+    pub(super) fn begin(
+        &self,
+        caller: &Caller,
+        (name, format): (String, UploadFormat),
+        language: &str,
+    ) -> Incoming {
         let (pieces, coming) = mpsc::channel(PIECES);
         let key = upload_key(&caller.tenant, &Uuid::new_v4().to_string(), format);
         let keeping = self.clone().keep(
             (caller.tenant.clone(), caller.user.clone()),
             (key, name, format),
+            language.to_owned(),
             coming,
         );
         Incoming {
@@ -76,6 +82,7 @@ impl Uploads {
         self,
         (tenant, user): (Tenant, UserId),
         (object_key, name, format): (String, String, UploadFormat),
+        language: String,
         coming: mpsc::Receiver<Piece>,
     ) -> Result<Held, Problem> {
         let new = NewUpload {
@@ -117,7 +124,7 @@ impl Uploads {
             Err(error) => {
                 held.discard().await;
                 Err(match error {
-                    StorageError::TooLarge { limit } => too_large(limit),
+                    StorageError::TooLarge { limit } => too_large(limit, &language),
                     other => other.into(),
                 })
             }

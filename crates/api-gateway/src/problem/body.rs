@@ -25,7 +25,7 @@ pub(crate) struct ProblemBody {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     pub(super) errors: Vec<FieldError>,
-    /// Where the task stands (`state_conflict`).
+    /// Where the task, or what else it is about, stands (`state_conflict`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) state: Option<String>,
     /// What may be done instead (`state_conflict`).

@@ -27,6 +27,13 @@ impl From<StoreError> for Problem {
             | StoreError::Refused(_)
             | StoreError::Corrupt(_) => return Self::internal(error),
         };
+        Self::away(error, detail)
+    }
+}
+
+impl Problem {
+    /// `503 database_unavailable`.
+    pub(crate) fn away(error: StoreError, detail: &str) -> Self {
         let away = Self::new(Code::DatabaseUnavailable, detail)
             .with_header(header::RETRY_AFTER, RETRY_WHEN_AWAY.as_secs());
         Self {

@@ -31,6 +31,7 @@ pub(crate) enum Code {
     TooManyRows,
     TooManyColumns,
     EmptyFile,
+    FilterRequired,
     IdempotencyKeyReused,
     QuotaExceeded,
     TooManyOpenTasks,
@@ -72,7 +73,7 @@ impl Code {
             Self::StateConflict => (
                 StatusCode::CONFLICT,
                 "state_conflict",
-                "The task's state does not allow this",
+                "Its state does not allow this",
             ),
             Self::NotReady => (StatusCode::CONFLICT, "not_ready", "There is no file yet"),
             Self::FileExpired => (
@@ -159,6 +160,11 @@ impl Code {
                 StatusCode::UNPROCESSABLE_ENTITY,
                 "empty_file",
                 "The file is empty",
+            ),
+            Self::FilterRequired => (
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "filter_required",
+                "A filter is required",
             ),
             Self::IdempotencyKeyReused => (
                 StatusCode::UNPROCESSABLE_ENTITY,

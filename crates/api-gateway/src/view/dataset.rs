@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use domain::{Access, Column, Dataset, Labels};
+use domain::{Access, Column, CrossRule, Dataset, Demand, Labels};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -49,6 +49,8 @@ pub(crate) struct DatasetView {
     import_modes: Vec<&'static str>,
     columns: Vec<ColumnView>,
     filters: Vec<FilterView>,
+    /// What must hold between the columns of an imported row.
+    rules: Vec<RuleView>,
     queues: Vec<String>,
     limits: LimitsView,
     may: May,
@@ -94,6 +96,38 @@ pub(crate) struct ColumnView {
 pub(crate) struct FilterView {
     column: String,
     operators: Vec<&'static str>,
+}
+
+/// A rule that an imported row must keep, told as `business_rule` with `params.rule`: `left op
+/// right` where both have a value, or `required` has one.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Rule)]
+pub(crate) struct RuleView {
+    name: String,
+    /// Only for rows in which that column has that value.
+    #[schema(required)]
+    when: Option<WhenView>,
+    #[schema(required)]
+    left: Option<String>,
+    /// eq, ne, gt, gte, lt or lte.
+    #[schema(required)]
+    op: Option<&'static str>,
+    #[schema(required)]
+    right: Option<String>,
+    /// A column.
+    #[schema(required)]
+    required: Option<String>,
+    /// What a person is told, per locale.
+    message: BTreeMap<String, String>,
+}
+
+/// The rows that a rule is for.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = RuleWhen)]
+pub(crate) struct WhenView {
+    column: String,
+    /// Written as a value of the column's type.
+    is: String,
 }
 
 /// Bounds of a dataset.
@@ -147,6 +181,7 @@ impl DatasetView {
                         .collect(),
                 })
                 .collect(),
+            rules: dataset.rules.iter().map(RuleView::from).collect(),
             queues: dataset.queues.clone(),
             limits: LimitsView {
                 max_upload_bytes: dataset.limits.max_upload_bytes,
@@ -177,6 +212,36 @@ impl ColumnView {
             sortable: column.sortable && seen,
             importable: column.importable,
             exportable: column.exportable && seen,
+        }
+    }
+}
+
+impl From<&CrossRule> for RuleView {
+    fn from(rule: &CrossRule) -> Self {
+        let when = rule.when.as_ref();
+        let told = Self {
+            name: rule.name.clone(),
+            when: when.map(|(column, is)| WhenView {
+                column: column.clone(),
+                is: is.clone(),
+            }),
+            left: None,
+            op: None,
+            right: None,
+            required: None,
+            message: labels(&rule.message),
+        };
+        match &rule.demand {
+            Demand::Compare { left, op, right } => Self {
+                left: Some(left.clone()),
+                op: Some(op.as_str()),
+                right: Some(right.clone()),
+                ..told
+            },
+            Demand::Required(column) => Self {
+                required: Some(column.clone()),
+                ..told
+            },
         }
     }
 }

@@ -31,6 +31,12 @@ pub(crate) struct RowErrorView {
     related_rows: Vec<u32>,
 }
 
+impl RowErrorView {
+    pub(crate) fn code(&self) -> &'static str {
+        self.code
+    }
+}
+
 impl From<&RowError> for RowErrorView {
     fn from(error: &RowError) -> Self {
         Self {

@@ -131,6 +131,38 @@ async fn an_export_never_gives_a_sensitive_column_to_one_who_may_not_see_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_dataset_tells_the_rules_between_its_columns() {
+    let directory = tempfile::tempdir().unwrap();
+    let shipped = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../deploy/datasets/member.toml"
+    );
+    let definition = std::fs::read_to_string(shipped).unwrap();
+    let rules = r#"rules = [
+      { name = "worth", left = "points", op = "lte", right = "balance", message = { zh-CN = "积分过多", en = "Too many points." } },
+      { name = "known", when = { column = "level", is = 5 }, required = "email", message = { en = "An e-mail, please." } },
+    ]
+    columns = ["#;
+    let definition = definition.replacen("columns = [", rules, 1);
+    std::fs::write(directory.path().join("member.toml"), definition).unwrap();
+    let path = directory.path().to_owned();
+    let house = House::open_with(|settings| settings.datasets.dir = path).await;
+    let dataset = house
+        .get(&manager(), "/api/v1/datasets/member")
+        .await
+        .json();
+    assert_eq!(
+        dataset["rules"],
+        json!([
+            {"name": "worth", "when": null, "left": "points", "op": "lte", "right": "balance",
+                "required": null, "message": {"zh-CN": "积分过多", "en": "Too many points."}},
+            {"name": "known", "when": {"column": "level", "is": "5"}, "left": null, "op": null,
+                "right": null, "required": "email", "message": {"en": "An e-mail, please."}},
+        ])
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_dataset_that_is_not_defined_is_404() {
     let house = House::open().await;
     for name in ["nobody", "EMPLOYEE", "..%2femployee", "%00"] {

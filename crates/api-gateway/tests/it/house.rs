@@ -96,7 +96,7 @@ impl House {
         Self::over(TestDatabase::with_examples().await, |_| {})
     }
 
-    fn over(database: TestDatabase, change: impl FnOnce(&mut Settings)) -> Self {
+    pub(crate) fn over(database: TestDatabase, change: impl FnOnce(&mut Settings)) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let mut settings = settings(database.url(), directory.path());
         change(&mut settings);

@@ -2,6 +2,7 @@
 
 mod again;
 mod kinds;
+mod language;
 mod limits;
 mod memory;
 mod trouble;

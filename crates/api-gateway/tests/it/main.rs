@@ -12,9 +12,13 @@ mod bucket;
 #[cfg(test)]
 mod datasets;
 #[cfg(test)]
+mod dead_letters;
+#[cfg(test)]
 mod events;
 #[cfg(test)]
 mod exports;
+#[cfg(test)]
+mod faults;
 #[cfg(test)]
 mod files;
 #[cfg(test)]
@@ -26,9 +30,17 @@ mod import_acts;
 #[cfg(test)]
 mod imports;
 #[cfg(test)]
+mod lanes;
+#[cfg(test)]
+mod measures;
+#[cfg(test)]
+mod notifications;
+#[cfg(test)]
 mod observe;
 #[cfg(test)]
 mod openapi;
+#[cfg(test)]
+mod operation_log;
 #[cfg(test)]
 mod problems;
 #[cfg(test)]
@@ -45,6 +57,8 @@ mod ringing;
 mod row_errors;
 #[cfg(test)]
 mod rows;
+#[cfg(test)]
+mod rows_once;
 #[cfg(test)]
 mod tasks;
 #[cfg(test)]

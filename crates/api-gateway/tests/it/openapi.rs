@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use domain::RowCode;
+use domain::{FailureCode, RowCode};
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use crate::dead_letters::{a_dead_export, operator};
 use crate::form::{CSV, Form, IMPORTS};
-use crate::house::{Answer, DAY, House, from_now, manager, sign};
+use crate::house::{Answer, DAY, House, admin, from_now, manager, sign, token};
 use crate::worker::fault;
 
 /// Every field of `value` is documented, and every field that must be there is. Refs are followed.
@@ -247,6 +248,8 @@ async fn what_is_documented_is_what_is_answered() {
         check.answer(method, route, &answer);
     }
     check_imports(&house, &mut check).await;
+    check_lanes(&house, &mut check).await;
+    check_dead_letters(&house, &mut check).await;
     // A stream without an end of its own ends with the token.
     let short = sign(&json!({"sub": "7", "tenant": "acme", "exp": from_now(2)}));
     let stream = house.get(&short, "/api/v1/tasks/events").await;
@@ -267,7 +270,8 @@ async fn what_is_documented_is_what_is_answered() {
             let path = route
                 .replace("{id}", "1")
                 .replace("{file_id}", "1")
-                .replace("{name}", "x");
+                .replace("{name}", "x")
+                .replace("{lane}", "x");
             let answer = house.send(house.request(name, &path)).await;
             assert_eq!(
                 answer.status, 401,
@@ -280,6 +284,120 @@ async fn what_is_documented_is_what_is_answered() {
                 .any(|(m, r, status)| (m, r) == (method, route) && (200..300).contains(status));
             assert!(good, "{method} {route} was never seen to succeed");
         }
+    }
+}
+
+async fn check_dead_letters(house: &House, check: &mut Check<'_>) {
+    let letters = "/api/v1/dead-letters";
+    let (_, redriven) = a_dead_export(house, FailureCode::Internal).await;
+    let (_, discarded) = a_dead_export(house, FailureCode::Internal).await;
+    let inbox = "INSERT INTO notification (id, tenant, recipient_kind, recipient, kind, \
+                 notification_key, params) VALUES (7, 'acme', 'ROLE', 'OPERATOR', 'DEAD_LETTERS', \
+                 'x', '{}')";
+    house.database.execute(inbox).await;
+    for (who, route, path) in [
+        (operator(), letters, letters.to_owned()),
+        (manager(), letters, letters.to_owned()),
+        (operator(), letters, format!("{letters}?limit=0")),
+        (
+            operator(),
+            "/api/v1/dead-letters/summary",
+            format!("{letters}/summary"),
+        ),
+        (
+            manager(),
+            "/api/v1/dead-letters/summary",
+            format!("{letters}/summary"),
+        ),
+        (
+            operator(),
+            "/api/v1/dead-letters/{id}",
+            format!("{letters}/{redriven}"),
+        ),
+        (
+            operator(),
+            "/api/v1/dead-letters/{id}",
+            format!("{letters}/0"),
+        ),
+        (
+            manager(),
+            "/api/v1/dead-letters/{id}",
+            format!("{letters}/{redriven}"),
+        ),
+        (
+            operator(),
+            "/api/v1/operation-log",
+            "/api/v1/operation-log".to_owned(),
+        ),
+        (
+            manager(),
+            "/api/v1/operation-log",
+            "/api/v1/operation-log".to_owned(),
+        ),
+        (
+            operator(),
+            "/api/v1/notifications",
+            "/api/v1/notifications".to_owned(),
+        ),
+        (
+            operator(),
+            "/api/v1/notifications",
+            "/api/v1/notifications?limit=x".to_owned(),
+        ),
+    ] {
+        let answer = house.get(&who, &path).await;
+        check.answer("GET", route, &answer);
+    }
+    for (verb, id) in [("redrive", &redriven), ("discard", &discarded)] {
+        let route = format!("/api/v1/dead-letters/{{id}}/{verb}");
+        for (who, id) in [
+            (operator(), id.as_str()),
+            (operator(), id.as_str()),
+            (operator(), "0"),
+            (manager(), "0"),
+        ] {
+            let path = format!("{letters}/{id}/{verb}");
+            let answer = house.post(&who, &path, &json!({})).await;
+            check.answer("POST", &route, &answer);
+        }
+    }
+    for id in ["7", "8"] {
+        let path = format!("/api/v1/notifications/{id}/read");
+        let answer = house.post(&operator(), &path, &json!({})).await;
+        check.answer("POST", "/api/v1/notifications/{id}/read", &answer);
+    }
+    let many = format!("{letters}/redrive");
+    for (who, body) in [
+        (operator(), json!({"filter": {"reason": "internal"}})),
+        (operator(), json!({})),
+        (operator(), json!({"x": 1})),
+        (manager(), json!({})),
+    ] {
+        let answer = house.post(&who, &many, &body).await;
+        check.answer("POST", &many, &answer);
+    }
+}
+
+async fn check_lanes(house: &House, check: &mut Check<'_>) {
+    let lane = "/api/v1/lanes/quayside.export.default";
+    let operator = token("acme", "9", &["OPERATOR"]);
+    for token in [&operator, &manager()] {
+        let answer = house.get(token, "/api/v1/lanes").await;
+        check.answer("GET", "/api/v1/lanes", &answer);
+    }
+    for (token, body) in [
+        (&operator, json!({"reason": "x"})),
+        (&operator, json!({})),
+        (&admin(), json!({"reason": "x"})),
+    ] {
+        let answer = house.post(token, &format!("{lane}/pause"), &body).await;
+        check.answer("POST", "/api/v1/lanes/{lane}/pause", &answer);
+    }
+    for lane in [lane, "/api/v1/lanes/nobody"] {
+        let answer = house
+            .post(&operator, &format!("{lane}/resume"), &json!({}))
+            .await;
+        check.answer("POST", "/api/v1/lanes/{lane}/resume", &answer);
     }
 }
 
@@ -389,6 +507,24 @@ async fn every_documented_field_of_a_request_is_understood() {
         .post(&manager(), "/api/v1/datasets/member/rows", &rows)
         .await;
     assert_eq!(answer.status, 200, "{answer:?}");
+    let redrive = json!({
+        "filter": {"biz_type": null, "reason": "x", "created_from": null, "created_to": null},
+        "dry_run": null, "max": null, "rate_per_second": null,
+    });
+    let path = "/api/v1/dead-letters/redrive";
+    let answer = house.post(&operator(), path, &redrive).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    for (schema, sent) in [
+        ("RedriveRequest", &redrive),
+        ("RedriveFilter", &redrive["filter"]),
+    ] {
+        let sent: Vec<String> = sent.as_object().unwrap().keys().cloned().collect();
+        let (mut documented, _) = fields(schema);
+        documented.sort();
+        let mut sent = sent;
+        sent.sort();
+        assert_eq!(documented, sent, "{schema}");
+    }
     assert_eq!(
         fields("RowsRequest"),
         (vec!["mode".into(), "rows".into()], json!(["rows"]))

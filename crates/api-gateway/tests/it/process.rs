@@ -26,6 +26,24 @@ pub(crate) fn command(database_url: &str, secret: &str, storage: &std::path::Pat
     command
 }
 
+/// A process that ends with its test.
+pub(crate) struct Ended(pub(crate) Child);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
+/// The most memory that the process has had, in KiB.
+pub(crate) fn peak(process: &Child) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", process.id())).unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmHWM:"));
+    let figure = line.unwrap().split_whitespace().nth(1).unwrap();
+    figure.parse().unwrap()
+}
+
 fn spawn(database_url: &str, secret: &str, storage: &std::path::Path) -> Child {
     let mut command = command(database_url, secret, storage);
     command.stderr(Stdio::piped()).spawn().unwrap()

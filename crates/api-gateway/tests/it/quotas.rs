@@ -2,6 +2,7 @@ use domain::{Failure, FailureCode};
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use crate::form::{CSV, Form, HalfUpload};
 use crate::house::{House, manager, token};
 
 const EXPORTS: &str = "/api/v1/exports";
@@ -66,14 +67,23 @@ async fn quotas_tell_limit_and_use_and_zero_is_without_limit() {
     house.an_export(&token("acme", "8", &["MANAGER"])).await;
     let failure = Failure::permanent(FailureCode::Internal, "no");
     house.fail(&done, failure).await;
+    let form = Form::new().field("dataset", "member");
+    let form = form.file("m.csv", &CSV.repeat(5_000));
+    let half = HalfUpload::begin(&house, &manager(), &form, 10).await;
+    testkit::eventually("an upload to be under way", async || {
+        (house.uploads().await == ["PENDING"]).then_some(())
+    })
+    .await;
     let quotas = house.get(&manager(), "/api/v1/quotas").await.json();
     assert_eq!(
         quotas,
         json!({"next_cursor": null, "items": [
             {"name": "open_tasks_per_user", "limit": 50, "used": 1, "resets_at": null},
             {"name": "open_tasks_per_tenant", "limit": Value::Null, "used": 2, "resets_at": null},
+            {"name": "open_uploads_per_user", "limit": 4, "used": 1, "resets_at": null},
         ]})
     );
+    drop(half);
     let head = house
         .request(Method::HEAD, "/api/v1/quotas")
         .bearer_auth(manager());

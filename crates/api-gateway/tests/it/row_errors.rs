@@ -1,10 +1,15 @@
 //! `GET /tasks/{id}/row-errors`.
 
+use std::io::BufReader;
+use std::process::Stdio;
+use std::time::Duration;
+
 use domain::RowCode;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::house::{House, manager};
+use crate::house::{House, SECRET, manager};
+use crate::process::{Ended, address, command, peak};
 use crate::worker::fault;
 
 /// An import of two batches, with these faults in sheet order: (row, code).
@@ -180,6 +185,70 @@ async fn the_csv_is_complete_whatever_a_page_holds_and_holds_no_formula() {
         .get(&manager(), &format!("{path}?format=csv&code=required"))
         .await;
     assert_eq!(String::from_utf8(filtered.body).unwrap().lines().count(), 1);
+}
+
+/// A page, and a part of the ledger while it is unpacked, several times over: an allocator keeps what it
+/// had. The text of all errors alone is as much; unpacked they are more than 100 MiB.
+const MOST_GROWTH_KIB: u64 = 20 << 10;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hundred_thousand_errors_of_one_batch_are_never_in_memory_together() {
+    let house = House::with_tables().await;
+    let task = house.an_import(&manager()).await;
+    house.split(&task, 1).await;
+    let long = "x".repeat(100);
+    let rows = 2..100_002_u32;
+    let code = |row| [RowCode::Required, RowCode::NotInList][usize::from(row == 100_001)];
+    let faults = rows.clone().map(|row| fault(row, code(row), &long));
+    house.apply_whole(&task, faults.collect()).await;
+
+    let storage = tempfile::tempdir().unwrap();
+    let mut command = command(house.database.url(), SECRET, storage.path());
+    let mut process = Ended(command.stderr(Stdio::piped()).spawn().unwrap());
+    let mut log = BufReader::new(process.0.stderr.take().unwrap());
+    let public = address(&mut log, "the gateway is open");
+    // A log that nobody reads would hold the process up.
+    std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
+    let client = reqwest::Client::builder()
+        .timeout(Duration::from_secs(60))
+        .build()
+        .unwrap();
+    let get = async |query: &str| {
+        let path = format!("http://{public}/api/v1/tasks/{task}/row-errors{query}");
+        let answer = client
+            .get(path)
+            .bearer_auth(manager())
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(answer.status(), 200, "{query}");
+        answer.text().await.unwrap()
+    };
+    let page = async |query: &str| -> Value { serde_json::from_str(&get(query).await).unwrap() };
+    get("?limit=1").await;
+    let before = peak(&process.0);
+    let first = page("?limit=200").await;
+    let next = first["next_cursor"].as_str().unwrap();
+    let second = page(&format!("?limit=200&cursor={next}")).await;
+    let row = |page: &Value, at: usize| page["items"][at]["row"].as_u64().unwrap();
+    assert_eq!((row(&first, 0), row(&first, 199)), (2, 201));
+    assert_eq!((row(&second, 0), row(&second, 199)), (202, 401));
+    let last = page("?code=not_in_list").await;
+    assert_eq!(
+        (row(&last, 0), &last["next_cursor"]),
+        (100_001, &Value::Null)
+    );
+    let csv = get("?format=csv").await;
+    let told = csv
+        .lines()
+        .skip(1)
+        .map(|line| line.split(',').next().unwrap());
+    assert!(
+        told.eq(rows.map(|row| row.to_string())),
+        "each once, in sheet order"
+    );
+    let growth = peak(&process.0) - before;
+    assert!(growth < MOST_GROWTH_KIB, "grew by {growth} KiB");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -131,6 +131,140 @@ async fn each_mode_does_what_it_says_and_tells_inserted_from_updated() {
     assert_eq!(kept, "13800000000", "what a row does not name stays");
 }
 
+/// Code and related rows of the first error of each row that failed.
+fn faults(answer: &Answer) -> Vec<(usize, String, Value)> {
+    let results = answer.json()["results"].as_array().unwrap().clone();
+    let failed = results.iter().enumerate();
+    failed
+        .filter(|(_, result)| result["status"] == "FAILED")
+        .map(|(index, result)| {
+            let error = &result["errors"][0];
+            let code = error["code"].as_str().unwrap().to_owned();
+            (index, code, error["related_rows"].clone())
+        })
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_rows_with_one_key_none_is_stored_in_any_mode_and_each_names_the_others() {
+    let house = House::with_tables().await;
+    let mut bad = member("M1");
+    bad["mobile"] = json!("12");
+    let rows = json!([
+        member("M1"),
+        member("M2"),
+        member(" M1"),
+        bad,
+        member("m2"),
+        member("M3")
+    ]);
+    let double = |index, others| (index, "duplicate_in_file".to_owned(), others);
+    for mode in ["insert", "upsert", "update"] {
+        let answer = write(&house, &json!({"mode": mode, "rows": rows})).await;
+        let good = if mode == "insert" {
+            "INSERTED"
+        } else {
+            "UPDATED"
+        };
+        assert_eq!(
+            statuses(&answer),
+            ["FAILED", good, "FAILED", "FAILED", good, good]
+        );
+        // what is wrong with a row by itself comes first
+        let by_itself = (3, "pattern_mismatch".to_owned(), json!([]));
+        let expected = [
+            double(0, json!([2, 3])),
+            double(2, json!([0, 3])),
+            by_itself,
+        ];
+        assert_eq!(faults(&answer), expected, "{mode}");
+        let second = &answer.json()["results"][3]["errors"][1];
+        assert_eq!(second["code"], "duplicate_in_file");
+        assert_eq!(second["field"], "member_no");
+        assert_eq!(second["params"]["rows"], json!([0, 2]));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn which_keys_are_one_is_what_the_tables_collation_says() {
+    let house = House::with_tables().await;
+    house
+        .database
+        .execute(
+            "ALTER TABLE member MODIFY member_no VARCHAR(20) CHARACTER SET utf8mb4 \
+             COLLATE utf8mb4_0900_ai_ci NOT NULL",
+        )
+        .await;
+    let rows = json!([
+        member("é1"),
+        member("Z"),
+        member("E1"),
+        member("e 1"),
+        member("z\u{200b}")
+    ]);
+    let answer = write(&house, &json!({"rows": rows})).await;
+    assert_eq!(
+        statuses(&answer),
+        ["FAILED", "FAILED", "FAILED", "INSERTED", "FAILED"]
+    );
+    let double = |index, other: u32| (index, "duplicate_in_file".to_owned(), json!([other]));
+    assert_eq!(
+        faults(&answer),
+        [double(0, 2), double(1, 4), double(2, 0), double(4, 1)]
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_text_that_holds_the_character_of_no_text_fails_its_row() {
+    let house = House::with_tables().await;
+    let mut row = member("M1");
+    row["name"] = json!("a\u{0}b");
+    let answer = write(
+        &house,
+        &json!({"rows": [row, member("M\u{0}2"), member("M3")]}),
+    )
+    .await;
+    assert_eq!(statuses(&answer), ["FAILED", "FAILED", "INSERTED"]);
+    let errors = |index: usize| answer.json()["results"][index]["errors"][0].clone();
+    for (index, field) in [(0, "name"), (1, "member_no")] {
+        let error = errors(index);
+        assert_eq!(
+            (
+                &error["code"],
+                &error["field"],
+                &error["params"]["expected"]
+            ),
+            (&json!("type_mismatch"), &json!(field), &json!("string"))
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn faults_are_told_in_the_language_that_the_client_accepts_if_there_is_one() {
+    let house = House::with_tables().await;
+    let body = json!({"rows": [{"member_no": null}]});
+    for (accepted, is_chinese) in [
+        (None, true),
+        (Some("en-GB, zh;q=0.5"), false),
+        (Some("fr, en;q=0.3, zh;q=0.8"), true),
+        (Some("fr"), true),
+        (Some("*"), true),
+    ] {
+        let mut request = house.request(Method::POST, MEMBERS).bearer_auth(manager());
+        if let Some(accepted) = accepted {
+            request = request.header("accept-language", accepted);
+        }
+        let answer = house.send(request.json(&body)).await.json();
+        let message = answer["results"][0]["errors"][0]["message"].as_str();
+        let message = message.unwrap().to_owned();
+        assert_eq!(
+            message.contains("不能为空"),
+            is_chinese,
+            "{accepted:?}: {message}"
+        );
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_thousand_rows_are_taken_and_one_more_is_not() {
     let house = House::with_tables().await;

@@ -110,6 +110,30 @@ impl House {
         self.end(&claimed, Ending::Finished(effects)).await;
     }
 
+    /// Applies the only batch of an import, of which every row has failed.
+    pub(crate) async fn apply_whole(&self, task: &str, errors: Vec<RowError>) {
+        let claimed = self.claim_of(task, "IMPORT_BATCH").await;
+        let errors = Arc::new(errors);
+        let effects = Effects::new(move |tx| {
+            let errors = errors.clone();
+            Box::pin(async move {
+                tx.record_batch(&LedgerEntry {
+                    number: 1,
+                    first_row: errors[0].row,
+                    last_row: errors[errors.len() - 1].row,
+                    done: 0,
+                    inserted: 0,
+                    updated: 0,
+                    failed: u32::try_from(errors.len()).unwrap(),
+                    skipped: 0,
+                    errors: &errors,
+                })
+                .await
+            })
+        });
+        self.end(&claimed, Ending::Finished(effects)).await;
+    }
+
     /// Ends the import, with a failure workbook of that content.
     pub(crate) async fn finish(&self, task: &str, failures: Option<&'static [u8]>) {
         let claimed = self.claim_of(task, "IMPORT_FINISH").await;

@@ -41,7 +41,7 @@ async fn creating_topics_twice_is_creating_them_once_and_differences_are_told() 
     let absurd = create_topics(&settings, &absurd).await.unwrap();
 
     assert_eq!(made[0].name, lane.as_str());
-    assert_eq!(made[1].name, lane.dead_letters());
+    assert_eq!(made[1].name, lane.dead_letters().as_str());
     assert!(
         made.iter()
             .all(|report| report.state == TopicState::Created),

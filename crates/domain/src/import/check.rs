@@ -1,7 +1,6 @@
 //! From a row of a sheet to values of the columns' types, or to what is wrong with it.
 
 use chrono_tz::Tz;
-use serde_json::json;
 
 use super::across::Across;
 use super::fault::Fault;
@@ -17,8 +16,6 @@ use crate::{
 
 /// Most faults that are told of one row.
 pub(super) const MAX_ERRORS: usize = 20;
-/// Most other rows that a duplicate names.
-const MAX_RELATED: usize = 10;
 
 /// Columns whose values together are unique in the table.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,6 +39,16 @@ impl KeySet {
         };
         let all = std::iter::once(dataset.key.clone()).chain(others);
         all.filter_map(set).collect()
+    }
+
+    /// The texts of a row's key, if all of it is there.
+    #[must_use]
+    pub fn key<'f>(&self, fields: &'f Fields) -> Option<Vec<&'f str>> {
+        let part = |at: &usize| match fields.get(*at) {
+            Field::Text(text) => Some(text),
+            Field::Missing | Field::Null | Field::Keep => None,
+        };
+        self.columns.iter().map(part).collect()
     }
 }
 
@@ -144,21 +151,12 @@ impl RowCheck {
 
     /// The fault of a row whose key stands in other rows, too. `set` is a place in
     /// [`RowCheck::key_sets`]; of `related` the first 10 are named.
+    ///
+    /// # Panics
+    /// When there is no such set.
     #[must_use]
     pub fn duplicate(&self, row: u32, set: usize, related: &[u32]) -> RowError {
-        let names = self.keys.get(set).map_or(&[][..], |set| &set.names[..]);
-        let related = &related[..related.len().min(MAX_RELATED)];
-        let mut params = serde_json::Map::new();
-        params.insert("rows".to_owned(), json!(related));
-        if names.len() > 1 {
-            params.insert("columns".to_owned(), json!(names));
-        }
-        let field = names.first().map(String::as_str);
-        let code = RowCode::DuplicateInFile;
-        RowError {
-            related_rows: related.to_vec(),
-            ..self.messages.error(row, code, field, None, params)
-        }
+        self.messages.duplicate(row, &self.keys[set], related)
     }
 }
 

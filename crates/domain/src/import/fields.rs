@@ -29,6 +29,7 @@ pub struct Fields {
     text: String,
     /// Where the text of the value under way begins.
     begun: usize,
+    rounded: u32,
 }
 
 impl Fields {
@@ -43,6 +44,18 @@ impl Fields {
         self.slots.clear();
         self.text.clear();
         self.begun = 0;
+        self.rounded = 0;
+    }
+
+    /// Number cells whose digits went beyond the scale of their column, floating-point noise apart:
+    /// their values are rounded.
+    #[must_use]
+    pub fn rounded(&self) -> u32 {
+        self.rounded
+    }
+
+    pub(super) fn was_rounded(&mut self) {
+        self.rounded += 1;
     }
 
     /// Number of values.

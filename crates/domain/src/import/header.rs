@@ -7,6 +7,9 @@ use unicode_normalization::UnicodeNormalization;
 use super::padding::{is_blank, is_invisible};
 use crate::{Column, Dataset, ImportMode, ImportOptions, SheetCell, SheetRow};
 
+/// A longer text names no column: to compare pages of it would cost what reading the file does.
+const MAX_HEADER_BYTES: usize = 4_096;
+
 /// The header of a sheet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Header {
@@ -60,7 +63,15 @@ impl<'a> Names<'a> {
     }
 
     pub(super) fn column(&self, header: &str) -> Option<&'a Column> {
+        if header.len() > MAX_HEADER_BYTES {
+            return None;
+        }
         self.names.get(&normal_header(header)).copied()
+    }
+
+    /// Whether a text is a header that the options map, as headers are compared.
+    pub(super) fn is(mapped: &str, text: &str) -> bool {
+        text.len() <= MAX_HEADER_BYTES && normal_header(text) == normal_header(mapped)
     }
 
     /// The columns that a sheet must have and that are not among these headers.

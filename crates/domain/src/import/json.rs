@@ -34,7 +34,24 @@ pub struct JsonTerms<'a> {
 pub struct JsonRows {
     fields: Vec<String>,
     keys: Vec<KeySet>,
-    rows: Vec<Result<Fields, Vec<RowError>>>,
+    rows: Vec<JsonRow>,
+}
+
+/// One row of a request, checked.
+#[derive(Debug, Clone)]
+pub struct JsonRow {
+    /// The values that are good, in the order of [`JsonRows::fields`].
+    pub fields: Fields,
+    /// What is wrong; nothing with a good row.
+    pub errors: Vec<RowError>,
+}
+
+impl JsonRow {
+    /// The values of a good row.
+    #[must_use]
+    pub fn good(&self) -> Option<&Fields> {
+        self.errors.is_empty().then_some(&self.fields)
+    }
 }
 
 impl JsonRows {
@@ -77,8 +94,17 @@ impl JsonRows {
     }
 
     /// The rows, in the request's order.
-    pub fn rows(&self) -> &[Result<Fields, Vec<RowError>>] {
+    pub fn rows(&self) -> &[JsonRow] {
         &self.rows
+    }
+
+    /// Refuses a row for something that its values alone do not tell; its index is `error.row`, and
+    /// one that is none of the request's is left out.
+    pub fn refuse(&mut self, error: RowError) {
+        let row = usize::try_from(error.row).ok();
+        if let Some(row) = row.and_then(|row| self.rows.get_mut(row)) {
+            row.errors.push(error);
+        }
     }
 }
 
@@ -135,7 +161,7 @@ impl Reading {
         }
     }
 
-    fn row(&self, row: &Map<String, Value>, number: u32) -> Result<Fields, Vec<RowError>> {
+    fn row(&self, row: &Map<String, Value>, number: u32) -> JsonRow {
         let mut finding = Finding::new(&self.messages, &self.fields, number);
         let mut fields = Fields::new();
         for (at, (name, (kind, needed, rule))) in self.fields.iter().zip(&self.columns).enumerate()
@@ -152,7 +178,8 @@ impl Reading {
             }
         }
         finding.rules(&self.across, &fields);
-        finding.end().map(|()| fields)
+        let errors = finding.end().err().unwrap_or_default();
+        JsonRow { fields, errors }
     }
 }
 
@@ -177,6 +204,8 @@ fn take(
     let digits: String;
     let cell = match value {
         Value::Null => SheetCell::Blank,
+        // No text that a person wrote: no sheet can hold it, and not every tool of a database can.
+        Value::String(text) if text.contains('\0') => return Err(RowCode::TypeMismatch.into()),
         Value::String(text) => SheetCell::Text(text),
         Value::Bool(truth) if kind == ColumnType::Boolean => SheetCell::Bool(*truth),
         Value::Number(number) => {

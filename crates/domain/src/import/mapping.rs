@@ -40,8 +40,8 @@ impl Mapping {
     ///
     /// # Errors
     /// `missing_columns` when a required importable column is not there (for updates: a key column),
-    /// `duplicate_header` when two headers mean one column; both with a sentence in `locale`'s
-    /// language that names them.
+    /// or a header that the options map; `duplicate_header` when two headers mean one column; all with
+    /// a sentence in `locale`'s language that names them.
     pub fn of(
         dataset: &Dataset,
         options: &ImportOptions,
@@ -63,6 +63,12 @@ impl Mapping {
                 None if is_extra(text) => {}
                 None => ignored += 1,
             }
+        }
+        let is_there = |mapped: &str| header.iter().any(|(_, text)| Names::is(mapped, text));
+        let mapped = options.mapping.keys().map(String::as_str);
+        let absent: Vec<&str> = mapped.filter(|mapped| !is_there(mapped)).collect();
+        if !absent.is_empty() {
+            return Err(unmapped(locale, &absent));
         }
         let missing = names.missing(header);
         if !missing.is_empty() {
@@ -97,6 +103,23 @@ fn twice(locale: &str, column: &Column, places: [u16; 2]) -> Failure {
     Failure {
         sentence: Some(sentence),
         ..Failure::rejected(FailureCode::DuplicateHeader, detail)
+    }
+}
+
+/// The options map headers that the file does not have.
+fn unmapped(locale: &str, absent: &[&str]) -> Failure {
+    let quoted = absent.iter().take(MAX_NAMED);
+    let quoted: Vec<String> = quoted.map(|header| format!("“{header}”")).collect();
+    let sentence = if locale.starts_with("zh") {
+        format!("文件中没有列映射所指的表头：{}", quoted.join("、"))
+    } else {
+        let named = quoted.join(", ");
+        format!("The file has no header {named}, which the mapping names.")
+    };
+    let detail = format!("{} mapped headers are not in the file", absent.len());
+    Failure {
+        sentence: Some(sentence),
+        ..Failure::rejected(FailureCode::MissingColumns, detail)
     }
 }
 

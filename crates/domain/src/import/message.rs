@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::check::KeySet;
 use super::sentence::sentence;
 use crate::{Column, ColumnType, Dataset, RowCode, RowError, column_letters};
 
@@ -9,6 +10,8 @@ use crate::{Column, ColumnType, Dataset, RowCode, RowError, column_letters};
 const MAX_VALUE: usize = 100;
 /// Most allowed values that are told.
 const MAX_ALLOWED: usize = 20;
+/// Most other rows that a duplicate names.
+const MAX_RELATED: usize = 10;
 /// Told in place of what stood in a sensitive column.
 const MASK: &str = "***";
 
@@ -99,6 +102,23 @@ impl RowMessages {
         }
     }
 
+    /// The fault of a row whose key for `set` stands in other rows, too; of `related` the first 10 are
+    /// named.
+    #[must_use]
+    pub fn duplicate(&self, row: u32, set: &KeySet, related: &[u32]) -> RowError {
+        let related = &related[..related.len().min(MAX_RELATED)];
+        let mut params = Map::new();
+        params.insert("rows".to_owned(), json!(related));
+        if set.names.len() > 1 {
+            params.insert("columns".to_owned(), json!(set.names));
+        }
+        let field = set.names.first().map(String::as_str);
+        RowError {
+            related_rows: related.to_vec(),
+            ..self.error(row, RowCode::DuplicateInFile, field, None, params)
+        }
+    }
+
     /// A fault of a whole row that has its own sentence.
     pub(super) fn of_rule(&self, mut error: RowError, message: &crate::Labels) -> RowError {
         message.get(&self.locale).clone_into(&mut error.message);
@@ -113,11 +133,12 @@ impl Place {
             RowCode::TypeMismatch | RowCode::DateInvalid => {
                 return vec![("expected".to_owned(), json!(self.kind.as_str()))];
             }
-            RowCode::OutOfRange => &["min", "max"],
             RowCode::PatternMismatch => &["pattern"],
             RowCode::NotInList => &["allowed"],
             RowCode::TooLong => &["max"],
-            RowCode::Required
+            // who finds a value beyond a bound says which; most that the table cannot hold break none
+            RowCode::OutOfRange
+            | RowCode::Required
             | RowCode::NumberAmbiguous
             | RowCode::PrecisionLost
             | RowCode::FormulaWithoutValue
@@ -145,8 +166,6 @@ fn rules(column: &Column) -> Map<String, Value> {
         }
     };
     say("pattern", column.pattern.clone().map(Value::from));
-    say("min", column.min.clone().map(Value::from));
-    say("max", column.max.clone().map(Value::from));
     say("max", column.max_length.map(Value::from));
     let allowed = column.allowed.as_ref();
     say(

@@ -1,8 +1,9 @@
 //! Whole and decimal numbers from cells.
 //!
 //! A number cell is a double: what it says is the shortest text that reads as the same double. A
-//! decimal column takes it rounded half up at its scale, as the sheet would show it; an integer
-//! column takes it if it is whole, but for floating-point noise. What has more than 15 digits was
+//! decimal column takes it rounded half up at its scale, as the sheet would show it
+//! ([`Fields::rounded`] counts where that was more than noise); an integer column takes it if it is
+//! whole, but for floating-point noise. What has more than 15 digits was
 //! rounded when it was typed and is refused. A text says exactly its digits: more places than the
 //! column has are refused, noise of a program's floating point apart. Full-width digits are digits.
 
@@ -51,6 +52,9 @@ impl NumberRule {
                 .without_noise(0, &mut second)
                 .ok_or(RowCode::TypeMismatch)?
         } else {
+            if number.without_noise(places, &mut second).is_none() {
+                out.was_rounded();
+            }
             number.rounded(places, &mut second)
         };
         if number.significant() > KEPT_DIGITS {

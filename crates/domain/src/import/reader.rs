@@ -10,6 +10,10 @@ use super::number::NumberRule;
 use super::text;
 use crate::{Calendar, Column, ColumnType, RowCode, SheetCell};
 
+/// Most characters that are told of an error cell: Excel's errors are shorter, what a file says in
+/// their place may be a page.
+const MAX_ERROR: usize = 40;
+
 /// Reads the cells of one column; the declared type decides.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Reader {
@@ -64,7 +68,10 @@ impl Reader {
                 Self::Datetime(rule) => rule.datetime(number, out),
                 Self::Time => MomentRule::time(number, out),
             },
-            SheetCell::Error(shown) => Err(Fault::with(RowCode::ErrorCell, "error", shown)),
+            SheetCell::Error(shown) => {
+                let told: String = shown.chars().take(MAX_ERROR).collect();
+                Err(Fault::with(RowCode::ErrorCell, "error", told))
+            }
             SheetCell::FormulaWithoutValue => Err(RowCode::FormulaWithoutValue.into()),
             SheetCell::Merged { row, column } => {
                 let first = format!("{}{row}", crate::column_letters(column));

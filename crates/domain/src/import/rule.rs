@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 
 use regex::Regex;
+use serde_json::{Map, Value};
 
 use super::fault::Fault;
 use super::fields::{Field, Fields};
@@ -42,6 +43,8 @@ struct Bounds {
     max: Option<String>,
     /// Both as integers, if they are: values of 64 bits are compared so.
     small: Option<(i64, i64)>,
+    /// As the definition says them, for whoever is told of a value beyond.
+    told: Map<String, Value>,
 }
 
 impl Bounds {
@@ -55,7 +58,14 @@ impl Bounds {
             |bound: &Option<String>, none| bound.as_ref().map_or(Some(none), |it| it.parse().ok());
         let small = number(&min, i64::MIN).zip(number(&max, i64::MAX));
         let bounded = min.is_some() || max.is_some();
-        bounded.then_some(Self { small, min, max })
+        let said = [("min", &column.min), ("max", &column.max)].into_iter();
+        let told = said.filter_map(|(name, bound)| Some((name.to_owned(), bound.clone()?.into())));
+        bounded.then(|| Self {
+            small,
+            min,
+            max,
+            told: told.collect(),
+        })
     }
 
     fn hold(&self, kind: ColumnType, value: &str) -> bool {
@@ -178,7 +188,10 @@ impl ColumnRule {
         if let Some(bounds) = &self.bounds
             && !bounds.hold(self.kind, value)
         {
-            return Err(RowCode::OutOfRange.into());
+            return Err(Fault {
+                code: RowCode::OutOfRange,
+                params: bounds.told.clone(),
+            });
         }
         match &self.allowed {
             Some(allowed) if !allowed.iter().any(|it| it == value) => {

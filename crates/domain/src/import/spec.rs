@@ -159,6 +159,10 @@ pub struct ImportSpec {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BatchSpec {
     pub dataset: String,
+    /// [`Dataset::fingerprint`](crate::Dataset::fingerprint) of the definition that the rows were
+    /// judged by; none in rows of before it was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fingerprint: Option<String>,
     /// Counted from 1.
     pub number: u32,
     /// How many batches the import has.

@@ -354,3 +354,71 @@ fn a_dataset_for_import_has_a_key_that_can_be_given_and_no_header_of_two_meaning
         .clone();
     assert_eq!(version_column.as_deref(), Some("edition"));
 }
+
+#[test]
+fn the_fingerprint_follows_what_decides_over_rows_and_nothing_that_is_only_shown() {
+    let whole = WHOLE.replace(
+        "columns = [",
+        r#"shared = true
+import_modes = ["insert"]
+rules = [{ name = "both", message = { en = "Both." }, when = { column = "code", is = "x" }, required = "made_at" }]
+columns = [
+  { name = "number", label = { en = "Number" }, type = "integer" },
+  { name = "pay", label = { en = "Pay" }, type = "decimal", scale = 2, min = 0, max = 9 },
+  { name = "seen", label = { en = "Seen" }, type = "string", importable = false },"#,
+    );
+    let of = |text: &str| {
+        let catalog = Catalog::parse([("thing.toml", text)]).unwrap();
+        catalog.get("thing").unwrap().fingerprint()
+    };
+    let own = of(&whole);
+    assert_eq!(own, "f752a9ed52db9325", "the same in every release");
+    for (old, new) in [
+        (r#"en = "Pay""#, r#"en = "Wage""#),
+        (r#"version = "1""#, r#"version = "2""#),
+        (r#"en = "Both.""#, r#"en = "Both, please.""#),
+        ("sortable = true", "sortable = false"),
+        (r#"["eq"]"#, r#"["eq", "in"]"#),
+        ("importable = false", "importable = false, max_length = 7"),
+        ("scale = 2", "scale = 2, sensitive = true, width = 9.0"),
+    ] {
+        assert!(whole.contains(old), "{old}");
+        assert_eq!(of(&whole.replace(old, new)), own, "{new}");
+    }
+    for (old, new) in [
+        (r#"table = "thing""#, r#"table = "things""#),
+        (r#"key = ["code"]"#, r#"key = ["code", "pay"]"#),
+        (r#"primary_key = ["id"]"#, r#"primary_key = ["code"]"#),
+        ("shared = true", ""),
+        (r#"["insert"]"#, r#"["insert", "upsert"]"#),
+        (r#"is = "x""#, r#"is = "y""#),
+        (
+            r#"required = "made_at""#,
+            r#"left = "code", op = "eq", right = "code""#,
+        ),
+        ("scale = 2", "scale = 3"),
+        ("min = 0", "min = 1"),
+        ("max = 9", "max = 8"),
+        ("min = 0", "min = 0, required = true"),
+        ("min = 0", "min = 0, unique = true"),
+        ("min = 0", r#"min = 0, allowed = ["1"]"#),
+        ("min = 0", r#"min = 0, numbers = "1,234.5""#),
+        ("sortable = true", "sortable = true, max_length = 9"),
+        ("sortable = true", "sortable = true, trim = true"),
+        ("sortable = true", r#"sortable = true, pattern = "^x""#),
+        (r#"stored_in = "Asia/Tokyo""#, r#"stored_in = "UTC""#),
+        ("importable = false", "importable = true"),
+        (
+            r#"table = "thing""#,
+            "table = \"thing\"\nsoft_delete = { column = \"gone\", live = \"0\" }",
+        ),
+        (
+            r#"table = "thing""#,
+            "table = \"thing\"\nversion_column = \"number\"",
+        ),
+    ] {
+        assert!(whole.contains(old), "{old}");
+        let new = whole.replacen(old, new, 1);
+        assert_ne!(of(&new), own, "{new}");
+    }
+}

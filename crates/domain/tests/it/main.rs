@@ -2,11 +2,15 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod breaker;
+mod budget;
 mod dataset;
+mod dead_letters;
 mod export;
 mod file;
 mod groups;
 mod import;
+mod model;
 mod retry;
 mod sensitive;
 mod transitions;

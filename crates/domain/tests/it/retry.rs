@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use domain::RetryPolicy;
+use domain::{BizType, RetryPolicies, RetryPolicy};
 use proptest::prelude::*;
 
 proptest! {
@@ -15,4 +15,13 @@ proptest! {
         prop_assert!(delay >= Duration::from_secs(floor));
         prop_assert!(delay <= Duration::from_secs(floor).mul_f64(1.5));
     }
+}
+
+#[test]
+fn a_kind_of_work_has_its_own_policy_or_that_of_all() {
+    let name = |name: &str| BizType::parse(name).unwrap();
+    let own = RetryPolicy::new(9, vec![Duration::from_secs(1)]).unwrap();
+    let policies = RetryPolicies::default().with(name("COUPON"), own.clone());
+    assert_eq!(policies.of(&name("COUPON")), &own);
+    assert_eq!(policies.of(&name("coupon")), &RetryPolicy::default());
 }

@@ -2,13 +2,18 @@
 
 mod attempt;
 mod born;
+mod breaker;
+mod budget;
 mod burst;
+mod closing;
 mod counted;
+mod faults;
 mod kafka_away;
 mod lane;
 mod mysql_away;
 mod probe;
 mod real_kafka;
+mod relay;
 mod shutdown;
 mod sweeper;
 mod trace;

@@ -89,7 +89,6 @@ async fn a_sweeper_waits_for_a_lease_period_after_mysql_was_away() {
     let lease = Duration::from_secs(2);
     let sweeper = Sweeper {
         store: house.through(),
-        lanes: vec![house.lane.clone()],
         lease,
         interval: Duration::from_millis(50),
     };

@@ -7,10 +7,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bus::{BusSettings, EmbeddedBroker, RingConsumer, Ringer};
 use domain::{
-    BizType, Failure, FileRole, Lane, Progress, RetryPolicy, Rung, Task, TaskId, TaskStatus,
-    Tenant, UserId,
+    BizType, BreakerTerms, BudgetTerms, Failure, FileRole, Lane, Progress, RetryPolicy, Rung, Task,
+    TaskId, TaskStatus, Tenant, UserId,
 };
-use engine::{Announcer, Attempt, BizHandler, LaneSettings, LaneWorker, Relay, RelayLane};
+use engine::{
+    Announcer, Attempt, BizHandler, LaneBoard, LaneSettings, LaneWorker, Relay, RelayLane,
+};
 use store::{Announced, Effects, NewArtifact, NewExport, Store, StoreSettings, Visibility};
 use testkit::{MoodyProxy, TestDatabase, a_lane, an_export, eventually};
 use tokio::sync::Semaphore;
@@ -111,6 +113,9 @@ impl BizHandler for Probe {
 }
 
 fn a_file(attempt: &Attempt) -> Effects {
+    if attempt.task_id().is_none() {
+        return Effects::none();
+    }
     let file = NewArtifact {
         role: FileRole::Artifact,
         object_key: format!("e{}", attempt.epoch()),
@@ -183,12 +188,27 @@ impl House {
             lease: Duration::from_secs(6),
             scan_interval: Duration::from_millis(300),
             hard_deadline: Duration::from_secs(600),
-            retry: RetryPolicy::new(3, vec![Duration::from_millis(50)]).expect("a backoff"),
+            retry: RetryPolicy::new(3, vec![Duration::from_millis(50)])
+                .expect("a backoff")
+                .into(),
+            budget: BudgetTerms::default(),
+            breaker: BreakerTerms::default(),
             drain: Duration::from_secs(20),
         }
     }
 
     pub(crate) fn work(&self, name: &str, settings: LaneSettings, probe: &Arc<Probe>) -> Running {
+        self.work_on_board(name, settings, probe, &LaneBoard::default())
+    }
+
+    /// The same, with a board on which the worker notes how it finds its lane.
+    pub(crate) fn work_on_board(
+        &self,
+        name: &str,
+        settings: LaneSettings,
+        probe: &Arc<Probe>,
+        board: &LaneBoard,
+    ) -> Running {
         let handler: Arc<dyn BizHandler> = probe.clone();
         let export = BizType::parse("EXPORT").expect("a name");
         let handlers = HashMap::from([(export, handler)]);
@@ -198,7 +218,8 @@ impl House {
             self.announcer(),
             settings,
             handlers,
-        );
+        )
+        .on_board(board);
         let consumer = RingConsumer::join(&self.bus, &self.lane).expect("the settings are right");
         let stop = CancellationToken::new();
         let stopped = stop.clone();

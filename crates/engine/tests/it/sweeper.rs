@@ -28,7 +28,6 @@ async fn the_row_of_a_worker_that_vanished_is_run_by_another_after_the_first_lea
     let lease = Duration::from_secs(1);
     let sweeper = Sweeper {
         store: house.store.clone(),
-        lanes: vec![house.lane.clone()],
         lease,
         interval: Duration::from_millis(100),
     };

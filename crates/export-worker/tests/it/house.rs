@@ -9,22 +9,24 @@ use std::time::Duration;
 use bus::{EmbeddedBroker, RingConsumer, Ringer};
 use chrono::{DateTime, Utc};
 use domain::{
-    Access, BizType, Catalog, ExportDefaults, ExportRequest, Lane, RetryPolicy, Task, TaskId,
-    TaskStatus, Tenant, UserId,
+    Access, BizType, BreakerTerms, BudgetTerms, Catalog, ExportDefaults, ExportRequest, Lane,
+    RetryPolicy, Task, TaskId, TaskStatus, Tenant, UserId,
 };
-use engine::{Announcer, BizHandler, LaneSettings, LaneWorker};
+use engine::{Announcer, BizHandler, LaneSettings, LaneWorker, Sweeper};
 use export_worker::ExportHandler;
 use serde_json::Value;
 use service::Storage;
 use store::{NewExport, Store, Visibility};
 use testkit::{TestDatabase, an_export, eventually, eventually_within};
 use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// How hard files are compressed by a worker in this process.
 const ZIP_LEVEL: u32 = 2;
 /// Where the house's own definitions lie.
 const DATASETS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/datasets");
+/// The lease of a worker process.
+const LEASE_SECONDS: u64 = 3;
 /// How long a test waits for an export of many rows on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(90);
 
@@ -120,7 +122,11 @@ impl House {
             lease: Duration::from_secs(6),
             scan_interval: Duration::from_millis(200),
             hard_deadline: Duration::from_secs(600),
-            retry: RetryPolicy::new(3, vec![Duration::from_millis(50)]).expect("a backoff"),
+            retry: RetryPolicy::new(3, vec![Duration::from_millis(50)])
+                .expect("a backoff")
+                .into(),
+            budget: BudgetTerms::default(),
+            breaker: BreakerTerms::default(),
             drain: Duration::from_millis(100),
         };
         let handlers = HashMap::from([(BizType::parse("EXPORT").expect("a name"), handler)]);
@@ -156,12 +162,15 @@ impl House {
             .env("QUAYSIDE__DATASETS__DIR", datasets)
             .env("QUAYSIDE__ADMIN__LISTEN", "127.0.0.1:0")
             .env("QUAYSIDE__EXPORT__ZIP_LEVEL", "9")
-            .env("QUAYSIDE__WORKER__LEASE_SECONDS", "3")
+            .env("QUAYSIDE__WORKER__LEASE_SECONDS", LEASE_SECONDS.to_string())
             .env("QUAYSIDE__WORKER__SCAN_INTERVAL_SECONDS", "1")
             .env("QUAYSIDE__LIFECYCLE__GRACE_SECONDS", seconds.to_string())
             .stdout(Stdio::null())
             .stderr(log);
-        WorkerProcess(command.spawn().expect("the worker starts"))
+        WorkerProcess(
+            command.spawn().expect("the worker starts"),
+            sweep(&self.store),
+        )
     }
 
     pub(crate) fn shipped_datasets(&self) -> &'static Path {
@@ -255,8 +264,24 @@ impl Running {
     }
 }
 
-/// A worker in a process of its own, killed when the test ends.
-pub(crate) struct WorkerProcess(pub(crate) Child);
+/// Looks after the rows of workers that vanish, as the sweeper's process does; until dropped.
+fn sweep(store: &Store) -> DropGuard {
+    let sweeper = Sweeper {
+        store: store.clone(),
+        lease: Duration::from_secs(LEASE_SECONDS),
+        interval: Duration::from_secs(1),
+    };
+    let stop = CancellationToken::new();
+    #[expect(clippy::disallowed_methods, reason = "ends with its guard")]
+    tokio::spawn(sweeper.run(stop.clone()));
+    stop.drop_guard()
+}
+
+/// A worker in a process of its own, killed when the test ends, and a sweeper beside it.
+pub(crate) struct WorkerProcess(
+    pub(crate) Child,
+    #[expect(dead_code, reason = "held")] DropGuard,
+);
 
 impl WorkerProcess {
     pub(crate) fn signal(&self, signal: &str) {

@@ -1,9 +1,9 @@
 //! Batches as they are cut, read back from their objects.
 
-use domain::{RowCode, RowError};
+use domain::{FailureCode, RowCode, RowError};
 use proptest::prelude::*;
 
-use super::{Cutter, FULL_BYTES, MOST_AT_ONCE, Terms};
+use super::{Cutter, EARLY_ENDS, FULL_BYTES, MOST_AT_ONCE, Terms};
 use crate::checking::{Checked, Mark, Verdict};
 use crate::object::{BadRow, Batch, Shape, read_batch};
 use crate::sizes::BatchSizes;
@@ -94,6 +94,28 @@ fn cut(mut cutter: Cutter, chunks: &[Vec<(u32, Verdict)>]) -> (Vec<Batch>, Cutte
         read_batch(&object).expect("whole")
     });
     (read.collect(), cutter)
+}
+
+#[test]
+fn the_last_batches_of_a_file_cut_into_single_rows_are_bounded_by_their_bytes() {
+    let mut cutter = cutter(Some(1), false);
+    // all the batches that may end early
+    let mut row = 1;
+    while cutter.cuts().len() < EARLY_ENDS as usize {
+        row += 1;
+        cutter
+            .add(&checked(&[(row, Verdict::Good)]))
+            .expect("small");
+    }
+    let mut page = checked(&[(row + 1, Verdict::Good)]);
+    page.text = vec![b'x'; 9 << 20];
+    page.marks[0].end = page.text.len();
+    let refused = (0..8).find_map(|_| {
+        page.marks[0].number += 1;
+        cutter.add(&page).err()
+    });
+    let refused = refused.expect("past 64 MiB");
+    assert_eq!(refused.code, FailureCode::FileTooLarge);
 }
 
 /// Chunks of rows whose numbers rise with gaps.

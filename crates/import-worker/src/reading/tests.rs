@@ -11,7 +11,7 @@ const LONG: Duration = Duration::from_secs(600);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reader_that_panics_makes_the_file_no_workbook() {
-    let mut reading = Reading::of(LONG, CancellationToken::new(), |said| {
+    let mut reading = Reading::of(LONG, &CancellationToken::new(), |said, _| {
         said.blocking_send(Ok(Heard::Chunk(domain::SheetChunk::new())))
             .expect("heard");
         panic!("a parser's panic");
@@ -27,27 +27,31 @@ async fn a_reader_that_panics_makes_the_file_no_workbook() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_reader_that_stands_still_makes_the_file_no_workbook() {
-    let (done, wait) = std::sync::mpsc::channel::<()>();
+async fn a_reader_that_stands_still_is_beyond_the_limits_and_is_told_to_end() {
+    let (told, ended) = std::sync::mpsc::channel::<()>();
     let stall = Duration::from_millis(10);
-    let mut reading = Reading::of(stall, CancellationToken::new(), move |said| {
-        // until the test has ended
-        wait.recv().expect_err("nothing is sent");
+    let mut reading = Reading::of(stall, &CancellationToken::new(), move |said, stop| {
+        while !stop.is_cancelled() {
+            std::thread::yield_now();
+        }
         drop(said);
+        told.send(()).expect("the test waits");
     });
     let failure = reading.hear().await.err().expect("a failure");
     assert_eq!(
         (failure.kind, failure.code),
-        (FailureKind::Rejected, FailureCode::NotAWorkbook)
+        (FailureKind::Rejected, FailureCode::ArchiveLimits)
     );
-    drop(done);
+    // nobody listens any more
+    drop(reading);
+    ended.recv().expect("the thread ends");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_attempt_that_must_stop_does_not_wait_for_its_reader() {
     let (done, wait) = std::sync::mpsc::channel::<()>();
     let stop = CancellationToken::new();
-    let mut reading = Reading::of(LONG, stop.clone(), move |said| {
+    let mut reading = Reading::of(LONG, &stop, move |said, _| {
         wait.recv().expect_err("nothing is sent");
         drop(said);
     });

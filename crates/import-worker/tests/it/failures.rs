@@ -12,8 +12,9 @@ use testkit::eventually;
 use zip::write::SimpleFileOptions;
 use zip::{ZipArchive, ZipWriter};
 
-use crate::house::{House, imports};
-use crate::workbook::{members, number, text};
+use crate::club::club_rows;
+use crate::house::{House, Import, imports};
+use crate::workbook::{Sheet, members, number, text, workbook_of};
 
 fn failures(task: &Task) -> &TaskFile {
     let mut files = task
@@ -150,6 +151,69 @@ async fn an_older_template_is_taken_with_a_warning() {
     let done = house.until(task, TaskStatus::Success).await;
     let warnings: Vec<&str> = done.warnings.iter().map(|it| it.code.as_str()).collect();
     assert_eq!(warnings, ["template_outdated"]);
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_workbook_made_for_another_dataset_is_refused_however_its_headers_are_called() {
+    let house = House::build().await;
+    let worker = house.work();
+    let stamp = r#"{"dataset":"member","version":"3"}"#;
+    let mut hidden = Sheet::new("_quayside", vec![vec![text(stamp)]]);
+    hidden.hidden = true;
+    let rows = club_rows(vec![vec![text("a")]]);
+    let content = workbook_of(&[Sheet::new("Clubs", rows.clone()), hidden.clone()]);
+    let task = house.import(Import::club(content, json!({}))).await;
+    let failed = house.until(task, TaskStatus::Failed).await;
+    let error = failed.error.expect("an error");
+    assert_eq!(error.code, "missing_columns");
+    assert!(error.message.contains("member"), "{}", error.message);
+    assert_eq!(house.rows("club").await, 0);
+
+    hidden.rows[0].1[0] = text(stamp.replace("member", "club").replace('3', "0"));
+    let content = workbook_of(&[Sheet::new("Clubs", rows), hidden]);
+    let task = house.import(Import::club(content, json!({}))).await;
+    let done = house.until(task, TaskStatus::Success).await;
+    let warnings: Vec<&str> = done.warnings.iter().map(|it| it.code.as_str()).collect();
+    assert_eq!(warnings, ["template_outdated"]);
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_definition_that_was_changed_in_mid_import_leaves_the_rest_unprocessed_until_it_is_back()
+{
+    let mut house = House::build().await;
+    let splitting = house.work_on(&[imports()]);
+    let content = members(1_000, |_, _| ());
+    let task = house.import_members(content, json!({})).await;
+    eventually("the batches", async || {
+        let phase = house.task(task).await.progress.phase;
+        (phase.as_deref() == Some("importing")).then_some(())
+    })
+    .await;
+    splitting.stop().await;
+    let at_once = "UPDATE compensate_biz SET announced = 1";
+    house.database.execute(at_once).await;
+
+    let as_it_was = house.catalog.clone();
+    house.catalog = house.redefined("max_length = 64", "max_length = 4");
+    let worker = house.work();
+    let failed = house.until(task, TaskStatus::Failed).await;
+    assert_eq!(failed.error.as_ref().expect("an error").code, "internal");
+    assert_eq!(failed.unprocessed_rows(), 1_000);
+    assert_eq!(house.rows("member").await, 0);
+    let reason = "SELECT last_failed_reason FROM compensate_biz \
+                  WHERE biz_type = 'IMPORT_BATCH' LIMIT 1";
+    let reason: String = house.database.one(reason).await;
+    assert!(reason.contains("definition of member"), "{reason}");
+    worker.stop().await;
+
+    house.catalog = as_it_was;
+    house.retry(task).await;
+    house.database.execute(at_once).await;
+    let worker = house.work();
+    let done = house.until(task, TaskStatus::Success).await;
+    assert_eq!(done.progress.done_rows, 1_000);
     worker.stop().await;
 }
 

@@ -51,7 +51,11 @@ pub(crate) struct House {
 
 impl House {
     pub(crate) async fn build() -> Self {
-        let database = TestDatabase::with_examples().await;
+        Self::build_on(TestDatabase::with_examples().await).await
+    }
+
+    /// On a database that holds the example tables.
+    pub(crate) async fn build_on(database: TestDatabase) -> Self {
         database
             .execute(
                 "CREATE TABLE club (id BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY, \
@@ -95,6 +99,17 @@ impl House {
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
+    }
+
+    /// The definitions with one text replaced by another.
+    pub(crate) fn redefined(&self, from: &str, to: &str) -> Arc<Catalog> {
+        let files = std::fs::read_dir(self.path("datasets")).expect("a directory");
+        let files = files.map(|file| {
+            let path = file.expect("an entry").path();
+            let text = std::fs::read_to_string(&path).expect("a definition");
+            (path.display().to_string(), text.replace(from, to))
+        });
+        Arc::new(Catalog::parse(files).expect("the definitions are whole"))
     }
 
     /// Every object of a task: batches and failure files.
@@ -168,15 +183,15 @@ impl House {
     /// All that is wrong with a task's rows, in sheet order.
     pub(crate) async fn row_errors(&self, task: TaskId) -> Vec<domain::RowError> {
         let tenant = Tenant::parse("acme").expect("a name");
-        let (mut all, mut after) = (Vec::new(), 0);
-        while let Some((batch, errors)) = self
+        let (mut all, mut after) = (Vec::new(), None);
+        while let Some((part, errors)) = self
             .store
             .batch_errors(&tenant, task, after)
             .await
             .expect("read")
         {
             all.extend(errors);
-            after = batch;
+            after = Some(part);
         }
         all
     }

@@ -6,10 +6,18 @@ mod failures;
 mod house;
 mod imports;
 mod keys;
+#[path = "../../../tabular/tests/it/read/kit.rs"]
+#[expect(
+    clippy::unwrap_used,
+    reason = "as in the crate whose tests these files are made for"
+)]
+mod kit;
 mod memory;
+mod metrics;
 mod options;
 mod ordeals;
 mod refused;
+mod restart;
 mod sheets;
 mod sizes;
 mod workbook;

@@ -102,6 +102,58 @@ async fn validate_only_tells_all_and_writes_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_import_that_only_checks_says_so_while_it_does() {
+    let house = House::build().await;
+    let splitting = house.work_on(&[imports()]);
+    let told = async |task| {
+        eventually("the split to end", async || {
+            let phase = house.task(task).await.progress.phase?;
+            (phase != "reading").then_some(phase)
+        })
+        .await
+    };
+    let options = json!({"validate_only": true});
+    let task = house.import_members(members(3, |_, _| ()), options).await;
+    assert_eq!(told(task).await, "validating");
+    let options = json!({"validate_only": false});
+    let task = house.import_members(members(3, |_, _| ()), options).await;
+    assert_eq!(told(task).await, "importing");
+    splitting.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn numbers_that_are_rounded_at_their_columns_scale_are_counted_as_a_warning() {
+    let house = House::build().await;
+    let worker = house.work();
+    let balances = [
+        number("1.239"),
+        number("0.30000000000000004"),
+        number("2.5"),
+        number("11.111000000001"),
+        text("1.239"),
+    ];
+    let content = members(5, |n, row| row[6] = balances[n as usize].clone());
+    let task = house.import_members(content, json!({})).await;
+    let done = house.until(task, TaskStatus::PartialSuccess).await;
+    let warnings: Vec<(&str, u64)> = done
+        .warnings
+        .iter()
+        .map(|it| (it.code.as_str(), it.count))
+        .collect();
+    assert_eq!(warnings, [("number_rounded", 2)]);
+    // a text says exactly its digits
+    let errors = house.row_errors(task).await;
+    assert_eq!((errors.len(), errors[0].row), (1, 6));
+    assert_eq!(errors[0].code.as_str(), "out_of_range");
+    let stored: Vec<String> = house
+        .database
+        .query("SELECT CAST(balance AS CHAR) FROM member ORDER BY member_no")
+        .await;
+    assert_eq!(stored, ["1.24", "0.30", "2.50", "11.11"]);
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn on_error_abort_writes_all_or_nothing() {
     let house = House::build().await;
     let worker = house.work();

@@ -1,14 +1,11 @@
 //! Files that are refused have written nothing, and cost nobody else anything.
 
-use std::io::{Cursor, Write};
-
 use domain::TaskStatus;
 use serde_json::{Value as Json, json};
 use testkit::eventually;
-use zip::ZipWriter;
-use zip::write::SimpleFileOptions;
 
 use crate::house::{House, Import};
+use crate::kit::{self, Entry};
 use crate::workbook::{Sheet, member_header, members, text, workbook, workbook_of};
 
 /// What a worker may take for a hostile file, in bytes.
@@ -64,6 +61,11 @@ async fn a_file_is_refused_whole_wherever_the_fault_lies() {
         ("empty_file", workbook(vec![]), json!({})),
         ("empty_file", workbook(vec![member_header()]), json!({})),
         (
+            "missing_columns",
+            whole.clone(),
+            json!({"mapping": {"No such header": "remark"}}),
+        ),
+        (
             "invalid_request",
             whole.clone(),
             json!({"sheet": "No such sheet"}),
@@ -100,78 +102,108 @@ async fn more_rows_than_are_taken_are_refused() {
     worker.stop().await;
 }
 
-/// A workbook whose parts can be anything.
-fn with_part(name: &str, begin: &str, repeated: &str, times: usize, end: &str) -> Vec<u8> {
-    let plain = workbook(vec![member_header()]);
-    let mut from = zip::ZipArchive::new(Cursor::new(plain)).expect("an archive");
-    let mut out = ZipWriter::new(Cursor::new(Vec::new()));
-    for at in 0..from.len() {
-        let entry = from.by_index_raw(at).expect("an entry");
-        if entry.name().expect("a name") != name {
-            out.raw_copy_file(entry).expect("copied");
-        }
-    }
-    let options = SimpleFileOptions::default().compression_level(Some(1));
-    out.start_file(name, options).expect("an entry");
-    out.write_all(begin.as_bytes()).expect("written");
-    let piece = repeated.repeat((1 << 20) / repeated.len());
-    let per_piece = piece.len() / repeated.len();
-    for _ in 0..times.div_ceil(per_piece) {
-        out.write_all(piece.as_bytes()).expect("written");
-    }
-    out.write_all(end.as_bytes()).expect("written");
-    out.finish().expect("an archive").into_inner()
+const SHEET: &str = "xl/worksheets/sheet1.xml";
+const STRINGS: &str = "xl/sharedStrings.xml";
+
+/// A workbook in which these entries stand in the place of the usual ones.
+fn with(own: Vec<Entry>) -> Vec<u8> {
+    let mut entries = kit::Workbook::new("").entries();
+    entries.retain(|usual| own.iter().all(|one| one.name != usual.name));
+    entries.extend(own);
+    kit::zip(&entries)
+}
+
+/// A sheet that repeats a piece of a mebibyte.
+fn sheet_of(before: &str, piece: &str, mib: u32, after: &str) -> Vec<u8> {
+    let (before, after) = (
+        format!("<worksheet>{before}"),
+        format!("{after}</worksheet>"),
+    );
+    let piece = piece.repeat((1 << 20) / piece.len());
+    with(vec![Entry::repeated(SHEET, &before, &piece, mib, &after)])
+}
+
+/// Cells that name strings which lie on disk, each in another place than the one before.
+fn spilling() -> Vec<u8> {
+    let one = format!("<si><t>{}</t></si>", "y".repeat(900)).repeat(1_000);
+    let strings = Entry::repeated(STRINGS, "<sst>", &one, 200, "</sst>");
+    let cells = "<c t=\"s\"><v>60000</v></c><c t=\"s\"><v>191072</v></c>".repeat(2_000);
+    let rows = format!("<row>{cells}</row>");
+    let ends = ["<worksheet><sheetData>", "</sheetData></worksheet>"];
+    let sheet = Entry::repeated(SHEET, ends[0], &rows, 1_000, ends[1]);
+    with(vec![strings, sheet])
+}
+
+/// Rows of nearly eight mebibytes where a header is looked for.
+fn pages() -> Vec<u8> {
+    let text = "ﷺ".repeat(10_000);
+    let cell = format!("<c t=\"str\"><v>{text}</v></c>");
+    let row = format!("<row>{}</row>", cell.repeat(270));
+    let ends = ["<worksheet><sheetData>", "</sheetData></worksheet>"];
+    with(vec![Entry::repeated(SHEET, ends[0], &row, 20, ends[1])])
+}
+
+/// Parts that are read whole, as large as they may be.
+fn parts() -> Vec<u8> {
+    let workbook = kit::Workbook::new("");
+    let relations =
+        (0..300_000).map(|n| format!("<Relationship Id=\"{n}\" Type=\"a\" Target=\"b\"/>"));
+    let relations = format!(
+        "<Relationships>{}<Relationship Id=\"rId1\" Type=\"x/worksheet\" \
+         Target=\"worksheets/sheet1.xml\"/></Relationships>",
+        relations.collect::<String>()
+    );
+    let formats = "<xf numFmtId=\"14\"/>".repeat(700_000);
+    workbook
+        .part("xl/_rels/workbook.xml.rels", relations)
+        .part(
+            "xl/styles.xml",
+            format!("<styleSheet><cellXfs>{formats}</cellXfs></styleSheet>"),
+        )
+        .bytes()
 }
 
 fn hostile() -> Vec<(&'static str, Vec<u8>)> {
-    let sheet = "xl/worksheets/sheet1.xml";
-    let open = "<worksheet xmlns=\"http://schemas.openxmlformats.org/spreadsheetml/2006/main\"><sheetData>";
-    let text_open = format!("{open}<row r=\"1\"><c r=\"A1\" t=\"inlineStr\"><is><t>");
-    let doctype =
-        "<!DOCTYPE x [<!ENTITY a \"aaaaaaaaaa\"><!ENTITY b \"&a;&a;&a;&a;&a;&a;&a;&a;&a;\">]>";
-    let row_open = format!("{open}<row r=\"1\">");
+    let data = "<sheetData><row r=\"1\">";
+    let end = "</row></sheetData>";
+    let text_open = format!("{data}<c r=\"A1\" t=\"inlineStr\"><is><t>");
+    let doctype = "<!DOCTYPE x [<!ENTITY a \"aaaaaaaaaa\"><!ENTITY b \"&a;&a;&a;&a;&a;&a;\">]>";
+    let entities = format!(
+        "{doctype}<worksheet><sheetData><row r=\"1\"><c t=\"str\"><v>&b;</v></c></row></sheetData></worksheet>"
+    );
+    let noise = (0..200_000_u32).map(|n| n.wrapping_mul(2_654_435_761).to_be_bytes()[0]);
     vec![
         // half a GiB of text in one cell
         (
             "a bomb of text",
-            with_part(
-                sheet,
+            sheet_of(
                 &text_open,
                 "aaaaaaaa",
-                64 << 20,
-                "</t></is></c></row></sheetData></worksheet>",
+                512,
+                "</t></is></c></row></sheetData>",
             ),
         ),
         (
             "a bomb of cells",
-            with_part(
-                sheet,
-                &row_open,
-                "<c r=\"ZZZZZZZ99999999999\"/>",
-                1 << 20,
-                "</row></sheetData></worksheet>",
-            ),
+            sheet_of(data, "<c r=\"ZZZZZZZ99999999999\"/>", 20, end),
         ),
         (
             "entities",
-            with_part(
-                sheet,
-                &format!("{doctype}{open}"),
-                "<row r=\"1\"><c t=\"str\"><v>&b;</v></c></row>",
-                1,
-                "</sheetData></worksheet>",
-            ),
+            with(vec![Entry::new(SHEET, entities.as_bytes())]),
         ),
         (
             "a sheet without end",
-            with_part(sheet, open, "<row><c>", 1 << 16, ""),
+            sheet_of("<sheetData>", "<row><c>", 4, ""),
         ),
-        (
-            "noise",
-            (0..200_000_u32)
-                .map(|n| n.wrapping_mul(2_654_435_761).to_be_bytes()[0])
-                .collect(),
-        ),
+        ("noise", noise.collect()),
+        ("strings that are fetched again and again", spilling()),
+        ("pages where a header should be", pages()),
+        ("parts as large as they may be", parts()),
+        ("a name without end", {
+            let name = "s".repeat(1 << 20);
+            let part = kit::workbook("", &[(&name, "", "rId1")]);
+            kit::Workbook::new("").part("xl/workbook.xml", part).bytes()
+        }),
     ]
 }
 
@@ -180,6 +212,7 @@ async fn a_hostile_file_costs_its_import_and_not_the_worker() {
     let house = House::build().await;
     let mut worker = house.process();
     for (what, content) in hostile() {
+        assert!(content.len() < 4 << 20, "{what}: {} bytes", content.len());
         let task = house.import_members(content, json!({})).await;
         // others go on beside it
         let other = house
@@ -191,12 +224,15 @@ async fn a_hostile_file_costs_its_import_and_not_the_worker() {
             "not_a_workbook",
             "archive_limits",
             "too_many_columns",
+            "missing_columns",
             "empty_file",
         ];
         assert!(known.contains(&&*error.code), "{what}: {error:?}");
         house.until(other, TaskStatus::Success).await;
+        let peak = worker.peak_bytes();
+        assert!(peak <= MOST_BYTES, "{what}: {} MiB", peak >> 20);
+        let left = std::fs::read_dir(house.path("temp")).expect("a directory");
+        assert_eq!(left.count(), 0, "{what} left a file behind");
     }
-    let peak = worker.peak_bytes();
-    assert!(peak <= MOST_BYTES, "{} MiB", peak >> 20);
     assert!(worker.0.try_wait().expect("a child").is_none(), "it lives");
 }

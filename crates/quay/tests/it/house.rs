@@ -117,6 +117,13 @@ impl House {
         self.services.push(worker);
     }
 
+    pub(crate) async fn start_sweeper(&mut self) {
+        let name = "stuck-task-sweeper";
+        let sweeper = self.start(name, &self.binary(name), &[]);
+        sweeper.wait_for_log("stuck-task-sweeper starts").await;
+        self.services.push(sweeper);
+    }
+
     /// Ends the gateway in order; what was on its way is answered.
     pub(crate) async fn stop_gateway(&mut self) {
         let place = self

@@ -3,11 +3,13 @@
 mod bucket;
 mod command;
 mod completion;
+mod dead_letters;
 mod errors;
 mod filters;
 mod help;
 mod house;
 mod import;
+mod lanes;
 mod manners;
 mod network;
 mod options;

@@ -45,12 +45,14 @@ async fn on_real_kafka_a_ring_wakes_a_worker_and_a_killed_worker_leads_to_one_su
     let settings = [
         ("QUAYSIDE__WORKER__SCAN_INTERVAL_SECONDS", "3600"),
         ("QUAYSIDE__WORKER__LEASE_SECONDS", "3"),
+        ("QUAYSIDE__SWEEPER__INTERVAL_SECONDS", "1"),
         // slow enough to be killed in the middle, on a fast machine too
         ("QUAYSIDE__EXPORT__ZIP_LEVEL", "9"),
     ];
     let mut house = House::open_with(Bell::Kafka, &settings).await;
     let seeded = house.quay(&["seed", "employee", "--rows", &MANY.to_string()]);
     assert_eq!(seeded.code, 0, "{}", seeded.stderr);
+    house.start_sweeper().await;
     house.start_worker().await;
     let submitted = house.quay(&["export", "employee", "--json"]);
     assert_eq!(submitted.code, 0, "{}", submitted.stderr);

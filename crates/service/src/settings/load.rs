@@ -107,6 +107,13 @@ fn read_checked(file: &Path) -> Result<String, SettingsError> {
     }
 }
 
+/// As [`numbers`], where there may be none.
+pub(super) fn some_numbers<'de, D: Deserializer<'de>>(
+    from: D,
+) -> Result<Option<Vec<u32>>, D::Error> {
+    numbers(from).map(Some)
+}
+
 /// A list of numbers, as a list or (from the environment) as comma-separated text.
 pub(super) fn numbers<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<u32>, D::Error> {
     struct Numbers;

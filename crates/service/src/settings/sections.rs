@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use domain::{BreakerTerms, Tenant};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
@@ -260,6 +261,48 @@ impl Default for WorkerSettings {
     }
 }
 
+/// `[retry.BIZ_TYPE]`: what this kind of work does otherwise than `[worker]` says. The name is
+/// matched without regard to case, since the environment has none.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RetrySettings {
+    /// As `worker.max_attempts`.
+    pub max_attempts: Option<u32>,
+    /// As `worker.backoff_seconds`.
+    #[serde(deserialize_with = "load::some_numbers")]
+    pub backoff_seconds: Option<Vec<u32>>,
+}
+
+/// `[breaker]`
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct BreakerSettings {
+    /// How long a lane is paused when too much on it ends badly; each time anew twice as long.
+    pub pause_seconds: u32,
+    /// The longest pause.
+    pub max_pause_seconds: u32,
+}
+
+impl BreakerSettings {
+    /// The terms that these are part of.
+    pub fn terms(&self) -> BreakerTerms {
+        BreakerTerms {
+            pause: Duration::from_secs(self.pause_seconds.into()),
+            longest_pause: Duration::from_secs(self.max_pause_seconds.into()),
+            ..BreakerTerms::default()
+        }
+    }
+}
+
+impl Default for BreakerSettings {
+    fn default() -> Self {
+        Self {
+            pause_seconds: 30,
+            max_pause_seconds: 900,
+        }
+    }
+}
+
 /// `[export]`
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
@@ -313,6 +356,26 @@ impl Default for ImportSettings {
             batches_at_once: 2,
             stall_seconds: 20,
             temp_dir: None,
+        }
+    }
+}
+
+/// `[dead_letters]`
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DeadLetterSettings {
+    /// Dead letters that one process looks at, at the same time, of each lane.
+    pub permits: u32,
+    /// Whose operators look after the letters of tenant `default` besides their own: messages that
+    /// cannot be worked on, and rows that were inserted without a tenant.
+    pub house_tenant: Tenant,
+}
+
+impl Default for DeadLetterSettings {
+    fn default() -> Self {
+        Self {
+            permits: 4,
+            house_tenant: Tenant::stored("default".to_owned()),
         }
     }
 }

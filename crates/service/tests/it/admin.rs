@@ -37,6 +37,8 @@ async fn a_dependency_that_is_away_or_silent_is_detail_and_does_not_make_a_proce
             {"name": "sound", "state": "up"},
             {"name": "broken", "state": "down", "detail": "out of order"},
             {"name": "silent", "state": "down", "detail": "no answer within 1 s"},
+            {"name": "doors", "state": "open"},
+            {"name": "windows", "state": "shut", "detail": "it rains"},
         ]})
     );
     signal(&running.child, "TERM");

@@ -20,6 +20,8 @@ async fn start(process: Process) -> anyhow::Result<()> {
         Probe::new("sound", || async { Ok(()) }),
         Probe::new("broken", || async { anyhow::bail!("out of order") }),
         Probe::new("silent", std::future::pending),
+        Probe::known("doors", || ("open", None)),
+        Probe::known("windows", || ("shut", Some("it rains".to_owned()))),
     ];
     let address = AdminServer::start(settings.admin.listen, &lifecycle, &telemetry, probes)?;
     tracing::info_span!("probing", task.id = 7)

@@ -1,6 +1,7 @@
 use std::collections::HashMap;
 use std::io::Write;
 
+use domain::BizType;
 use secrecy::ExposeSecret;
 use service::{Environment, Settings, SettingsError};
 
@@ -108,6 +109,13 @@ fn zero_is_refused_by_key_where_nothing_would_happen_or_everything_at_once() {
         ("worker", "lease_seconds"),
         ("worker", "scan_interval_seconds"),
         ("worker", "hard_deadline_seconds"),
+        ("breaker", "pause_seconds"),
+        ("breaker", "max_pause_seconds"),
+        ("sweeper", "interval_seconds"),
+        ("retention", "interval_seconds"),
+        ("retention", "rows_days"),
+        ("retention", "leftovers_hours"),
+        ("dead_letters", "permits"),
         ("events", "poll_interval_ms"),
         ("events", "keep_alive_ms"),
         ("events", "streams_per_user"),
@@ -242,6 +250,34 @@ fn an_error_does_not_quote_the_line_that_may_hold_a_secret() {
         .unwrap_err()
         .to_string();
     assert!(!error.contains("hunter2"), "{error}");
+}
+
+#[test]
+fn a_kind_of_work_is_tried_again_as_its_own_section_says_and_else_as_the_worker_does() {
+    let settings = load(
+        "[worker]\nmax_attempts = 5\n[retry.COUPON]\nbackoff_seconds = [1]\n\
+         [retry.EXPORT]\nmax_attempts = 2\n[retry.user-sync]\nmax_attempts = 7\n",
+        &[
+            ("QUAYSIDE__RETRY__EXPORT__BACKOFF_SECONDS", "60,120"),
+            ("QUAYSIDE__RETRY__IMPORT__MAX_ATTEMPTS", "0"),
+        ],
+    )
+    .unwrap();
+    let policies = settings.retry_policies().unwrap();
+    let told = |name: &str| {
+        let policy = policies.of(&BizType::parse(name).unwrap());
+        (policy.max_cnt(), policy.delay(2, 0.0).as_secs())
+    };
+    assert_eq!(told("COUPON"), (5, 1));
+    assert_eq!(told("EXPORT"), (2, 120));
+    assert_eq!(told("IMPORT"), (0, 4));
+    assert_eq!(told("user-sync"), (7, 4));
+    assert_eq!(told("OTHER"), (5, 4));
+    let empty = load("[retry.COUPON]\nbackoff_seconds = []\n", &[]).unwrap();
+    let error = empty.retry_policies().unwrap_err().to_string();
+    assert_eq!(error, "retry.COUPON.backoff_seconds");
+    let unknown = load("[retry.COUPON]\nbackof = [1]\n", &[]).unwrap_err();
+    assert!(unknown.to_string().contains("backof"), "{unknown}");
 }
 
 #[test]

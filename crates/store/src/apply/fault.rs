@@ -82,10 +82,10 @@ pub(super) async fn judge(
     };
     match told(connection, facts.message()).await {
         Ok(Some((number, state, message))) => {
-            let locked = matches!(number, 1205 | 1213);
+            let again = matches!(number, 1205 | 1213 | 1615);
             match fault_of(target, number, &state, &message) {
                 Some(fault) => Trouble::Rows(Some(fault)),
-                None if locked => Trouble::House(StoreError::Contended(Box::new(error))),
+                None if again => Trouble::House(StoreError::Contended(Box::new(error))),
                 None => Trouble::House(error.into()),
             }
         }

@@ -42,7 +42,7 @@ impl ApplyTarget {
     /// Rows with `fields`, in this order, for the table of `dataset`, on behalf of `tenant`.
     ///
     /// # Errors
-    /// When the dataset has no such column, or no importable one; when a column is named twice; when
+    /// When the dataset has no such importable column; when a column is named twice; when
     /// a mode other than insert is asked for and the dataset's key is not among the fields.
     pub fn new(
         dataset: &Dataset,
@@ -56,9 +56,9 @@ impl ApplyTarget {
         };
         let mut known: Vec<Field> = Vec::with_capacity(fields.len());
         for name in fields {
-            let column = dataset
-                .column(name)
-                .ok_or_else(|| fault(format!("there is no column `{name}`")))?;
+            let column = dataset.column(name).filter(|column| column.importable);
+            let column =
+                column.ok_or_else(|| fault(format!("there is no importable column `{name}`")))?;
             if known.iter().any(|other| other.name == *name) {
                 return Err(fault(format!("column `{name}` is named twice")));
             }

@@ -8,7 +8,7 @@ use diesel::prelude::QueryableByName;
 use diesel::sql_query;
 use diesel::sql_types::{BigInt, Integer, Nullable, Text, Unsigned};
 use diesel_async::RunQueryDsl;
-use domain::{BizStatus, Change, Event, Failure, TaskId, TaskStatus, Tenant};
+use domain::{BizStatus, Change, Event, Failure, TaskId, TaskKind, TaskStatus, Tenant};
 
 use super::{Case, shortened};
 use crate::error::StoreError;
@@ -154,21 +154,22 @@ async fn sentence(
     if let Some(sentence) = &failure.sentence {
         return Ok(shortened(sentence, 1000));
     }
-    let rows: Vec<Locale> = sql_query("SELECT locale FROM task WHERE id = ?")
+    let rows: Vec<Told> = sql_query("SELECT kind, locale FROM task WHERE id = ?")
         .bind::<Unsigned<BigInt>, _>(task.0)
         .load(connection)
         .await?;
     // A row that outlived its task must still be settled.
-    let locale = rows
-        .into_iter()
-        .next()
-        .map(|row| row.locale)
-        .unwrap_or_default();
-    Ok(failure.code.sentence(&locale).to_owned())
+    let Some(told) = rows.into_iter().next() else {
+        return Ok(failure.code.sentence("").to_owned());
+    };
+    let kind: TaskKind = told.kind.parse()?;
+    Ok(failure.code.sentence_for(kind, &told.locale).to_owned())
 }
 
 #[derive(QueryableByName)]
-struct Locale {
+struct Told {
+    #[diesel(sql_type = Text)]
+    kind: String,
     #[diesel(sql_type = Text)]
     locale: String,
 }

@@ -4,7 +4,8 @@
 
 mod codes;
 mod modes;
+pub(crate) mod request;
 mod sieve;
-mod thing;
+pub(crate) mod thing;
 mod together;
 mod ways;

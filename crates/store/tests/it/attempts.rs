@@ -71,6 +71,12 @@ async fn attempts_are_told_newest_first_with_the_one_under_way_on_top() {
 
     let all = attempts(&store, task, None, 10).await.items;
     assert_eq!(all[0].epoch, last[0].lease.epoch);
+    assert_eq!(all[1].code.as_deref(), Some("timed_out"));
+    assert_eq!(
+        all[1].sentence.as_deref(),
+        Some("执行中断"),
+        "nobody is told to do again what goes on by itself"
+    );
     let failed = &all[2];
     assert_eq!(failed.worker.as_deref(), Some("one"));
     assert_eq!(failed.code.as_deref(), Some("database_unavailable"));

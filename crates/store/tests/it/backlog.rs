@@ -3,6 +3,8 @@
 use store::{Backlog, Ending, Story};
 use testkit::{TestDatabase, a_lane, an_export, terms};
 
+use crate::import::{Lanes, Outcome, a_split_import, recording, settle};
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_waits_and_what_runs_is_open_and_what_has_ended_is_not() {
     let database = TestDatabase::create().await;
@@ -29,4 +31,37 @@ async fn what_waits_and_what_runs_is_open_and_what_has_ended_is_not() {
     let open = store.backlog(&lane).await.expect("answers");
     assert_eq!(open.rows, 1);
     assert!(open.oldest_seconds < 3_600, "{open:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn open_batches_are_counted_by_the_dataset_of_their_import() {
+    let database = TestDatabase::create().await;
+    let store = database.store();
+    let lanes = Lanes::new();
+    let datasets = ["employee", "member"].map(str::to_owned);
+    let open = async || {
+        store
+            .open_batches(&lanes.batches, &datasets)
+            .await
+            .expect("answers")
+    };
+    assert_eq!(open().await, [0, 0]);
+    let (_, batches) = a_split_import(&store, &lanes, 20, 2).await;
+    a_split_import(&store, &lanes, 30, 3).await;
+    assert_eq!(open().await, [0, 5]);
+    let applied = Outcome {
+        number: 1,
+        first_row: 2,
+        inserted: 10,
+        ..Outcome::default()
+    };
+    settle(&store, &batches[0], recording(applied)).await;
+    assert_eq!(open().await, [0, 4]);
+    assert_eq!(
+        store
+            .open_batches(&lanes.batches, &[])
+            .await
+            .expect("answers"),
+        [0_u64; 0]
+    );
 }

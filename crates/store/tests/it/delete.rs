@@ -13,7 +13,7 @@ use crate::retry::{broken, by_the_owner, fail};
 use crate::settle::{a_claimed_export, owner};
 use crate::submit::{new_task, submit, with_key};
 
-async fn a_finished_task(store: &Store) -> TaskId {
+pub(crate) async fn a_finished_task(store: &Store) -> TaskId {
     let row = a_claimed_export(store, &a_lane()).await;
     let effects = Effects::new(|tx| {
         Box::pin(async move {

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use domain::TaskId;
 use mysql_async::prelude::Queryable;
-use store::Cancelled;
+use store::{Cancelled, StoreError};
 use testkit::{TestDatabase, a_lane, an_export, eventually};
 
 use crate::settle::owner;
@@ -88,6 +88,66 @@ async fn a_lock_that_outlasts_one_wait_is_waited_for_again() {
     };
     let (cancelled, ()) = tokio::join!(cancel, release);
     assert_eq!(cancelled.expect("repeated, not reported"), Cancelled::Now);
+}
+
+/// Lets the next inserts of a task end with an error, so many times.
+async fn refuse_tasks(database: &TestDatabase, times: u32, number: u32, text: &str) {
+    // What AUTO_INCREMENT has counted stays when the transaction is rolled back.
+    for statement in [
+        "DROP TRIGGER IF EXISTS refuse".to_owned(),
+        "DROP TABLE IF EXISTS tries".to_owned(),
+        "CREATE TABLE tries (number INT AUTO_INCREMENT PRIMARY KEY)".to_owned(),
+        format!(
+            "CREATE TRIGGER refuse BEFORE INSERT ON task FOR EACH ROW BEGIN \
+             INSERT INTO tries () VALUES (); IF LAST_INSERT_ID() <= {times} THEN \
+             SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = {number}, MESSAGE_TEXT = '{text}'; \
+             END IF; END"
+        ),
+    ] {
+        database.execute(&statement).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_statement_that_must_be_prepared_anew_is_repeated_with_its_transaction() {
+    let database = TestDatabase::create().await;
+    let store = database.store();
+    let text = "Prepared statement needs to be re-prepared";
+    refuse_tasks(&database, 2, 1615, text).await;
+    let submitted = store.submit_export(an_export(&a_lane())).await;
+    submitted.expect("repeated, not reported");
+    let taken: u32 = database.one("SELECT number FROM tries").await;
+    assert_eq!(taken, 3, "two tries were refused, the third was not");
+    refuse_tasks(&database, 100, 1615, text).await;
+    let refused = store.submit_export(an_export(&a_lane())).await;
+    assert!(
+        matches!(refused, Err(StoreError::Contended(_))),
+        "{refused:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_was_failed_over_and_only_reads_is_away() {
+    let database = TestDatabase::create().await;
+    let store = database.store();
+    for (number, text) in [
+        (
+            1290,
+            "The MySQL server is running with the --super-read-only option so it cannot execute this statement",
+        ),
+        (1836, "Running in read-only mode"),
+    ] {
+        refuse_tasks(&database, 1, number, text).await;
+        let refused = store.submit_export(an_export(&a_lane())).await;
+        assert!(
+            matches!(refused, Err(StoreError::Unavailable(_))),
+            "{number}: {refused:?}"
+        );
+        store
+            .submit_export(an_export(&a_lane()))
+            .await
+            .expect("later");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

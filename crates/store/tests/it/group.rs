@@ -102,14 +102,17 @@ async fn claim(store: &Store, lane: &Lane, rung: Rung) -> Claimed {
     claim.claimed.into_iter().next().expect("the row was free")
 }
 
-/// Ends the attempt; what was born with it.
+/// Ends the attempt; what was born with it besides rows that tell of dead letters.
 async fn settle(store: &Store, row: &Claimed, ending: Ending) -> Vec<(Lane, Announced)> {
     let settled = store
         .settle_held(&row.lease, ending, Story::default())
         .await
         .expect("answered");
     match settled {
-        Settled::Now(_, born) => born,
+        Settled::Now(_, mut born) => {
+            born.retain(|(lane, _)| !lane.is_dead_letters());
+            born
+        }
         Settled::Lost => panic!("the row was held"),
     }
 }

@@ -63,7 +63,7 @@ impl Split {
 
     pub(crate) async fn dead(&self, batch: usize) -> Vec<(Lane, Announced)> {
         let row = self.claim(batch).await;
-        settled(&self.store, &row, Ending::Failed(broken(), Duration::ZERO)).await
+        given_up(&self.store, &row).await
     }
 
     /// Runs the finish that was born; with a failure workbook.
@@ -143,14 +143,20 @@ pub(crate) async fn exercise(store: &Store) {
     let row = claim(store, &batch_lane, born[0].1.rung).await;
     settled(store, &row, applied(0)).await;
     let row = claim(store, &batch_lane, born[1].1.rung).await;
-    let dead = Ending::Failed(broken(), Duration::ZERO);
-    let born = settled(store, &row, dead).await;
+    let born = given_up(store, &row).await;
     let row = claim(store, &lane, born[0].1.rung).await;
     settled(store, &row, finished()).await;
     let retried = store.retry_task(&owner(), task, &by_the_owner()).await;
     assert!(matches!(retried, Ok(Retried::Now(..))));
     let cancelled = store.cancel_task(&owner(), task).await;
     assert!(matches!(cancelled, Ok(Cancelled::Now)));
+}
+
+/// Gives the row up; what was born with it besides the row that tells of its dead letter.
+pub(crate) async fn given_up(store: &Store, row: &Claimed) -> Vec<(Lane, Announced)> {
+    let mut born = settled(store, row, Ending::Failed(broken(), Duration::ZERO)).await;
+    born.retain(|(lane, _)| !lane.is_dead_letters());
+    born
 }
 
 /// Ends the attempt; what was born with it.

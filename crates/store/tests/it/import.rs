@@ -147,7 +147,11 @@ pub(crate) async fn settle(store: &Store, row: &Claimed, ending: Ending) -> Sett
 /// What was born with an ending that was this holder's.
 pub(crate) fn born(settled: Settled) -> Vec<(Lane, Announced)> {
     match settled {
-        Settled::Now(BizStatus::Success | BizStatus::Failed, born) => born,
+        Settled::Now(BizStatus::Success | BizStatus::Failed, mut born) => {
+            // not the rows that tell of dead letters
+            born.retain(|(lane, _)| !lane.is_dead_letters());
+            born
+        }
         other => panic!("expected the end of the row: {other:?}"),
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use domain::{BizStatus, TaskStatus};
 use testkit::{TestDatabase, a_lane, terms};
 
+use crate::import::{Lanes, a_claimed_import, seen};
 use crate::settle::{a_claimed_export, owner};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -65,6 +66,90 @@ async fn past_the_hard_deadline_the_user_reads_that_it_took_too_long() {
     );
     let letters: u64 = database.one("SELECT COUNT(*) FROM dead_letter").await;
     assert_eq!(letters, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_import_that_took_too_long_is_told_so_in_words_of_imports() {
+    let database = TestDatabase::create().await;
+    let store = database.store();
+    let lanes = Lanes::new();
+    let row = a_claimed_import(&store, &lanes).await;
+    let task = row.task_id.expect("a task");
+    let told = async || {
+        database
+            .execute("UPDATE compensate_biz SET wake_at = UTC_TIMESTAMP(6)")
+            .await;
+        assert_eq!(
+            store.sweep(&lanes.imports, 10).await.expect("swept").len(),
+            1
+        );
+        let task = seen(&store, task).await;
+        let error = task.error.as_ref();
+        let error = error.map(|error| (error.code.clone(), error.message.clone()));
+        (task.status, error)
+    };
+    assert_eq!(
+        told().await,
+        (TaskStatus::Pending, None),
+        "it is tried again"
+    );
+    let again = store.claim_due(&lanes.imports, 1, &terms("two")).await;
+    assert_eq!(again.expect("claimed").len(), 1);
+    database
+        .execute("UPDATE compensate_biz SET hard_deadline = UTC_TIMESTAMP(6)")
+        .await;
+    let error = ("timed_out".to_owned(), "处理超时，请重试".to_owned());
+    assert_eq!(told().await, (TaskStatus::Failed, Some(error)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_that_cannot_be_rescued_holds_up_no_other() {
+    let database = TestDatabase::create().await;
+    let store = database.store();
+    let lane = a_lane();
+    let broken = a_claimed_export(&store, &lane).await;
+    for _ in 0..3 {
+        a_claimed_export(&store, &lane).await;
+    }
+    // the end of its group asks for what is no JSON
+    database
+        .execute(&format!(
+            "INSERT INTO compensate_group (id, tenant, total, sealed, on_finished) \
+             VALUES (5, 'acme', 1, TRUE, 'garbage'); \
+             UPDATE compensate_biz SET group_id = 5 WHERE id = {}; \
+             UPDATE compensate_biz SET wake_at = UTC_TIMESTAMP(6), hard_deadline = wake_at",
+            broken.lease.id
+        ))
+        .await;
+    assert_eq!(store.sweep(&lane, 10).await.expect("swept").len(), 3);
+    let left: Vec<(u64, String)> = database
+        .query("SELECT id, status FROM compensate_biz WHERE biz_type = 'EXPORT' AND status <> 'FAILED'")
+        .await;
+    assert_eq!(left, [(broken.lease.id.0, "PROCESSING".to_owned())]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_lane_that_a_row_names_is_found_whatever_has_become_of_the_row() {
+    let database = TestDatabase::create().await;
+    let store = database.store();
+    assert_eq!(
+        store.lanes_of_rows().await.expect("read"),
+        Vec::<String>::new()
+    );
+    database
+        .execute(
+            "INSERT INTO compensate_biz (biz_type, biz_id, context, lane, status, wake_at) VALUES \
+             ('X', '1', '{}', 'quayside.biz.X', 'WAIT_HANDLE', UTC_TIMESTAMP(6)), \
+             ('X', '2', '{}', 'quayside.biz.X', 'SUCCESS', NULL), \
+             ('X', '3', '{}', 'quayside.biz.X.dlt', 'FAILED', NULL), \
+             ('X', '4', '{}', 'quayside.biz.x', 'PROCESSING', UTC_TIMESTAMP(6))",
+        )
+        .await;
+    let lanes = store.lanes_of_rows().await.expect("read");
+    assert_eq!(
+        lanes,
+        ["quayside.biz.X", "quayside.biz.X.dlt", "quayside.biz.x"]
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

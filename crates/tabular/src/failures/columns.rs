@@ -11,6 +11,9 @@ use crate::look::{Choices, width};
 
 /// Columns of a sheet (Excel's specifications and limits).
 const MAX_COLUMNS: usize = 16_384;
+/// From so many columns on, those that are ignored are left out: nobody mends rows of such a width,
+/// and each of a million rows would have to walk them.
+const MANY_COLUMNS: usize = 1_000;
 /// Headers of our own columns: the row in the sheet, the codes, the messages.
 const OWN_HEADERS: [(&str, &str); 3] = [
     ("原表行号", "Original row"),
@@ -49,6 +52,13 @@ pub struct FailureColumn {
     pub column: u16,
 }
 
+/// What is to be written for a cell.
+pub(super) enum Kept<'a> {
+    Cell(SheetCell<'a>),
+    /// A formula whose last result this was.
+    Formula(SheetCell<'a>),
+}
+
 /// The user's columns and what is known of each.
 #[derive(Debug)]
 pub(super) struct Columns {
@@ -78,12 +88,10 @@ impl Columns {
         let is_theirs =
             |one: &&FailureColumn| one.field.is_some() || !is_failure_header(&one.header);
         let mut kept: Vec<&FailureColumn> = columns.iter().filter(is_theirs).collect();
-        let room = MAX_COLUMNS - OWN_HEADERS.len();
-        if kept.len() > room {
-            // columns that are ignored anyway make room for the reasons
+        if kept.len() > MANY_COLUMNS {
             kept.retain(|one| one.field.is_some());
         }
-        if kept.len() > room {
+        if kept.len() > MAX_COLUMNS - OWN_HEADERS.len() {
             return Err(io::Error::other("more columns than a sheet holds"));
         }
         let own = kept.into_iter().map(|one| {
@@ -122,19 +130,17 @@ impl OwnedColumn {
     }
 
     /// What is to be written for a cell. Where not the value was at fault but what gave it, the value
-    /// alone would be taken: an error stands there instead, to be typed over.
-    pub(super) fn kept<'a>(&self, placed: PlacedCell<'a>, errors: &[RowError]) -> SheetCell<'a> {
+    /// alone would be taken: an error or a formula stands there instead, to be typed over.
+    pub(super) fn kept<'a>(&self, placed: PlacedCell<'a>, errors: &[RowError]) -> Kept<'a> {
         // one in the row is enough: the policy is the same for all its cells, told or beyond the 20
         let is_refused =
             |code| self.field.is_some() && errors.iter().any(|error| error.code == code);
         match placed.cell {
             SheetCell::Merged { .. } if is_refused(RowCode::MergedCell) => {
-                SheetCell::Error(NO_VALUE)
+                Kept::Cell(SheetCell::Error(NO_VALUE))
             }
-            _ if placed.formula && is_refused(RowCode::FormulaNotAllowed) => {
-                SheetCell::FormulaWithoutValue
-            }
-            cell => cell,
+            cell if placed.formula && is_refused(RowCode::FormulaNotAllowed) => Kept::Formula(cell),
+            cell => Kept::Cell(cell),
         }
     }
 

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use domain::{Calendar, NumberStyle, RowError, SheetCell, SheetRow};
 
-use super::columns::{Columns, NO_VALUE, OwnedColumn, Reasons};
+use super::columns::{Columns, Kept, NO_VALUE, OwnedColumn, Reasons};
 use super::seen::{identifier, iso};
 use crate::csv::{LINE_END, first_line, push_guarded};
 
@@ -33,7 +33,10 @@ impl<W: Write> Lines<W> {
     ) -> io::Result<()> {
         self.line.clear();
         for column in &columns.own {
-            let cell = column.kept(row.cell(column.source), errors);
+            let cell = match column.kept(row.cell(column.source), errors) {
+                Kept::Cell(cell) => cell,
+                Kept::Formula(_) => SheetCell::FormulaWithoutValue,
+            };
             self.cell(column, cell);
             self.line.push(b',');
         }

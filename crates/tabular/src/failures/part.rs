@@ -1,6 +1,7 @@
 //! A large part of an archive that is made before its place in the archive is reached.
 
 use std::io::{self, Seek, Write};
+use std::path::Path;
 
 use flate2::write::DeflateEncoder;
 use flate2::{Compression, Crc};
@@ -20,8 +21,11 @@ pub(super) struct Part {
 }
 
 impl Part {
-    pub(super) fn new() -> Self {
-        let spool = SpooledTempFile::new(MAX_MEMORY_BYTES);
+    pub(super) fn new(temp_dir: Option<&Path>) -> Self {
+        let spool = match temp_dir {
+            Some(directory) => SpooledTempFile::new_in(MAX_MEMORY_BYTES, directory),
+            None => SpooledTempFile::new(MAX_MEMORY_BYTES),
+        };
         Self {
             packed: DeflateEncoder::new(spool, Compression::fast()),
             crc: Crc::new(),

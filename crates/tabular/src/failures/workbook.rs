@@ -10,11 +10,12 @@ use rawzip::ZipArchiveWriter;
 
 use self::frame::Frame;
 use self::style::{NumberFormat, Style, Styles};
-use super::columns::{Columns, OwnedColumn, Reasons};
+use super::FailureTerms;
+use super::columns::{Columns, Kept, OwnedColumn, Reasons};
+use super::formula;
 use super::part::Part;
-use super::seen::{DateLook, identifier};
+use super::seen::identifier;
 use crate::assemble::{add, of_zip};
-use crate::stamp::Stamp;
 use crate::text::fitting;
 use crate::xlsx::{
     MAX_SHEET_ROWS, content_types, keeps_space, push_name, push_text, relations, workbook_relations,
@@ -34,10 +35,11 @@ pub(super) struct Workbook<W> {
 }
 
 impl<W: Write> Workbook<W> {
-    pub(super) fn begin(title: &str, stamp: &Stamp, columns: &Columns, out: W) -> io::Result<Self> {
+    pub(super) fn begin(terms: &FailureTerms<'_>, columns: &Columns, out: W) -> io::Result<Self> {
         let mut styles = Styles::default();
-        let frame = Frame::new(title, stamp);
-        let mut sheet = Part::new();
+        let title = terms.dataset.label.get(terms.locale);
+        let frame = Frame::new(title, &terms.stamp);
+        let mut sheet = Part::new(terms.temp_dir);
         sheet.write(&frame::opening(columns, &mut styles))?;
         let letters = (0..).map(column_letters).take(columns.headers().count());
         Ok(Self {
@@ -69,8 +71,10 @@ impl<W: Write> Workbook<W> {
         self.xml.extend_from_slice(br#"">"#);
         for (at, column) in columns.own.iter().enumerate() {
             let faulty = column.is_faulty(errors);
-            let cell = column.kept(row.cell(column.source), errors);
-            self.cell(at, column, cell, faulty);
+            match column.kept(row.cell(column.source), errors) {
+                Kept::Cell(cell) => self.cell(at, column, cell, faulty),
+                Kept::Formula(cell) => self.formula(at, column, cell, faulty),
+            }
         }
         let own = columns.own.len();
         self.number(own, row.number.to_string().as_str(), Style::PLAIN);
@@ -122,6 +126,31 @@ impl<W: Write> Workbook<W> {
         }
     }
 
+    /// A formula that says the value of one which was not allowed.
+    fn formula(&mut self, at: usize, column: &OwnedColumn, cell: SheetCell<'_>, faulty: bool) {
+        let Some(says) = formula::saying(cell) else {
+            return self.cell(at, column, SheetCell::FormulaWithoutValue, faulty);
+        };
+        let format = match cell {
+            SheetCell::Number(number, style) => NumberFormat::of_number(column.kind, number, style),
+            _ => NumberFormat::General,
+        };
+        let (kind, value) = match cell {
+            SheetCell::Number(number, _) => ("n", number),
+            SheetCell::Bool(_) => ("b", if says == "TRUE" { "1" } else { "0" }),
+            SheetCell::Text(text) | SheetCell::IsoDate(text) => ("str", text),
+            _ => ("e", "#N/A"),
+        };
+        self.open(at, Style { format, faulty });
+        self.xml.extend_from_slice(br#" t=""#);
+        self.xml.extend_from_slice(kind.as_bytes());
+        self.xml.extend_from_slice(br#""><f>"#);
+        push_text(&mut self.xml, &says);
+        self.xml.extend_from_slice(b"</f><v>");
+        push_text(&mut self.xml, fitting(value));
+        self.xml.extend_from_slice(b"</v></c>");
+    }
+
     fn user_number(
         &mut self,
         at: usize,
@@ -138,13 +167,7 @@ impl<W: Write> Workbook<W> {
         let format = match style {
             // what is typed over it stays text
             NumberStyle::Plain if is_text_column => NumberFormat::Text,
-            NumberStyle::Plain => NumberFormat::General,
-            NumberStyle::Percent => NumberFormat::Percent,
-            NumberStyle::Zeros(digits) => NumberFormat::Zeros(digits),
-            NumberStyle::Date => {
-                let serial = number.parse().unwrap_or_default();
-                NumberFormat::of_date(DateLook::of(column.kind, serial))
-            }
+            style => NumberFormat::of_number(column.kind, number, style),
         };
         self.number(at, number, Style { format, faulty });
     }

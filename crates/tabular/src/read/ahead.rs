@@ -1,10 +1,12 @@
 //! Inflating ahead, on a thread of its own.
 
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread::{Builder, JoinHandle};
 
 use super::Refusal;
 use super::decode::Utf8;
+use super::meter::Meter;
 
 /// Blocks that wait, each of some 128 KiB (three times that where the part is in UTF-16).
 const BLOCKS: usize = 4;
@@ -14,10 +16,11 @@ pub(super) struct Ahead {
     blocks: Option<Receiver<Result<Vec<u8>, Refusal>>>,
     spent: Sender<Vec<u8>>,
     thread: Option<JoinHandle<()>>,
+    meter: Arc<Meter>,
 }
 
 impl Ahead {
-    pub(super) fn start(text: Utf8) -> Result<Self, Refusal> {
+    pub(super) fn start(text: Utf8, meter: Arc<Meter>) -> Result<Self, Refusal> {
         let (send, blocks) = sync_channel(BLOCKS);
         let (spent, again) = channel();
         let thread = Builder::new()
@@ -27,11 +30,14 @@ impl Ahead {
             blocks: Some(blocks),
             spent,
             thread: Some(thread),
+            meter,
         })
     }
 
-    /// Appends the next block; false at the end, when size and CRC were right.
-    pub(super) fn more(&mut self, out: &mut Vec<u8>) -> Result<bool, Refusal> {
+    /// Appends the next block; false at the end, when size and CRC were right. `work` is what was
+    /// done with the blocks before.
+    pub(super) fn more(&mut self, out: &mut Vec<u8>, work: u64) -> Result<bool, Refusal> {
+        self.meter.spend(work)?;
         let block = self.blocks.as_ref().and_then(|blocks| blocks.recv().ok());
         // the sender tells the end before it goes
         let block = block.ok_or_else(|| Refusal::broken("inflating ended before the part"))??;

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 
 use domain::FailureCode;
 use rawzip::{
@@ -13,6 +12,7 @@ use rawzip::{
 use super::ahead::Ahead;
 use super::decode::Utf8;
 use super::inflate::Inflate;
+use super::meter::Meter;
 use super::{ReadLimits, Refusal};
 
 /// Where a part lies, and what the directory claims of it.
@@ -30,15 +30,18 @@ pub(super) struct Entry {
 pub(super) struct Archive {
     file: Arc<File>,
     entries: HashMap<String, Entry>,
-    /// Bytes inflated so far, by all passes.
-    inflated: Arc<AtomicU64>,
+    meter: Arc<Meter>,
     limits: ReadLimits,
 }
 
 type Zip = ZipArchive<rawzip::FileReader>;
 
 impl Archive {
-    pub(super) fn open(file: File, limits: &ReadLimits) -> Result<Self, Refusal> {
+    pub(super) fn open(
+        file: File,
+        limits: &ReadLimits,
+        meter: Arc<Meter>,
+    ) -> Result<Self, Refusal> {
         let mut buffer = vec![0; MAX_CENTRAL_DIRECTORY_RECORD_SIZE];
         let zip = ZipArchive::from_file(file.try_clone()?, &mut buffer).map_err(of_zip)?;
         let directory = zip.eocd_offset().saturating_sub(zip.directory_offset());
@@ -68,7 +71,7 @@ impl Archive {
         Ok(Self {
             file: Arc::new(file),
             entries,
-            inflated: Arc::default(),
+            meter,
             limits: limits.clone(),
         })
     }
@@ -91,12 +94,13 @@ impl Archive {
 
     /// A large part, as UTF-8, inflated ahead on a thread of its own.
     pub(super) fn ahead(&self, entry: Entry) -> Result<Ahead, Refusal> {
-        Ahead::start(self.stream(entry, self.limits.entry_bytes)?)
+        let text = self.stream(entry, self.limits.entry_bytes)?;
+        Ahead::start(text, Arc::clone(&self.meter))
     }
 
     fn stream(&self, entry: Entry, most: u64) -> Result<Utf8, Refusal> {
-        let (file, inflated) = (Arc::clone(&self.file), Arc::clone(&self.inflated));
-        let inflate = Inflate::new(file, entry, most, inflated, self.limits.total_bytes)?;
+        let (file, meter) = (Arc::clone(&self.file), Arc::clone(&self.meter));
+        let inflate = Inflate::new(file, entry, most, meter)?;
         Ok(Utf8::new(inflate))
     }
 }

@@ -8,12 +8,13 @@ use domain::{Calendar, UploadFormat};
 
 use super::archive::{Archive, Entry};
 use super::csv::CsvBook;
+use super::meter::Meter;
 use super::sheet::Sheet;
 use super::sniff::HEAD;
 use super::strings::Strings;
 use super::styles::Styles;
 use super::workbook::Workbook;
-use super::{Merges, ReadLimits, Refusal, SheetRows, sniff};
+use super::{Merges, ReadLimits, ReadTerms, Refusal, SheetRows, sniff};
 
 /// Whether a person sees a sheet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,14 +62,17 @@ struct Xlsx {
     strings: Arc<Strings>,
     styles: Arc<Styles>,
     limits: ReadLimits,
+    meter: Arc<Meter>,
 }
 
 impl Book {
     /// Opens a file and reads all of a workbook but its sheets. Blocks; so does all that follows.
     ///
     /// # Errors
-    /// A [`Refusal`] with the code that says why; `internal` when our own disk fails.
-    pub fn open(file: File, format: UploadFormat, limits: &ReadLimits) -> Result<Self, Refusal> {
+    /// A [`Refusal`] with the code that says why; `internal` when our own disk fails, or when it was
+    /// told to stop.
+    pub fn open(file: File, format: UploadFormat, terms: &ReadTerms) -> Result<Self, Refusal> {
+        let meter = Arc::new(Meter::new(&terms.limits, terms.stop.clone()));
         match format {
             UploadFormat::Csv => Ok(Self {
                 sheets: vec![SheetInfo {
@@ -77,24 +81,25 @@ impl Book {
                     worksheet: true,
                 }],
                 calendar: Calendar::From1900,
-                body: Body::Csv(CsvBook::open(file, limits)?),
+                body: Body::Csv(CsvBook::open(file, &terms.limits, meter)?),
             }),
-            UploadFormat::Xlsx => Self::open_xlsx(file, limits),
+            UploadFormat::Xlsx => Self::open_xlsx(file, terms, meter),
         }
     }
 
-    fn open_xlsx(file: File, limits: &ReadLimits) -> Result<Self, Refusal> {
+    fn open_xlsx(file: File, terms: &ReadTerms, meter: Arc<Meter>) -> Result<Self, Refusal> {
+        let limits = &terms.limits;
         if sniff(&head(&file)?)? != UploadFormat::Xlsx {
             return Err(Refusal::broken("the file is text"));
         }
-        let archive = Archive::open(file, limits)?;
+        let archive = Archive::open(file, limits, Arc::clone(&meter))?;
         let workbook = Workbook::read(&archive, limits)?;
         let styles = match archive.small(&workbook.styles)? {
             Some(text) => Styles::read(text, limits)?,
             None => Styles::default(),
         };
         let strings = match archive.entry(&workbook.strings) {
-            Some(entry) => Strings::read(archive.ahead(entry)?, entry.size, limits)?,
+            Some(entry) => Strings::read(archive.ahead(entry)?, entry.size, terms)?,
             None => Strings::default(),
         };
         Ok(Self {
@@ -106,6 +111,7 @@ impl Book {
                 strings: Arc::new(strings),
                 styles: Arc::new(styles),
                 limits: limits.clone(),
+                meter,
             }),
         })
     }
@@ -134,7 +140,8 @@ impl Book {
                 let entry = entry.ok_or_else(|| Refusal::broken("the sheet holds no rows"))?;
                 let (strings, styles) = (Arc::clone(&xlsx.strings), Arc::clone(&xlsx.styles));
                 let source = xlsx.archive.ahead(entry)?;
-                let sheet = Sheet::new(source, strings, styles, merges.clone(), &xlsx.limits);
+                let terms = (&xlsx.limits, Arc::clone(&xlsx.meter));
+                let sheet = Sheet::new(source, strings, styles, merges.clone(), terms);
                 Ok(SheetRows::of_sheet(sheet, merges))
             }
         }

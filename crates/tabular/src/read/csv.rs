@@ -21,6 +21,7 @@ use domain::{FailureCode, SheetCell, SheetChunk};
 use self::record::{Parser, Record};
 use self::separator::Separation;
 use self::text::{Text, Writing};
+use super::meter::Meter;
 use super::{ReadLimits, Refusal};
 use crate::csv::unguarded;
 
@@ -30,14 +31,19 @@ pub(super) struct CsvBook {
     writing: Writing,
     separation: Separation,
     limits: ReadLimits,
+    meter: Arc<Meter>,
 }
 
 impl CsvBook {
     /// Finds out how the file is written, for which it is read to its end.
-    pub(super) fn open(file: File, limits: &ReadLimits) -> Result<Self, Refusal> {
+    pub(super) fn open(
+        file: File,
+        limits: &ReadLimits,
+        meter: Arc<Meter>,
+    ) -> Result<Self, Refusal> {
         let file = Arc::new(file);
-        let writing = encoding::detect(&file)?;
-        let mut text = Text::of(Arc::clone(&file), writing);
+        let writing = encoding::detect(&file, &meter)?;
+        let mut text = Text::of(Arc::clone(&file), writing, Arc::clone(&meter));
         let first = text.next()?.unwrap_or_default().to_owned();
         let whole = text.next()?.is_none();
         Ok(Self {
@@ -45,13 +51,18 @@ impl CsvBook {
             file,
             writing,
             limits: limits.clone(),
+            meter,
         })
     }
 
     /// Begins a pass over its rows.
     pub(super) fn rows(&self) -> Result<CsvRows, Refusal> {
         Ok(CsvRows {
-            text: Text::of(Arc::clone(&self.file), self.writing),
+            text: Text::of(
+                Arc::clone(&self.file),
+                self.writing,
+                Arc::clone(&self.meter),
+            ),
             parser: Some(Parser::new(self.separation.separator, &self.limits)),
             gathered: Gathered {
                 chunk: SheetChunk::new(),

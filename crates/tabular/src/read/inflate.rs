@@ -3,12 +3,12 @@
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use flate2::{Crc, Decompress, FlushDecompress, Status};
 
 use super::Refusal;
 use super::archive::Entry;
+use super::meter::{BYTE, Meter};
 
 /// Bytes of a block, about.
 pub(super) const BLOCK: usize = 128 * 1024;
@@ -27,19 +27,17 @@ pub(super) struct Inflate {
     crc: Crc,
     given: u64,
     most: u64,
-    total: Arc<AtomicU64>,
-    most_in_all: u64,
+    meter: Arc<Meter>,
     ended: bool,
 }
 
 impl Inflate {
-    /// `most` bounds this entry, `most_in_all` what `total` counts, in inflated bytes.
+    /// `most` bounds this entry, in inflated bytes.
     pub(super) fn new(
         file: Arc<File>,
         entry: Entry,
         most: u64,
-        total: Arc<AtomicU64>,
-        most_in_all: u64,
+        meter: Arc<Meter>,
     ) -> Result<Self, Refusal> {
         if entry.size > most {
             return Err(too_large());
@@ -54,8 +52,7 @@ impl Inflate {
             crc: Crc::new(),
             given: 0,
             most,
-            total,
-            most_in_all,
+            meter,
             ended: false,
         })
     }
@@ -72,8 +69,8 @@ impl Inflate {
             }
         }
         self.given += out.len() as u64;
-        let before = self.total.fetch_add(out.len() as u64, Ordering::Relaxed);
-        if self.given > self.most || before > self.most_in_all {
+        self.meter.spend(BYTE * out.len() as u64)?;
+        if self.given > self.most {
             return Err(too_large());
         }
         self.crc.update(out);

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use domain::SheetChunk;
 
 use super::ahead::Ahead;
+use super::meter::Meter;
 use super::strings::{Strings, StringsPass};
 use super::styles::Styles;
 use super::xml::Xml;
@@ -51,12 +52,12 @@ impl Sheet {
         strings: Arc<Strings>,
         styles: Arc<Styles>,
         merges: Merges,
-        limits: &ReadLimits,
+        (limits, meter): (&ReadLimits, Arc<Meter>),
     ) -> Self {
         Self {
             xml: Xml::streaming(source, limits.token_bytes),
             limits: limits.clone(),
-            strings: StringsPass::new(strings),
+            strings: StringsPass::new(strings, meter),
             styles,
             cover: Cover::new(merges),
             found: Merges::default(),

@@ -11,8 +11,9 @@ use std::io::{BufWriter, Write};
 use std::sync::Arc;
 
 use super::ahead::Ahead;
+use super::meter::Meter;
 use super::xml::Xml;
-use super::{ReadLimits, Refusal, rich_text};
+use super::{ReadLimits, ReadTerms, Refusal, rich_text};
 pub(super) use spill::Cache;
 use spill::Group;
 
@@ -36,9 +37,10 @@ pub(super) struct Strings {
 
 impl Strings {
     /// Reads the part to its end. `size` is what the part has in bytes.
-    pub(super) fn read(source: Ahead, size: u64, limits: &ReadLimits) -> Result<Self, Refusal> {
+    pub(super) fn read(source: Ahead, size: u64, terms: &ReadTerms) -> Result<Self, Refusal> {
+        let limits = &terms.limits;
         let mut xml = Xml::streaming(source, limits.token_bytes);
-        let mut table = Builder::new(limits);
+        let mut table = Builder::new(terms);
         if !xml.child()? || xml.name() != b"sst" {
             return Err(Refusal::broken("the shared strings' part is none"));
         }
@@ -114,7 +116,7 @@ fn too_many() -> Result<(), Refusal> {
 }
 
 struct Builder<'a> {
-    limits: &'a ReadLimits,
+    terms: &'a ReadTerms,
     strings: Strings,
     file: Option<BufWriter<File>>,
     /// Of the present group.
@@ -126,9 +128,9 @@ struct Builder<'a> {
 }
 
 impl<'a> Builder<'a> {
-    fn new(limits: &'a ReadLimits) -> Self {
+    fn new(terms: &'a ReadTerms) -> Self {
         Self {
-            limits,
+            terms,
             strings: Strings::default(),
             file: None,
             ends: Vec::with_capacity(GROUP),
@@ -146,10 +148,10 @@ impl<'a> Builder<'a> {
         self.ends.push(end);
         self.strings.count += 1;
         self.bytes += text.len() as u64;
-        if self.strings.count > self.limits.strings {
+        if self.strings.count > self.terms.limits.strings {
             return too_many();
         }
-        if self.bytes > self.limits.strings_bytes {
+        if self.bytes > self.terms.limits.strings_bytes {
             return Err(Refusal::beyond("the shared strings are too long together"));
         }
         if self.ends.len() == GROUP {
@@ -162,8 +164,9 @@ impl<'a> Builder<'a> {
         let length = self.ends.len() * size_of::<u32>() + self.texts.len();
         self.strings.starts.push(self.written);
         let memory = &mut self.strings.memory;
-        if self.file.is_none() && memory.len() + length > self.limits.strings_in_memory {
-            self.file = Some(BufWriter::with_capacity(1 << 18, tempfile::tempfile()?));
+        if self.file.is_none() && memory.len() + length > self.terms.limits.strings_in_memory {
+            let file = self.terms.temp_file()?;
+            self.file = Some(BufWriter::with_capacity(1 << 18, file));
         }
         let out: &mut dyn Write = match &mut self.file {
             Some(file) => file,
@@ -210,10 +213,10 @@ pub(super) struct StringsPass {
 }
 
 impl StringsPass {
-    pub(super) fn new(strings: Arc<Strings>) -> Self {
+    pub(super) fn new(strings: Arc<Strings>, meter: Arc<Meter>) -> Self {
         Self {
             strings,
-            cache: Cache::default(),
+            cache: Cache::new(meter),
         }
     }
 

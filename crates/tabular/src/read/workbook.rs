@@ -9,6 +9,9 @@ use super::relations::{self, Relation};
 use super::xml::Xml;
 use super::{ReadLimits, Refusal, SheetInfo, Visibility};
 
+/// Bytes of a sheet's name. Excel takes 31 characters; every fault of a row tells it.
+const LONGEST_NAME: usize = 512;
+
 /// What the workbook says of itself.
 pub(super) struct Workbook {
     pub(super) sheets: Vec<SheetInfo>,
@@ -96,8 +99,12 @@ impl Workbook {
             Some(b"veryHidden") => Visibility::VeryHidden,
             _ => Visibility::Visible,
         };
+        let name = xml.text_attribute(b"name")?.unwrap_or_default();
+        if name.len() > LONGEST_NAME {
+            return Err(Refusal::beyond("a sheet's name is too long"));
+        }
         self.sheets.push(SheetInfo {
-            name: xml.text_attribute(b"name")?.unwrap_or_default(),
+            name,
             visible,
             worksheet: part.is_some(),
         });

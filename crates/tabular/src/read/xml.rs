@@ -11,10 +11,13 @@ use memchr::memchr;
 
 use super::Refusal;
 use super::ahead::Ahead;
+use super::meter::{ATTRIBUTE, BYTE, SEARCH, TEXT, TOKEN};
 pub(super) use tag::Attribute;
-use tag::{Scanned, scan};
+use tag::{FEW, Scanned, scan};
 pub(super) use text::{push_text, utf8};
 
+/// Bytes of an attribute that is used as text: a name, a path, a format.
+const LONGEST_ATTRIBUTE: usize = 8 * 1024;
 /// Elements within elements.
 const DEPTH: usize = 256;
 
@@ -50,6 +53,8 @@ pub(super) struct Xml {
     begun: bool,
     source: Option<Ahead>,
     token_bytes: usize,
+    /// What was done since the last block.
+    work: u64,
 }
 
 impl Xml {
@@ -77,13 +82,20 @@ impl Xml {
             begun: false,
             source,
             token_bytes,
+            work: 0,
         }
+    }
+
+    /// Counts work that was done with what has been read.
+    pub(super) fn charge(&mut self, work: u64) {
+        self.work += work;
     }
 
     /// Goes on to the next token.
     pub(super) fn next(&mut self) -> Result<Event, Refusal> {
         loop {
             self.start = self.next;
+            self.work += TOKEN;
             let event = match self.buffer.get(self.start).copied() {
                 Some(b'<') => self.markup()?,
                 Some(_) => self.text_run()?,
@@ -121,6 +133,9 @@ impl Xml {
         let value = self.local_attribute(name);
         value
             .map(|raw| {
+                if raw.len() > LONGEST_ATTRIBUTE {
+                    return Err(Refusal::beyond("an attribute is too long"));
+                }
                 let mut text = String::new();
                 push_text(raw, &mut text)?;
                 Ok(text.replace(['\n', '\t'], " "))
@@ -136,7 +151,8 @@ impl Xml {
     }
 
     /// Appends the present text, decoded.
-    pub(super) fn push_text(&self, out: &mut String) -> Result<(), Refusal> {
+    pub(super) fn push_text(&mut self, out: &mut String) -> Result<(), Refusal> {
+        self.work += 2 * TEXT * (self.inside.1 - self.inside.0) as u64;
         let inside = &self.buffer[self.inside.0..self.inside.1];
         if self.cdata {
             text::push_cdata(inside, out)
@@ -156,6 +172,7 @@ impl Xml {
         match self.buffer[self.start + 1] {
             b'/' => self.end_tag().map(Some),
             b'?' => {
+                self.work += SEARCH;
                 self.next = self.find(2, b"?>")?;
                 Ok(None)
             }
@@ -175,9 +192,14 @@ impl Xml {
                 } => {
                     self.name_end = self.start + 1 + name_end;
                     self.next = self.start + 1 + end;
+                    self.work += ATTRIBUTE * price(self.attributes.len());
                     return self.started(empty);
                 }
-                Scanned::Cut => self.must_refill()?,
+                Scanned::Cut => {
+                    // what has been scanned is scanned once more
+                    self.work += BYTE * (self.buffer.len() - self.start) as u64;
+                    self.must_refill()?;
+                }
                 Scanned::Bad => return Err(malformed()),
             }
         }
@@ -213,6 +235,7 @@ impl Xml {
                 break;
             }
         }
+        self.work += SEARCH;
         let head = &self.buffer[self.start..];
         if head.starts_with(b"<!--") {
             self.next = self.find(4, b"-->")?;
@@ -258,6 +281,12 @@ impl Xml {
             Err(Refusal::broken("a part ends before its XML does"))
         }
     }
+}
+
+/// Attributes that are few count once.
+fn price(attributes: usize) -> u64 {
+    let sorted = if attributes > FEW { 2 } else { 1 };
+    sorted * attributes as u64
 }
 
 fn local(name: &[u8]) -> &[u8] {

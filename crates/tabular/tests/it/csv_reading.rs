@@ -5,7 +5,7 @@ use std::io::Write;
 use domain::{Cell, ColumnType, ExportFormat, FailureCode, SheetCell, UploadFormat};
 use encoding_rs::{BIG5, GB18030, WINDOWS_1252};
 use proptest::prelude::*;
-use tabular::{Book, Layout, Merges, ReadLimits, Refusal};
+use tabular::{Book, Layout, Merges, ReadLimits, ReadTerms, Refusal};
 
 use crate::written::{column, layout, write};
 
@@ -15,7 +15,7 @@ type Rows = Vec<(u32, Vec<(u16, String)>)>;
 fn read_within(bytes: &[u8], limits: &ReadLimits) -> Result<Rows, Refusal> {
     let mut file = tempfile::tempfile().unwrap();
     file.write_all(bytes).unwrap();
-    let book = Book::open(file, UploadFormat::Csv, limits)?;
+    let book = Book::open(file, UploadFormat::Csv, &ReadTerms::within(limits.clone()))?;
     let mut pass = book.rows(0, &Merges::default())?;
     let mut rows = Vec::new();
     while let Some(chunk) = pass.next()? {
@@ -268,7 +268,7 @@ fn a_pass_gives_bounded_chunks_and_can_be_made_again() {
     let mut file = tempfile::tempfile().unwrap();
     file.write_all(text.as_bytes()).unwrap();
     let limits = ReadLimits::default();
-    let book = Book::open(file, UploadFormat::Csv, &limits).unwrap();
+    let book = Book::open(file, UploadFormat::Csv, &ReadTerms::within(limits.clone())).unwrap();
     assert_eq!(book.sheets().len(), 1);
     assert_eq!(book.sheets()[0].name, "");
     let mut first = book.rows(0, &Merges::default()).unwrap();

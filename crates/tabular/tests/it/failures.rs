@@ -4,11 +4,13 @@ mod cells;
 mod csv;
 mod judged;
 
+use std::path::PathBuf;
+
 use domain::{
     Calendar, NumberStyle, RowCode, RowError, SheetCell, SheetChunk, TaskId, UploadFormat,
 };
 use serde_json::Map;
-use tabular::{FailureColumn, FailureWriter, Merges, Stamp, is_failure_header};
+use tabular::{FailureColumn, FailureTerms, FailureWriter, Merges, Stamp, is_failure_header};
 
 use crate::openpyxl::python;
 use crate::people::{dataset, open};
@@ -109,6 +111,7 @@ struct Made {
     locale: &'static str,
     calendar: Calendar,
     columns: Vec<FailureColumn>,
+    temp_dir: Option<PathBuf>,
 }
 
 impl Made {
@@ -118,27 +121,46 @@ impl Made {
             locale: "zh-CN",
             calendar: Calendar::From1900,
             columns,
+            temp_dir: None,
         }
     }
 
     /// Rows of cells, by the columns' places, with their faults.
     fn write(&self, rows: &[(u32, Vec<Told>, Vec<RowError>)]) -> Vec<u8> {
+        self.write_with(rows, Told::is_formula)
+    }
+
+    /// Rows from the second on of which every cell was a formula, all with the same fault.
+    fn write_formulas<const N: usize>(&self, rows: &[[Told; N]], fault: &RowError) -> Vec<u8> {
+        let rows = (2..).zip(rows);
+        let rows: Vec<_> = rows
+            .map(|(number, cells)| (number, cells.to_vec(), vec![fault.clone()]))
+            .collect();
+        self.write_with(&rows, |_| true)
+    }
+
+    fn write_with(
+        &self,
+        rows: &[(u32, Vec<Told>, Vec<RowError>)],
+        is_formula: impl Fn(&Told) -> bool,
+    ) -> Vec<u8> {
         let mut bytes = Vec::new();
         let (dataset, columns) = (dataset(), &self.columns);
-        let writer = FailureWriter::new(
-            &dataset,
-            self.locale,
-            stamp(),
+        let terms = FailureTerms {
+            dataset: &dataset,
+            locale: self.locale,
+            stamp: stamp(),
             columns,
-            self.format,
-            &mut bytes,
-        );
+            format: self.format,
+            temp_dir: self.temp_dir.as_deref(),
+        };
+        let writer = FailureWriter::new(&terms, &mut bytes);
         let mut writer = writer.unwrap().with_calendar(self.calendar);
         for (number, cells, errors) in rows {
             let mut chunk = SheetChunk::new();
             chunk.begin_row(*number, false);
             for (column, cell) in (0..).zip(cells) {
-                chunk.push(column, cell.is_formula(), cell.cell());
+                chunk.push(column, is_formula(cell), cell.cell());
             }
             writer.row(&chunk.rows().next().unwrap(), errors).unwrap();
         }
@@ -375,7 +397,9 @@ fn columns_that_are_ignored_make_room_for_the_reasons() {
 
 #[test]
 fn a_file_that_does_not_fit_into_memory_takes_the_disk_and_stays_whole() {
-    let made = Made::of(vec![column("姓名", "name", 0), column("x", "", 1)]);
+    let directory = tempfile::tempdir().unwrap();
+    let mut made = Made::of(vec![column("姓名", "name", 0), column("x", "", 1)]);
+    made.temp_dir = Some(directory.path().to_owned());
     let mut random = 1_u64;
     let mut word = || {
         random = random
@@ -387,6 +411,9 @@ fn a_file_that_does_not_fit_into_memory_takes_the_disk_and_stays_whole() {
         .map(|row| (row, vec![text(&word()), text(&word())], vec![]))
         .collect();
     let bytes = made.write(&rows);
+    made.temp_dir = Some(directory.path().join("nowhere"));
+    let nowhere = std::panic::catch_unwind(|| made.write(&rows));
+    assert!(nowhere.is_err(), "the disk that is told");
     // well beyond the 4 MiB that stay in memory
     assert!(bytes.len() > 6 << 20, "{}", bytes.len());
     let seen = read(&bytes, UploadFormat::Xlsx, 2);

@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use domain::{Catalog, Dataset, UploadFormat};
-use tabular::{Book, ReadLimits};
+use tabular::{Book, ReadTerms};
 
 const DEFINITION: &str = r#"
 name = "member"
@@ -54,5 +54,5 @@ pub(crate) fn dataset() -> Dataset {
 pub(crate) fn open(bytes: &[u8], format: UploadFormat) -> Book {
     let mut file = tempfile::tempfile().unwrap();
     file.write_all(bytes).unwrap();
-    Book::open(file, format, &ReadLimits::default()).unwrap()
+    Book::open(file, format, &ReadTerms::default()).unwrap()
 }

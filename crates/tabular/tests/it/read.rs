@@ -2,6 +2,7 @@
 //! those of the list of cases.
 
 mod cells;
+mod costs;
 mod encodings;
 mod hostile;
 mod kit;

@@ -7,11 +7,11 @@ use reqwest::{Body, Method};
 use crate::form::{CSV, Form, HalfUpload, IMPORTS};
 use crate::house::{House, manager, token};
 
-const MEMBER_BYTES: usize = 300_000;
+pub(super) const MEMBER_BYTES: usize = 300_000;
 const EMPLOYEE_BYTES: usize = 2_000_000;
 
 /// The shipped definitions with small limits.
-fn small() -> tempfile::TempDir {
+pub(super) fn small() -> tempfile::TempDir {
     let directory = tempfile::tempdir().unwrap();
     let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/datasets");
     for (name, bytes) in [("member", MEMBER_BYTES), ("employee", EMPLOYEE_BYTES)] {
@@ -23,7 +23,7 @@ fn small() -> tempfile::TempDir {
     directory
 }
 
-fn csv_of(bytes: usize) -> Vec<u8> {
+pub(super) fn csv_of(bytes: usize) -> Vec<u8> {
     CSV.iter().copied().cycle().take(bytes).collect()
 }
 

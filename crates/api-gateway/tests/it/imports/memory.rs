@@ -1,7 +1,7 @@
 //! What an upload costs the gateway's process.
 
 use std::io::BufReader;
-use std::process::{Child, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
 
 use futures::stream;
@@ -11,28 +11,11 @@ use testkit::TestDatabase;
 
 use crate::form::{CSV, Form, IMPORTS};
 use crate::house::{SECRET, manager};
-use crate::process::{address, command};
+use crate::process::{Ended, address, command, peak};
 
 const FILE_BYTES: usize = 90 << 20;
 /// Two uploads at once: two parts under way and one being gathered of each, and what allocators keep.
 const MOST_GROWTH_KIB: u64 = 70 << 10;
-
-struct Ended(Child);
-
-impl Drop for Ended {
-    fn drop(&mut self) {
-        self.0.kill().unwrap();
-        self.0.wait().unwrap();
-    }
-}
-
-/// The most memory that the process has had, in KiB.
-fn peak(process: &Child) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", process.id())).unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmHWM:"));
-    let figure = line.unwrap().split_whitespace().nth(1).unwrap();
-    figure.parse().unwrap()
-}
 
 /// The form in pieces that are made while they are sent.
 fn large(form: &Form) -> (String, Body) {

@@ -105,6 +105,35 @@ fn the_options_may_map_headers_that_nobody_knows() {
 }
 
 #[test]
+fn a_mapping_of_a_header_that_the_file_lacks_is_refused_and_names_it() {
+    let options = json!({"mapping": {"Nobody": "mobile", "名称": "name"}});
+    let (code, sentence) = refused(options.clone(), &["编码", "名称"]);
+    assert_eq!(code, FailureCode::MissingColumns);
+    assert_eq!(sentence, "文件中没有列映射所指的表头：“Nobody”");
+    let mut english = options;
+    english["locale"] = json!("en");
+    let (_, sentence) = refused(english, &["编码", "姓名"]);
+    assert_eq!(
+        sentence,
+        "The file has no header “Nobody”, “名称”, which the mapping names."
+    );
+}
+
+#[test]
+fn a_page_of_text_is_no_header() {
+    let page = format!("{}编码", " ".repeat(5_000));
+    assert_eq!(
+        refused(json!({}), &[&page, "姓名"]).0,
+        FailureCode::MissingColumns
+    );
+    let spaced = format!("{}编码", " ".repeat(1_000));
+    assert_eq!(
+        mapped(json!({}), &[&spaced, "姓名"]),
+        header(&["code", "name"])
+    );
+}
+
+#[test]
 fn the_shipped_datasets_take_their_own_exports_back() {
     let catalog = shipped();
     for dataset in catalog.iter() {

@@ -1,7 +1,7 @@
 //! Rows that come in a request.
 
 use chrono_tz::Tz;
-use domain::{FaultCode, ImportMode, JsonRows, JsonTerms, RowCode};
+use domain::{FaultCode, ImportMode, JsonRows, JsonTerms, RowCode, RowMessages};
 use serde_json::{Map, Value, json};
 
 use super::workshop::{thing, told};
@@ -30,16 +30,13 @@ fn read(mode: ImportMode, rows: Value) -> Result<JsonRows, Vec<domain::FieldFaul
 }
 
 fn values(rows: &JsonRows, index: usize) -> Vec<String> {
-    rows.rows()[index]
-        .as_ref()
-        .unwrap()
-        .iter()
-        .map(told)
-        .collect()
+    let fields = rows.rows()[index].good().unwrap();
+    fields.iter().map(told).collect()
 }
 
 fn codes(rows: &JsonRows, index: usize) -> Vec<(String, RowCode)> {
-    let errors = rows.rows()[index].as_ref().unwrap_err();
+    assert!(rows.rows()[index].good().is_none());
+    let errors = &rows.rows()[index].errors;
     errors
         .iter()
         .map(|it| (it.field.clone().unwrap(), it.code))
@@ -107,7 +104,7 @@ fn what_json_tells_apart_is_not_mixed() {
     assert_eq!(second[0], ("code".to_owned(), RowCode::Required));
     assert_eq!(second[1], ("name".to_owned(), RowCode::Required));
     assert_eq!(second[2], ("pay".to_owned(), RowCode::TypeMismatch));
-    let errors = rows.rows()[1].as_ref().unwrap_err();
+    let errors = &rows.rows()[1].errors;
     assert_eq!(
         (errors[0].row, &errors[0].sheet, &errors[0].column),
         (1, &None, &None)
@@ -162,4 +159,40 @@ fn a_key_that_is_no_importable_column_refuses_the_request_with_its_pointer() {
             ("/rows/1/id", FaultCode::UnknownColumn),
         ]
     );
+}
+
+#[test]
+fn a_text_with_the_character_of_no_text_is_told_as_its_rows_fault() {
+    let rows = json!([
+        {"code": "c\u{0}1", "name": "A"},
+        {"code": "c2", "name": "A", "points": "1\u{0}"},
+        {"code": "c3", "name": "A\u{1}"},
+    ]);
+    let rows = read(ImportMode::Insert, rows).unwrap();
+    let told = |field: &str| [(field.to_owned(), RowCode::TypeMismatch)];
+    assert_eq!(codes(&rows, 0), told("code"));
+    assert_eq!(codes(&rows, 1), told("points"));
+    assert_eq!(values(&rows, 2)[..2], ["c3", "A\u{1}"]);
+}
+
+#[test]
+fn a_key_is_known_of_bad_rows_too_and_a_row_can_be_refused_for_it() {
+    let body = json!([
+        {"code": "c1", "name": "A"},
+        {"code": "c1", "name": null},
+        {"code": null, "name": "A"},
+    ]);
+    let mut rows = read(ImportMode::Insert, body).unwrap();
+    let set = rows.key_sets()[0].clone();
+    let keys: Vec<_> = rows.rows().iter().map(|row| set.key(&row.fields)).collect();
+    assert_eq!(keys, [Some(vec!["c1"]), Some(vec!["c1"]), None]);
+    let catalog = thing(COLUMNS);
+    let dataset = catalog.iter().next().unwrap();
+    let messages = RowMessages::new(dataset, &[], None, "en", false);
+    rows.refuse(messages.duplicate(0, &set, &[1]));
+    assert_eq!(
+        codes(&rows, 0),
+        [("code".to_owned(), RowCode::DuplicateInFile)]
+    );
+    assert_eq!(rows.rows()[0].errors[0].related_rows, [1]);
 }

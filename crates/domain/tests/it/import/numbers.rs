@@ -1,9 +1,10 @@
 //! Numbers from cells and texts (cases.md A 11, 12, 13, 25).
 
 use domain::RowCode::{NumberAmbiguous, OutOfRange, PrecisionLost, TypeMismatch};
-use domain::{NumberStyle, SheetCell};
+use domain::{Fields, NumberStyle, SheetCell};
+use serde_json::json;
 
-use super::workshop::{it, number, ok};
+use super::workshop::{check, column, it, number, ok, sheet};
 
 const MONEY: &str = r#"type = "decimal", scale = 2"#;
 const COUNT: &str = r#"type = "integer""#;
@@ -120,6 +121,26 @@ fn the_noise_of_floating_point_is_rounded_away_at_the_columns_scale() {
     assert_eq!(it(COUNT, number("5.0")), ok("5"));
     assert_eq!(it(COUNT, number("2.5")), Err(TypeMismatch));
     assert_eq!(it(COUNT, number("100000000000.4")), Err(TypeMismatch));
+}
+
+#[test]
+fn a_number_cell_that_is_rounded_by_more_than_noise_is_counted() {
+    let catalog = column(MONEY);
+    let check = check(&catalog, &json!({}));
+    let mut fields = Fields::new();
+    for (cell, expected) in [
+        (number("2.675"), 1),
+        (number("11.111000000001"), 1),
+        (number("0.30000000000000004"), 0),
+        (number("12.5"), 0),
+        (number("1E3"), 0),
+        (text("12.5"), 0),
+    ] {
+        let chunk = sheet(2, &[&[text("c1"), cell]]);
+        let row = chunk.rows().next().unwrap();
+        check.check(row, &mut fields).unwrap();
+        assert_eq!(fields.rounded(), expected, "{cell:?}");
+    }
 }
 
 #[test]

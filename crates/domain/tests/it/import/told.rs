@@ -46,9 +46,6 @@ fn a_columns_own_rules_are_told_as_params() {
         let error = messages.error(5, code, Some(field), None, Map::new());
         (Value::Object(error.params), error.message)
     };
-    let (params, message) = told(RowCode::OutOfRange, "level");
-    assert_eq!(params, json!({"min": "1", "max": "5"}));
-    assert_eq!(message, "“Level” must be between 1 and 5.");
     let (params, message) = told(RowCode::NotInList, "state");
     assert_eq!(params, json!({"allowed": ["ON", "OFF"]}));
     assert_eq!(message, "“State” must be one of: ON, OFF.");
@@ -59,6 +56,56 @@ fn a_columns_own_rules_are_told_as_params() {
     );
     let (params, _) = told(RowCode::TypeMismatch, "level");
     assert_eq!(params, json!({"expected": "integer"}));
+}
+
+#[test]
+fn a_value_beyond_a_bound_is_told_the_bounds_and_one_that_no_table_holds_is_not() {
+    let catalog = thing(
+        r#"{ name = "points", label = { en = "Points" }, type = "integer", min = 0 },
+           { name = "level", label = { en = "Level" }, type = "integer", min = 1, max = 5 },"#,
+    );
+    let told = |points, level| {
+        let cells = [SheetCell::Text("c1"), points, level];
+        let options = json!({"locale": "en"});
+        let (_, errors) = row(&check(&catalog, &options), &cells);
+        let told = errors.into_iter().map(|error| {
+            assert_eq!(error.code, RowCode::OutOfRange);
+            (Value::Object(error.params), error.message)
+        });
+        told.collect::<Vec<_>>()
+    };
+    let bounds = told(SheetCell::Text("-1"), SheetCell::Text("6"));
+    assert_eq!(
+        bounds,
+        [
+            (
+                json!({"min": "0"}),
+                "“Points” must be at least 0.".to_owned()
+            ),
+            (
+                json!({"min": "1", "max": "5"}),
+                "“Level” must be between 1 and 5.".to_owned()
+            ),
+        ]
+    );
+    let beyond = told(
+        SheetCell::Text("99999999999999999999"),
+        SheetCell::Text("3"),
+    );
+    assert_eq!(
+        beyond,
+        [(json!({}), "“Points” is out of range.".to_owned())]
+    );
+}
+
+#[test]
+fn an_error_cell_that_holds_a_page_is_told_in_short() {
+    let catalog = thing(r#"{ name = "points", label = { en = "Points" }, type = "integer" },"#);
+    let page = "x".repeat(30_000);
+    let cells = [SheetCell::Text("c1"), SheetCell::Error(&page)];
+    let (_, errors) = row(&check(&catalog, &json!({})), &cells);
+    assert_eq!(errors[0].code, RowCode::ErrorCell);
+    assert!(serde_json::to_string(&errors).unwrap().len() < 600);
 }
 
 #[test]

@@ -6,14 +6,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bus::{RingConsumer, Ringer};
-use domain::{BizType, Lane, RetryPolicy};
-use engine::{Announcer, BizHandler, LaneSettings, LaneWorker};
+use domain::{BizType, BreakerTerms, BudgetTerms, Lane, RetryPolicy};
+use engine::{Announcer, BizHandler, LaneSettings, LaneWorker, Sweeper};
 use import_worker::{BatchHandler, FinishHandler, ImportHandler, ReadingTerms};
-use store::{IMPORT, IMPORT_BATCH, IMPORT_FINISH};
+use store::{IMPORT, IMPORT_BATCH, IMPORT_FINISH, Store};
 use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::House;
+
+/// The lease of a worker process.
+const LEASE_SECONDS: u64 = 3;
 
 type Handlers = HashMap<BizType, Arc<dyn BizHandler>>;
 
@@ -35,7 +38,7 @@ impl House {
             terms.clone(),
         );
         let finish = FinishHandler::new(store.clone(), storage.clone(), catalog.clone(), terms);
-        let batch = BatchHandler::new(storage, catalog);
+        let batch = BatchHandler::new(storage, catalog, 3);
         let kind = |word| BizType::parse(word).expect("a name");
         let of_imports: [(_, Arc<dyn BizHandler>); 2] = [
             (kind(IMPORT), Arc::new(split)),
@@ -88,13 +91,16 @@ impl House {
             .env("QUAYSIDE__DATASETS__DIR", self.path("datasets"))
             .env("QUAYSIDE__ADMIN__LISTEN", "127.0.0.1:0")
             .env("QUAYSIDE__IMPORT__TEMP_DIR", self.path("temp"))
-            .env("QUAYSIDE__WORKER__LEASE_SECONDS", "3")
+            .env("QUAYSIDE__WORKER__LEASE_SECONDS", LEASE_SECONDS.to_string())
             .env("QUAYSIDE__WORKER__SCAN_INTERVAL_SECONDS", "1")
             .env("QUAYSIDE__WORKER__MAX_ATTEMPTS", "20")
             .env("QUAYSIDE__LIFECYCLE__GRACE_SECONDS", "5")
             .stdout(Stdio::null())
             .stderr(log);
-        WorkerProcess(command.spawn().expect("the worker starts"))
+        WorkerProcess(
+            command.spawn().expect("the worker starts"),
+            sweep(&self.store),
+        )
     }
 }
 
@@ -113,7 +119,11 @@ fn lane_settings(lane: Lane) -> LaneSettings {
         lease: Duration::from_secs(6),
         scan_interval: Duration::from_millis(200),
         hard_deadline: Duration::from_secs(600),
-        retry: RetryPolicy::new(3, vec![Duration::from_millis(50)]).expect("a backoff"),
+        retry: RetryPolicy::new(3, vec![Duration::from_millis(50)])
+            .expect("a backoff")
+            .into(),
+        budget: BudgetTerms::default(),
+        breaker: BreakerTerms::default(),
         drain: Duration::from_millis(100),
     }
 }
@@ -133,8 +143,24 @@ impl Running {
     }
 }
 
-/// A worker in a process of its own, killed when the test ends.
-pub(crate) struct WorkerProcess(pub(crate) Child);
+/// Looks after the rows of workers that vanish, as the sweeper's process does; until dropped.
+fn sweep(store: &Store) -> DropGuard {
+    let sweeper = Sweeper {
+        store: store.clone(),
+        lease: Duration::from_secs(LEASE_SECONDS),
+        interval: Duration::from_secs(1),
+    };
+    let stop = CancellationToken::new();
+    #[expect(clippy::disallowed_methods, reason = "ends with its guard")]
+    tokio::spawn(sweeper.run(stop.clone()));
+    stop.drop_guard()
+}
+
+/// A worker in a process of its own, killed when the test ends, and a sweeper beside it.
+pub(crate) struct WorkerProcess(
+    pub(crate) Child,
+    #[expect(dead_code, reason = "held")] DropGuard,
+);
 
 impl WorkerProcess {
     pub(crate) fn signal(&self, signal: &str) {

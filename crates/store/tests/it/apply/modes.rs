@@ -423,6 +423,10 @@ fn a_target_that_cannot_be_is_refused() {
         ApplyTarget::new(&dataset(""), &fields(names), &tenant("acme"), mode)
     };
     assert!(target(ImportMode::Insert, &["code", "colour"]).is_err());
+    assert!(
+        target(ImportMode::Insert, &["code", "id"]).is_err(),
+        "not importable"
+    );
     assert!(target(ImportMode::Insert, &["code", "name", "code"]).is_err());
     assert!(target(ImportMode::Insert, &[]).is_err());
     assert!(target(ImportMode::Upsert, &["name"]).is_err());

@@ -57,6 +57,9 @@ pub(crate) fn dataset(more: &str) -> Dataset {
             format!("{{ name = \"{name}\", label = {{ en = \"{name}\" }}, type = \"{kind}\" }}")
         })
         .collect();
+    let shown =
+        "{ name = \"id\", label = { en = \"id\" }, type = \"integer\", importable = false }";
+    let columns: Vec<String> = columns.into_iter().chain([shown.to_owned()]).collect();
     let definition = format!(
         "name = \"thing\"\nlabel = {{ en = \"Thing\" }}\nversion = \"1\"\ntable = \"thing\"\n\
          primary_key = [\"id\"]\nkey = [\"code\"]\nimport_modes = [\"insert\", \"upsert\", \"update\"]\n\

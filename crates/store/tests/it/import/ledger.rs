@@ -156,11 +156,11 @@ async fn another_tenant_has_no_ledger_of_this_task() {
     let globex = Tenant::parse("globex").expect("a name");
     let theirs = store.ledger(&globex, task).await.expect("read");
     assert_eq!(theirs, store::Ledger::default());
-    let errors = store.batch_errors(&globex, task, 0).await.expect("read");
+    let errors = store.batch_errors(&globex, task, None).await.expect("read");
     assert_eq!(errors, None);
     assert!(
         store
-            .batch_errors(&acme(), task, 0)
+            .batch_errors(&acme(), task, None)
             .await
             .expect("read")
             .is_some()
@@ -177,40 +177,77 @@ async fn the_errors_of_all_batches_come_one_batch_after_the_other_in_sheet_order
         outcome.errors.reverse();
         settle(&store, batch, recording(outcome)).await;
     }
-    let (mut after, mut numbers, mut rows) = (0, Vec::new(), Vec::new());
-    while let Some((number, errors)) = store
+    let (mut after, mut numbers, mut rows) = (None, Vec::new(), Vec::new());
+    while let Some((part, errors)) = store
         .batch_errors(&acme(), task, after)
         .await
         .expect("read")
     {
         rows.extend(errors.into_iter().map(|error| error.row));
-        numbers.push(number);
-        after = number;
+        numbers.push((part.batch, part.part));
+        after = Some(part);
     }
-    assert_eq!(numbers, [1, 2, 4, 5], "3 and 6 have none");
+    assert_eq!(
+        numbers,
+        [(1, 0), (2, 0), (4, 0), (5, 0)],
+        "3 and 6 have none"
+    );
     let expected = (1..=6).flat_map(|number| a_mixed_batch(number).errors);
     assert_eq!(rows, expected.map(|error| error.row).collect::<Vec<_>>());
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_hundred_thousand_errors_of_one_batch_are_kept_as_they_are() {
-    let store = TestDatabase::create().await.store();
-    let (task, batches) = a_split_import(&store, &Lanes::new(), 100_000, 1).await;
+async fn a_hundred_thousand_errors_of_one_batch_lie_in_parts_of_a_few_thousand_and_count_once() {
+    let database = TestDatabase::create().await;
+    let store = database.store();
+    let (task, batches) = a_split_import(&store, &Lanes::new(), 100_010, 1).await;
     let errors: Vec<_> = (2..100_002)
-        .map(|row| a_fault(row, RowCode::DateInvalid))
+        .map(|row| {
+            a_fault(
+                row,
+                [RowCode::DateInvalid, RowCode::Required][row as usize % 2],
+            )
+        })
         .collect();
     let outcome = Outcome {
         number: 1,
         first_row: 2,
+        inserted: 10,
         failed: 100_000,
         errors: errors.clone(),
         ..Outcome::default()
     };
     settle(&store, &batches[0], recording(outcome)).await;
-    let stored = store.batch_errors(&acme(), task, 0).await.expect("read");
-    assert!(stored.expect("it has errors").1 == errors);
-    let by_code = seen(&store, task).await.errors_by_code;
-    assert_eq!(by_code, BTreeMap::from([(RowCode::DateInvalid, 100_000)]));
+    let (mut after, mut stored, mut parts) = (None, Vec::new(), 0);
+    while let Some((part, errors)) = store
+        .batch_errors(&acme(), task, after)
+        .await
+        .expect("read")
+    {
+        assert!(errors.len() <= 2_000, "{} errors in a part", errors.len());
+        assert_eq!((part.batch, part.part), (1, parts));
+        stored.extend(errors);
+        parts += 1;
+        after = Some(part);
+    }
+    assert!(stored == errors, "each once, in sheet order");
+    let largest: u64 = database
+        .one("SELECT MAX(LENGTH(row_errors)) FROM import_batch")
+        .await;
+    assert!(largest < 100_000, "{largest} bytes in one row");
+    let shown = seen(&store, task).await;
+    let by_code = [(RowCode::DateInvalid, 50_000), (RowCode::Required, 50_000)];
+    assert_eq!(shown.errors_by_code, BTreeMap::from(by_code));
+    let ledger = store.ledger(&acme(), task).await.expect("read");
+    assert_eq!(
+        (
+            ledger.done,
+            ledger.inserted,
+            ledger.failed,
+            ledger.settled()
+        ),
+        (10, 10, 100_000, 100_010)
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

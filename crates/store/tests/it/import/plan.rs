@@ -8,14 +8,21 @@ use super::{
     Lanes, Outcome, a_fault, a_new_upload, a_split_import, acme, an_end, born, claim, finishing,
     recording, seen, settle, the_failures, uploaded,
 };
+use crate::apply::request::keyed_rows;
 use crate::settle::owner;
 
 /// Calls everything once, on one import and on several.
 pub(crate) async fn exercise(store: &Store) {
     let lanes = Lanes::new();
+    let user = owner().user.expect("a user");
     let dropped = uploaded(store, a_new_upload("7")).await;
     let drop = store.drop_upload(&acme(), dropped.file).await;
     drop.expect("dropped");
+    store.open_uploads(&acme(), &user).await.expect("counted");
+    for _ in 0..2 {
+        let rows = keyed_rows("k", "0", None);
+        store.apply_rows_once(rows).await.expect("answered");
+    }
     let mut open = Vec::new();
     for _ in 0..2 {
         let (task, batches) = a_split_import(store, &lanes, 20, 2).await;
@@ -26,6 +33,10 @@ pub(crate) async fn exercise(store: &Store) {
     let tasks: Vec<_> = open.iter().map(|(task, _)| *task).collect();
     let (task, mut batches) = open.remove(0);
     seen(store, task).await;
+    let datasets = ["member".to_owned(), "employee".to_owned()];
+    let open_batches = store.open_batches(&lanes.batches, &datasets).await;
+    open_batches.expect("counted");
+    store.backlog(&lanes.batches).await.expect("counted");
     let filter = TaskFilter {
         limit: 5,
         ..TaskFilter::default()
@@ -33,7 +44,7 @@ pub(crate) async fn exercise(store: &Store) {
     store.tasks(&owner(), filter).await.expect("listed");
     store.tasks_by_id(tasks).await.expect("read");
     store.ledger(&acme(), task).await.expect("read");
-    store.batch_errors(&acme(), task, 0).await.expect("read");
+    store.batch_errors(&acme(), task, None).await.expect("read");
     for code in [None, Some(RowCode::Required)] {
         let page = store.row_errors(&owner(), task, code, None, 10).await;
         page.expect("read").expect("the owner's");

@@ -90,6 +90,39 @@ async fn pages_of_any_size_hold_every_error_once_in_sheet_order_of_all_codes_or_
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn pages_go_on_from_part_to_part_of_a_batch_that_has_more_errors_than_one_holds() {
+    let store = TestDatabase::create().await.store();
+    let (task, batches) = a_split_import(&store, &Lanes::new(), 5_000, 1).await;
+    // One code in the midst of a part, at its end, and at the beginning of the next.
+    let rare = [700, 2_001, 2_002, 4_500];
+    let code = |row: u32| {
+        if rare.contains(&row) {
+            RowCode::NotInList
+        } else {
+            RowCode::Required
+        }
+    };
+    let all: Vec<RowError> = (2..5_002).map(|row| a_fault(row, code(row))).collect();
+    let outcome = Outcome {
+        number: 1,
+        first_row: 2,
+        failed: 5_000,
+        errors: all.clone(),
+        ..Outcome::default()
+    };
+    settle(&store, &batches[0], recording(outcome)).await;
+    for limit in [999, 1_000, 2_000, 2_001, 5_000, 6_000] {
+        let pages = all_pages(&store, task, None, limit).await;
+        assert!(pages == all, "{limit} a page");
+    }
+    for limit in [1, 2, 3, 4, 5] {
+        let pages = all_pages(&store, task, Some(RowCode::NotInList), limit).await;
+        let rows: Vec<u32> = pages.iter().map(|error| error.row).collect();
+        assert_eq!(rows, rare, "{limit} a page");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_place_stays_while_other_batches_are_recorded() {
     let store = TestDatabase::create().await.store();
     let rows = u64::from(BATCHES * 10);

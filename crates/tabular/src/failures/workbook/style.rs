@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use domain::ColumnType;
+use domain::{ColumnType, NumberStyle};
 
 use crate::failures::seen::DateLook;
 use crate::look::entry_format;
@@ -41,7 +41,20 @@ impl NumberFormat {
         }
     }
 
-    pub(super) fn of_date(look: DateLook) -> Self {
+    /// Of a number with the look that it had.
+    pub(super) fn of_number(kind: Option<ColumnType>, number: &str, style: NumberStyle) -> Self {
+        match style {
+            NumberStyle::Plain => Self::General,
+            NumberStyle::Percent => Self::Percent,
+            NumberStyle::Zeros(digits) => Self::Zeros(digits),
+            NumberStyle::Date => {
+                let serial = number.parse().unwrap_or_default();
+                Self::of_date(DateLook::of(kind, serial))
+            }
+        }
+    }
+
+    fn of_date(look: DateLook) -> Self {
         match look {
             DateLook::Date => Self::Date,
             DateLook::Moment => Self::Moment,

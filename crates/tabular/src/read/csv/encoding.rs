@@ -13,6 +13,7 @@ use encoding_rs::{Encoding, GB18030, UTF_8, UTF_16BE, UTF_16LE};
 
 use super::text::{Text, Writing, read};
 use crate::read::Refusal;
+use crate::read::meter::Meter;
 
 /// Bytes that are looked at before the whole file is.
 const HEAD_BYTES: usize = 64 * 1024;
@@ -28,7 +29,7 @@ const PAIRS_PER_RARE: u64 = 4;
 /// # Errors
 /// `empty_file`; `not_a_workbook` for text that is broken; `unsupported_media` for an encoding that
 /// is none of these.
-pub(super) fn detect(file: &Arc<File>) -> Result<Writing, Refusal> {
+pub(super) fn detect(file: &Arc<File>, meter: &Arc<Meter>) -> Result<Writing, Refusal> {
     let head = head(file)?;
     if head.is_empty() {
         return Err(Refusal::new(FailureCode::EmptyFile, "no bytes"));
@@ -38,13 +39,13 @@ pub(super) fn detect(file: &Arc<File>) -> Result<Writing, Refusal> {
             encoding,
             mark: mark as u64,
         };
-        check(file, writing)?;
+        check(file, writing, meter)?;
         return Ok(writing);
     }
     if let Some(encoding) = utf_16(&head) {
-        return whole(file, encoding);
+        return whole(file, encoding, meter);
     }
-    match whole(file, UTF_8) {
+    match whole(file, UTF_8, meter) {
         Ok(writing) => Ok(writing),
         Err(refusal) if refusal.code == FailureCode::Internal => Err(refusal),
         Err(refusal) => {
@@ -55,7 +56,7 @@ pub(super) fn detect(file: &Arc<File>) -> Result<Writing, Refusal> {
             if !signs.is_chinese() {
                 return Err(unknown());
             }
-            whole(file, GB18030)
+            whole(file, GB18030, meter)
         }
     }
 }
@@ -80,15 +81,19 @@ fn head(file: &File) -> Result<Vec<u8>, Refusal> {
     Ok(head)
 }
 
-fn whole(file: &Arc<File>, encoding: &'static Encoding) -> Result<Writing, Refusal> {
+fn whole(
+    file: &Arc<File>,
+    encoding: &'static Encoding,
+    meter: &Arc<Meter>,
+) -> Result<Writing, Refusal> {
     let writing = Writing { encoding, mark: 0 };
-    check(file, writing)?;
+    check(file, writing, meter)?;
     Ok(writing)
 }
 
 /// Reads all of it.
-fn check(file: &Arc<File>, writing: Writing) -> Result<(), Refusal> {
-    let mut text = Text::of(Arc::clone(file), writing);
+fn check(file: &Arc<File>, writing: Writing, meter: &Arc<Meter>) -> Result<(), Refusal> {
+    let mut text = Text::of(Arc::clone(file), writing, Arc::clone(meter));
     while let Some(block) = text.next()? {
         if memchr::memchr(0, block.as_bytes()).is_some() {
             return Err(Refusal::broken("a character NUL"));

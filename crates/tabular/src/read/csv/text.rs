@@ -8,6 +8,7 @@ use std::sync::Arc;
 use encoding_rs::{Decoder, DecoderResult, Encoding};
 
 use crate::read::Refusal;
+use crate::read::meter::{BYTE, Meter};
 
 /// Bytes of the file that become one block of text.
 const BLOCK_BYTES: usize = 32 * 1024;
@@ -31,10 +32,11 @@ pub(super) struct Text {
     raw: Vec<u8>,
     block: String,
     ended: bool,
+    meter: Arc<Meter>,
 }
 
 impl Text {
-    pub(super) fn of(file: Arc<File>, writing: Writing) -> Self {
+    pub(super) fn of(file: Arc<File>, writing: Writing, meter: Arc<Meter>) -> Self {
         let decoder = writing.encoding.new_decoder_without_bom_handling();
         let room = decoder.max_utf8_buffer_length_without_replacement(BLOCK_BYTES + CARRIED_BYTES);
         Self {
@@ -44,6 +46,7 @@ impl Text {
             raw: vec![0; BLOCK_BYTES],
             block: String::with_capacity(room.unwrap_or(4 * BLOCK_BYTES)),
             ended: false,
+            meter,
         }
     }
 
@@ -52,6 +55,7 @@ impl Text {
         self.block.clear();
         while self.block.is_empty() && !self.ended {
             let length = read(&self.file, &mut self.raw, self.at)?;
+            self.meter.spend(2 * BYTE * length as u64)?;
             self.at += length as u64;
             self.ended = length == 0;
             let (result, _) = self.decoder.decode_to_string_without_replacement(

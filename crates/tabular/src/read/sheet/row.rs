@@ -4,6 +4,7 @@ use domain::{SheetCell, SheetChunk};
 
 use super::Sheet;
 use super::cell::{self, Content, Kind};
+use crate::read::meter;
 use crate::read::xml;
 use crate::read::{Refusal, place, rich_text};
 
@@ -97,16 +98,18 @@ impl Sheet {
         if self.cover.passes(Some(column), chunk) || cell == SheetCell::Blank {
             return Ok(());
         }
-        let text = text_of(cell);
+        let length = text_of(cell).len();
         row.valued |= cell != SheetCell::Text("");
-        row.bytes += text.len() + CELL;
-        self.text_bytes += text.len() as u64;
+        row.bytes += length + CELL;
+        self.text_bytes += length as u64;
         if row.bytes > self.limits.row_bytes || self.text_bytes > self.limits.text_bytes {
             return Err(Refusal::beyond("a row or the sheet holds too much text"));
         }
         self.cover
             .keep(column, content.formula, cell, &self.limits)?;
         chunk.push(column, content.formula, cell);
+        self.xml
+            .charge(meter::CELL + meter::TEXT * length as u64 / 4);
         Ok(())
     }
 

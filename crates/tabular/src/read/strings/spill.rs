@@ -2,11 +2,17 @@
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+
+use crate::read::Refusal;
+use crate::read::meter::{Meter, SPILL};
 
 /// Groups that a pass keeps, by their number modulo this.
 const SLOTS: usize = 2_048;
 /// A larger group is not kept; of such only the string asked for is read.
 const KEPT: u64 = 64 * 1024;
+/// So many bytes of a read cost one unit of work.
+const BYTES_PER_UNIT: u64 = 4;
 /// Bytes of all groups kept; past it all are let go.
 const HELD: usize = 8 * 1024 * 1024;
 
@@ -36,8 +42,8 @@ fn end_at(bytes: &[u8], within: usize) -> Option<usize> {
 }
 
 /// The groups that a pass over a sheet has read.
-#[derive(Default)]
 pub(crate) struct Cache {
+    meter: Arc<Meter>,
     /// (number of the group + 1, its bytes)
     slots: Vec<(usize, Vec<u8>)>,
     held: usize,
@@ -45,6 +51,15 @@ pub(crate) struct Cache {
 }
 
 impl Cache {
+    pub(super) fn new(meter: Arc<Meter>) -> Self {
+        Self {
+            meter,
+            slots: Vec::new(),
+            held: 0,
+            one: Vec::new(),
+        }
+    }
+
     /// A string of a spilled group; the file begins at `base`.
     pub(super) fn get(
         &mut self,
@@ -52,7 +67,7 @@ impl Cache {
         base: u64,
         group: &Group,
         within: usize,
-    ) -> std::io::Result<Option<&[u8]>> {
+    ) -> Result<Option<&[u8]>, Refusal> {
         let (at, length) = (group.start - base, group.end - group.start);
         if length > KEPT {
             return self.alone(file, at, group, within);
@@ -71,7 +86,8 @@ impl Cache {
         Ok(group.string(&self.slots[group.number % SLOTS].1, within))
     }
 
-    fn load(&mut self, file: &File, at: u64, length: usize, number: usize) -> std::io::Result<()> {
+    fn load(&mut self, file: &File, at: u64, length: usize, number: usize) -> Result<(), Refusal> {
+        self.meter.spend(SPILL + length as u64 / BYTES_PER_UNIT)?;
         if self.held + length > HELD {
             self.slots.fill((0, Vec::new()));
             self.held = 0;
@@ -94,7 +110,7 @@ impl Cache {
         at: u64,
         group: &Group,
         within: usize,
-    ) -> std::io::Result<Option<&[u8]>> {
+    ) -> Result<Option<&[u8]>, Refusal> {
         let mut ends = vec![0; group.strings * size_of::<u32>()];
         file.read_exact_at(&mut ends, at)?;
         let start = match within {
@@ -105,6 +121,8 @@ impl Cache {
             return Ok(None);
         };
         self.one.resize(end.saturating_sub(start), 0);
+        self.meter
+            .spend(2 * SPILL + self.one.len() as u64 / BYTES_PER_UNIT)?;
         file.read_exact_at(&mut self.one, at + (ends.len() + start) as u64)?;
         Ok(Some(&self.one))
     }

@@ -42,7 +42,7 @@ impl Xml {
         self.buffer.drain(..self.start);
         self.next -= self.start;
         self.start = 0;
-        let more = source.more(&mut self.buffer)?;
+        let more = source.more(&mut self.buffer, std::mem::take(&mut self.work))?;
         if !more {
             self.source = None;
         }

@@ -9,6 +9,8 @@ pub(crate) struct Attribute {
 
 /// Attributes of one tag.
 const MOST: usize = 512;
+/// So few are compared each with each.
+pub(super) const FEW: usize = 8;
 
 pub(super) enum Scanned {
     /// The whole tag is there; `end` is behind its `>`.
@@ -44,7 +46,7 @@ pub(super) fn scan(bytes: &[u8], attributes: &mut Vec<Attribute>) -> Scanned {
             Some(_) => match attribute(bytes, at) {
                 Ok(one) => {
                     at = one.value.1 + 1;
-                    if attributes.len() == MOST || repeats(bytes, attributes, &one) {
+                    if attributes.len() == MOST {
                         return Scanned::Bad;
                     }
                     attributes.push(one);
@@ -53,6 +55,9 @@ pub(super) fn scan(bytes: &[u8], attributes: &mut Vec<Attribute>) -> Scanned {
                 Err(other) => return other,
             },
         };
+        if repeat(bytes, attributes) {
+            return Scanned::Bad;
+        }
         return Scanned::Whole {
             name_end,
             end,
@@ -89,9 +94,17 @@ fn attribute(bytes: &[u8], start: usize) -> Result<Attribute, Scanned> {
     }
 }
 
-fn repeats(bytes: &[u8], attributes: &[Attribute], one: &Attribute) -> bool {
+/// Whether two attributes have one name. Each is held against each while they are few, as in every
+/// cell; many are sorted, or a file of such tags would cost minutes.
+fn repeat(bytes: &[u8], attributes: &[Attribute]) -> bool {
     let name = |one: &Attribute| &bytes[one.name.0..one.name.1];
-    attributes.iter().any(|other| name(other) == name(one))
+    if attributes.len() <= FEW {
+        let mut all = attributes.iter().enumerate();
+        return all.any(|(at, one)| attributes[..at].iter().any(|it| name(it) == name(one)));
+    }
+    let mut names: Vec<&[u8]> = attributes.iter().map(name).collect();
+    names.sort_unstable();
+    names.windows(2).any(|two| two[0] == two[1])
 }
 
 fn name_end(bytes: &[u8], from: usize) -> usize {

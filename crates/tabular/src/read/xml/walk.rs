@@ -2,6 +2,7 @@
 
 use super::{Event, Xml};
 use crate::read::Refusal;
+use crate::read::meter::{TEXT, TOKEN};
 
 impl Xml {
     /// Goes past the end of the element that has just started.
@@ -75,6 +76,7 @@ impl Xml {
         }
         let start = self.next + open.len();
         self.next = start + length + close.len();
+        self.work += TOKEN + TEXT * length as u64;
         self.open.pop();
         Some(&self.buffer[start..start + length])
     }

@@ -2,6 +2,7 @@
 
 use domain::{Calendar, NumberStyle, RowCode, UploadFormat};
 use proptest::prelude::*;
+use tabular::Merges;
 
 use super::{Made, Told, column, date, error, number, read, text};
 use crate::openpyxl::python;
@@ -102,17 +103,75 @@ fn where_not_the_value_is_at_fault_an_error_stands_instead_of_it() {
     let expected = [
         [no_value.clone(), no_value, Told::Blank],
         [Told::Blank, Told::Blank, Told::Blank],
-        [
-            Told::FormulaWithoutValue,
-            Told::FormulaWithoutValue,
-            number("7"),
-        ],
+        [number("7"), number("7"), number("7")],
         [text("7"), number("7"), number("7")],
     ];
     for ((_, found), expected) in seen[1..].iter().zip(expected) {
         assert_eq!(found[..], expected);
     }
 }
+
+#[test]
+fn a_formula_that_was_not_allowed_comes_back_as_one_that_shows_its_value() {
+    let made = Made::of(vec![
+        column("姓名", "name", 0),
+        column("等级", "level", 1),
+        column("生日", "birthday", 2),
+        column("启用", "active", 3),
+    ]);
+    let iso = Told::IsoDate("2026-01-31".into());
+    let error_cell = Told::Error("#N/A".into());
+    let values = [
+        [
+            text("a \"b\" & <c>"),
+            number("-1.5E+20"),
+            date("46053"),
+            Told::Bool(true),
+        ],
+        [
+            text(&"王".repeat(300)),
+            number("7"),
+            date("46053.5"),
+            Told::Bool(false),
+        ],
+        [text("two\nlines"), text(""), iso, text("_x0041_")],
+        // what no formula can say
+        [
+            text(&"x".repeat(20_000)),
+            text("\u{1}"),
+            Told::FormulaWithoutValue,
+            error_cell,
+        ],
+    ];
+    let fault = error(Some("B"), Some("level"), RowCode::FormulaNotAllowed, "x");
+    let bytes = made.write_formulas(&values, &fault);
+    let book = open(&bytes, UploadFormat::Xlsx);
+    let chunk = book.rows(0, &Merges::default()).unwrap().next();
+    let chunk = chunk.unwrap().unwrap();
+    for (row, values) in chunk.rows().skip(1).zip(&values) {
+        for (column, value) in (0..).zip(values) {
+            let found = row.cell(column);
+            assert!(found.formula, "it fails again until it is typed over");
+            let expected = match value {
+                _ if row.number == 5 => Told::FormulaWithoutValue,
+                Told::IsoDate(it) => text(it),
+                it => it.clone(),
+            };
+            assert_eq!(Told::of(found.cell), expected);
+        }
+    }
+    let shown = python(FORMULAS, &bytes);
+    let (first, second) = shown.split_once('\n').unwrap();
+    assert_eq!(first, "=\"a \"\"b\"\" & <c>\"|=-1.5E+20|=46053|=TRUE");
+    assert!(second.contains("王\"&\"王"), "{second}");
+}
+
+const FORMULAS: &str = r#"
+import sys, io, openpyxl
+sheet = openpyxl.load_workbook(io.BytesIO(sys.stdin.buffer.read())).worksheets[0]
+for row in sheet.iter_rows(min_row=2, max_row=3, max_col=4):
+    print(*[cell.value for cell in row], sep="|")
+"#;
 
 /// Any cell that a reader gives where nothing is merged, its formulas aside.
 pub(super) fn cell() -> impl Strategy<Value = Told> {

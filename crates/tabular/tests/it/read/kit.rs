@@ -10,8 +10,8 @@ use std::io::{Seek, Write};
 
 use domain::{NumberStyle, SheetCell, SheetRow, UploadFormat, column_letters};
 use flate2::write::DeflateEncoder;
-use flate2::{Compression, Crc};
-use tabular::{Book, Merges, ReadLimits, Refusal, SheetRows};
+use flate2::{Compress, Compression, Crc, FlushCompress};
+use tabular::{Book, Merges, ReadLimits, ReadTerms, Refusal, SheetRows};
 
 /// One entry of a zip, with what its headers say.
 #[derive(Clone)]
@@ -44,6 +44,37 @@ impl Entry {
         }
     }
 
+    /// An honest entry of `piece` so many times between two texts: gibibytes in a moment, because the
+    /// piece is compressed once.
+    pub(crate) fn repeated(name: &str, before: &str, piece: &str, times: u32, after: &str) -> Self {
+        let mut data = Vec::new();
+        let mut sum = Crc::new();
+        let mut size = 0_u64;
+        for (text, times) in [(before, 1), (piece, times), (after, 1)] {
+            let packed = flushed(text.as_bytes());
+            let mut own = Crc::new();
+            own.update(text.as_bytes());
+            for _ in 0..times {
+                data.extend_from_slice(&packed);
+                sum.combine(&own);
+                size += text.len() as u64;
+            }
+        }
+        // an empty last block
+        data.extend([0x03, 0x00]);
+        let size = u32::try_from(size).unwrap();
+        Self {
+            name: name.into(),
+            local_name: name.into(),
+            data,
+            method: 8,
+            flags: 0,
+            crc: sum.sum(),
+            size,
+            local_size: size,
+        }
+    }
+
     /// An honest entry that is not compressed.
     pub(crate) fn stored(name: &str, content: &[u8]) -> Self {
         Self {
@@ -52,6 +83,16 @@ impl Entry {
             ..Self::new(name, content)
         }
     }
+}
+
+/// Deflated blocks that need nothing of what stands before them, and end at a whole byte.
+fn flushed(content: &[u8]) -> Vec<u8> {
+    let mut packed = Vec::with_capacity(content.len() + 1_024);
+    let mut deflate = Compress::new(Compression::default(), false);
+    let flush = FlushCompress::Full;
+    deflate.compress_vec(content, &mut packed, flush).unwrap();
+    assert_eq!(deflate.total_in(), content.len() as u64);
+    packed
 }
 
 pub(crate) fn crc(content: &[u8]) -> u32 {
@@ -257,7 +298,11 @@ pub(crate) fn open(bytes: &[u8]) -> Result<Book, Refusal> {
 }
 
 pub(crate) fn open_within(bytes: &[u8], limits: &ReadLimits) -> Result<Book, Refusal> {
-    Book::open(file(bytes), UploadFormat::Xlsx, limits)
+    Book::open(
+        file(bytes),
+        UploadFormat::Xlsx,
+        &ReadTerms::within(limits.clone()),
+    )
 }
 
 /// The rows of the file's first sheet, shown.

@@ -163,7 +163,7 @@ fn inflated_bytes_are_counted_whatever_the_directory_says() {
     };
     assert!(rows_within(&book.bytes(), &enough).is_ok());
     let all = ReadLimits {
-        total_bytes: 100_000,
+        work: 100_000,
         ..ReadLimits::default()
     };
     assert_eq!(
@@ -216,7 +216,7 @@ fn entries_that_share_their_bytes_are_each_counted() {
         );
     let small = u64::try_from(content.len()).unwrap() * 20 + 20_000;
     let limits = ReadLimits {
-        total_bytes: small,
+        work: small,
         ..ReadLimits::default()
     };
     let opened = super::kit::open_within(&book.bytes(), &limits).unwrap();

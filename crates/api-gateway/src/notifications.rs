@@ -1,0 +1,126 @@
+//! `GET /notifications`, `POST /notifications/{id}/read`: the in-app inbox of a user and of its
+//! roles. What a role is told is read for all of them. Proven by `tests/it/notifications.rs`.
+
+use actix_web::http::header;
+use actix_web::{HttpRequest, HttpResponse, web};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use store::Notification;
+use utoipa::{IntoParams, ToSchema};
+
+use crate::auth::Caller;
+use crate::cursor;
+use crate::problem::{Code, Problem};
+use crate::state::State;
+use crate::tasks::{given, limit, path_id};
+use crate::view::List;
+
+/// What may stand behind `?`.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct NotificationsQuery {
+    /// 1 to 200; 50 when left out.
+    limit: Option<String>,
+    /// Where the page before ended: its `next_cursor`.
+    cursor: Option<String>,
+}
+
+/// What was told, and how often since.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Notification)]
+pub(crate) struct NotificationView {
+    id: String,
+    /// DEAD_LETTERS: work of one kind was set aside for one reason, so often on one day.
+    kind: String,
+    /// The role that is told; null when it is the user alone.
+    #[schema(required)]
+    role: Option<String>,
+    count: u32,
+    /// What it is about: `lane`, `biz_type`, `reason`, `last_dead_letter`.
+    params: serde_json::Value,
+    /// Null while there is something new in it.
+    #[schema(required)]
+    read_at: Option<DateTime<Utc>>,
+    created_at: DateTime<Utc>,
+    /// When it was told last.
+    updated_at: DateTime<Utc>,
+}
+
+impl From<Notification> for NotificationView {
+    fn from(told: Notification) -> Self {
+        Self {
+            id: told.id.to_string(),
+            kind: told.kind,
+            role: (told.recipient_kind == "ROLE").then_some(told.recipient),
+            count: told.count,
+            params: told.params,
+            read_at: told.read_at,
+            created_at: told.created_at,
+            updated_at: told.updated_at,
+        }
+    }
+}
+
+/// Lists what the user and its roles were told, newest first.
+#[utoipa::path(
+    get,
+    path = "/api/v1/notifications",
+    tag = "notifications",
+    params(NotificationsQuery),
+    responses(
+        (status = 200, description = "A page", body = List<NotificationView>),
+        (status = 400, description = "invalid_request", body = crate::problem::ProblemBody),
+        (status = 401, description = "unauthenticated", body = crate::problem::ProblemBody),
+        (status = 503, description = "database_unavailable", body = crate::problem::ProblemBody),
+    )
+)]
+pub(crate) async fn list(
+    caller: Caller,
+    state: web::Data<State>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    let query = web::Query::<NotificationsQuery>::from_query(request.query_string())
+        .map_err(|error| Problem::new(Code::InvalidRequest, error.to_string()))?
+        .into_inner();
+    let before = given(&query.cursor).map(cursor::decode).transpose()?;
+    let inboxes = caller.inboxes(&state);
+    let store = &state.house.store;
+    let page = store
+        .notifications(&inboxes, before, limit(&query.limit)?)
+        .await?;
+    let last = page.items.last().filter(|_| page.more);
+    let next_cursor = last.map(|last| cursor::encode(last.id));
+    let items = page.items.into_iter().map(NotificationView::from).collect();
+    Ok(answer().json(List::<NotificationView> { items, next_cursor }))
+}
+
+/// Notes that a notification was read. Again, it changes nothing.
+#[utoipa::path(
+    post,
+    path = "/api/v1/notifications/{id}/read",
+    tag = "notifications",
+    params(("id" = String, Path, description = "The notification's id")),
+    responses(
+        (status = 200, description = "Read", body = NotificationView),
+        (status = 401, description = "unauthenticated", body = crate::problem::ProblemBody),
+        (status = 404, description = "not_found", body = crate::problem::ProblemBody),
+        (status = 503, description = "database_unavailable", body = crate::problem::ProblemBody),
+    )
+)]
+pub(crate) async fn read(
+    caller: Caller,
+    state: web::Data<State>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    let id = path_id(&request, "id")?;
+    let inboxes = caller.inboxes(&state);
+    let read = state.house.store.read_notification(&inboxes, id).await?;
+    let read = read.ok_or_else(Problem::not_found)?;
+    Ok(answer().json(NotificationView::from(read)))
+}
+
+fn answer() -> actix_web::HttpResponseBuilder {
+    let mut answer = HttpResponse::Ok();
+    answer.insert_header((header::CACHE_CONTROL, "no-store"));
+    answer
+}

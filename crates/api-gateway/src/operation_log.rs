@@ -1,0 +1,112 @@
+//! `GET /operation-log`: who did what in the tenant, for operators. Proven by
+//! `tests/it/operation_log.rs`.
+
+use actix_web::http::header;
+use actix_web::{HttpRequest, HttpResponse, web};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use store::{OperationFilter, OperationRecord};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::auth::Caller;
+use crate::cursor;
+use crate::problem::{Code, Problem};
+use crate::state::State;
+use crate::tasks::{given, limit, moment, word};
+use crate::view::List;
+
+/// What may stand behind `?`. An empty value counts as left out, an unknown name is ignored.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct OperationsQuery {
+    /// A user, as of the token's `sub`.
+    actor: Option<String>,
+    /// TASK_SUBMIT, TASK_CANCEL, TASK_RETRY, TASK_DELETE, DEAD_LETTER_REDRIVE, DEAD_LETTER_DISCARD,
+    /// LANE_PAUSE or LANE_RESUME.
+    action: Option<String>,
+    /// RFC 3339, inclusive.
+    from: Option<String>,
+    /// RFC 3339, exclusive.
+    to: Option<String>,
+    /// 1 to 200; 50 when left out.
+    limit: Option<String>,
+    /// Where the page before ended: its `next_cursor`.
+    cursor: Option<String>,
+}
+
+/// Who did what to what.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Operation)]
+pub(crate) struct OperationView {
+    id: String,
+    actor: String,
+    action: String,
+    /// TASK, DEAD_LETTER or LANE.
+    object_kind: String,
+    /// Its id or name.
+    object_id: String,
+    /// DONE, or REFUSED when its state did not allow it.
+    outcome: String,
+    /// What else is to be said; null when nothing is.
+    detail: serde_json::Value,
+    /// The request that asked for it, where it is known.
+    #[schema(required)]
+    request_id: Option<String>,
+    created_at: DateTime<Utc>,
+}
+
+impl From<OperationRecord> for OperationView {
+    fn from(entry: OperationRecord) -> Self {
+        Self {
+            id: entry.id.to_string(),
+            actor: entry.actor.to_string(),
+            action: entry.action,
+            object_kind: entry.object_kind,
+            object_id: entry.object_id,
+            outcome: entry.outcome,
+            detail: entry.detail,
+            request_id: entry.request_id,
+            created_at: entry.created_at,
+        }
+    }
+}
+
+/// Lists who did what in the tenant, newest first.
+#[utoipa::path(
+    get,
+    path = "/api/v1/operation-log",
+    tag = "operation log",
+    params(OperationsQuery),
+    responses(
+        (status = 200, description = "A page", body = List<OperationView>),
+        (status = 400, description = "invalid_request", body = crate::problem::ProblemBody),
+        (status = 401, description = "unauthenticated", body = crate::problem::ProblemBody),
+        (status = 403, description = "forbidden", body = crate::problem::ProblemBody),
+        (status = 503, description = "database_unavailable", body = crate::problem::ProblemBody),
+    )
+)]
+pub(crate) async fn list(
+    caller: Caller,
+    state: web::Data<State>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    caller.check_operator()?;
+    let query = web::Query::<OperationsQuery>::from_query(request.query_string())
+        .map_err(|error| Problem::new(Code::InvalidRequest, error.to_string()))?
+        .into_inner();
+    let filter = OperationFilter {
+        actor: given(&query.actor).map(str::to_owned),
+        action: word("action", &query.action)?,
+        from: moment("from", &query.from)?,
+        to: moment("to", &query.to)?,
+        before: given(&query.cursor).map(cursor::decode).transpose()?,
+        limit: limit(&query.limit)?,
+    };
+    let page = state.house.store.operations(&caller.tenant, filter).await?;
+    let last = page.items.last().filter(|_| page.more);
+    let next_cursor = last.map(|last| cursor::encode(last.id));
+    let items = page.items.into_iter().map(OperationView::from).collect();
+    Ok(HttpResponse::Ok()
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .json(List::<OperationView> { items, next_cursor }))
+}

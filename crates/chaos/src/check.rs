@@ -1,0 +1,111 @@
+//! What came of it: the invariants of cases.md C over the database and the storage, once nothing
+//! moves any more.
+
+mod effects;
+mod exports;
+mod rows;
+mod tasks;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use serde_json::json;
+use tokio::time::sleep;
+
+use crate::book::Accepted;
+use crate::client::Client;
+use crate::database::Database;
+use crate::journal::Journal;
+
+/// Tasks that are asked for at once.
+const AT_ONCE: usize = 8;
+
+/// What the last line tells.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Tally {
+    pub(crate) accepted: u64,
+    pub(crate) done: u64,
+    pub(crate) dead: u64,
+    pub(crate) cancelled: u64,
+    pub(crate) lost: u64,
+    pub(crate) doubled: u64,
+    pub(crate) files: u64,
+    pub(crate) effects: u64,
+    pub(crate) letters: u64,
+}
+
+/// A task as the gateway tells it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Told {
+    pub(crate) status: String,
+    pub(crate) total: u64,
+    pub(crate) done: u64,
+    pub(crate) failed: u64,
+    pub(crate) skipped: u64,
+    pub(crate) unprocessed: u64,
+    pub(crate) error: String,
+}
+
+/// Reads and compares.
+pub(crate) struct Checker {
+    pub(crate) database: Database,
+    pub(crate) client: Client,
+    pub(crate) journal: Arc<Journal>,
+    pub(crate) members: u64,
+}
+
+impl Checker {
+    /// Waits until no work is open; what still is after `patience` is a violation.
+    pub(crate) async fn quiet(&self, patience: Duration) -> Result<()> {
+        let began = Instant::now();
+        let mut seen = None;
+        while began.elapsed() < patience {
+            let open = self.database.open().await.ok();
+            if open == Some((0, 0)) && seen == Some((0, 0)) {
+                return Ok(());
+            }
+            seen = open;
+            sleep(Duration::from_millis(500)).await;
+        }
+        let open = "SELECT CONCAT_WS(' ', id, biz_type, status, 'epoch', lease_epoch, 'cnt', cnt,
+                      'announced', announced, 'wake_at', wake_at, lease_owner, last_failed_reason)
+                    FROM compensate_biz WHERE status IN ('WAIT_HANDLE', 'PROCESSING') LIMIT 20";
+        for row in self.database.query::<String>(open).await? {
+            self.journal
+                .violation(format!("still open after {} s: {row}", patience.as_secs()));
+        }
+        let open = "SELECT CONCAT_WS(' ', id, kind, status) FROM task
+                    WHERE status IN ('PENDING', 'PROCESSING') LIMIT 20";
+        for row in self.database.query::<String>(open).await? {
+            self.journal.violation(format!("task still open: {row}"));
+        }
+        Ok(())
+    }
+
+    /// Everything.
+    pub(crate) async fn check(&self, accepted: &[Accepted]) -> Result<Tally> {
+        let told = self.told(accepted).await?;
+        let mut tally = Tally {
+            accepted: accepted.len() as u64,
+            ..Tally::default()
+        };
+        self.tasks(accepted, &told, &mut tally).await?;
+        self.effects(accepted, &told, &mut tally).await?;
+        self.exports(accepted, &told, &mut tally).await?;
+        self.rows(&mut tally).await?;
+        self.journal.note("tally", json!(format!("{tally:?}")));
+        Ok(tally)
+    }
+
+    /// A query whose every row is a violation.
+    async fn none(&self, what: &str, sql: &str) -> Result<()> {
+        for row in self.database.query::<String>(sql).await? {
+            self.journal.violation(format!("{what}: {row}"));
+        }
+        Ok(())
+    }
+}
+
+pub(crate) type AllTold = BTreeMap<u64, Told>;

@@ -1,0 +1,174 @@
+//! What a person reads at the end. The last line has everything in it.
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
+
+use anyhow::Result;
+
+use crate::book::Book;
+use crate::breaking::Breaker;
+use crate::check::Tally;
+use crate::cli::Cli;
+use crate::database::Database;
+use crate::journal::Journal;
+use crate::kill_points::Hits;
+use crate::recovery::Recovery;
+
+/// Violations that are printed.
+const SHOWN: usize = 20;
+
+/// Where the figures are.
+pub(crate) struct Report<'a> {
+    pub(crate) cli: &'a Cli,
+    pub(crate) tally: Tally,
+    pub(crate) journal: &'a Journal,
+    pub(crate) book: &'a Book,
+    pub(crate) hits: &'a Hits,
+    pub(crate) recovery: &'a Recovery,
+    pub(crate) breaker: &'a Breaker,
+}
+
+/// A line for whoever watches.
+pub(crate) fn say(text: &str) {
+    eprintln!("{text}");
+}
+
+/// Prints the report; true when nothing is wrong.
+pub(crate) fn tell(report: &Report<'_>) -> Result<bool> {
+    for (point, hits) in report.hits.all() {
+        let wanted = report.cli.kill_points_each;
+        if hits < wanted {
+            let text = format!("the kill point {point} was hit {hits} times instead of {wanted}");
+            report.journal.violation(text);
+        }
+    }
+    let mut text = String::new();
+    writeln!(text, "\nAnswers to clients:")?;
+    for (answer, times) in report.book.answers() {
+        writeln!(text, "  {times:7}  {answer}")?;
+    }
+    writeln!(
+        text,
+        "\nRecoveries, in seconds (without another outage meanwhile, and all):"
+    )?;
+    for one in report.recovery.figures() {
+        writeln!(
+            text,
+            "  {:44} {:4} times, median {:5.1}, most {:5.1}; all {:4}, most {:5.1}",
+            one.kind, one.clear, one.median, one.most, one.all, one.most_of_all
+        )?;
+    }
+    let (count, violations) = report.journal.violations();
+    if count > 0 {
+        writeln!(text, "\nVIOLATIONS ({count}):")?;
+        for violation in violations.iter().take(SHOWN) {
+            writeln!(text, "  {violation}")?;
+        }
+    }
+    writeln!(text, "\nEvidence: {}", report.cli.evidence.display())?;
+    write!(text, "{}", last_line(report, count))?;
+    std::fs::write(report.cli.evidence.join("report.txt"), &text)?;
+    std::fs::write(
+        report.cli.evidence.join("violations.txt"),
+        violations.join("\n"),
+    )?;
+    println!("{text}");
+    Ok(count == 0)
+}
+
+fn last_line(report: &Report<'_>, violations: usize) -> String {
+    let Tally {
+        accepted,
+        done,
+        dead,
+        cancelled,
+        lost,
+        doubled,
+        files,
+        effects,
+        letters,
+    } = report.tally;
+    let breaker = report.breaker;
+    let done_faults = breaker.done.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut faults: Vec<String> = done_faults
+        .iter()
+        .map(|(kind, times)| format!("{kind} {times}"))
+        .collect();
+    let rung = &breaker.bell.rung;
+    faults.push(format!(
+        "commits_cut {}",
+        breaker.commits_cut.load(Ordering::SeqCst)
+    ));
+    faults.push(format!(
+        "rings_copied {}",
+        rung.copies.load(Ordering::Relaxed)
+    ));
+    let hits = report.hits.all();
+    faults.extend(hits.iter().map(|(point, hits)| format!("{point} {hits}")));
+    let recovered: Vec<String> = report
+        .recovery
+        .figures()
+        .iter()
+        .map(|one| {
+            format!(
+                "{} max {:.1} s median {:.1} s",
+                one.kind, one.most, one.median
+            )
+        })
+        .collect();
+    format!(
+        "chaos: seed {}, {} s: accepted {accepted}, done {done}, dead {dead}, cancelled {cancelled}, \
+         lost {lost}, doubled {doubled}, violations {violations}; effects {effects}, files {files}, \
+         dead letters {letters}; faults: {}; recovery: {}",
+        report.cli.seed,
+        report.cli.seconds,
+        faults.join(", "),
+        recovered.join("; ")
+    )
+}
+
+/// The tables as they are at the end, as text, beside the other evidence.
+pub(crate) async fn keep_tables(database: &Database, evidence: &Path) -> Result<()> {
+    let tables = [
+        (
+            "compensate_biz",
+            "id, tenant, biz_type, biz_id, lane, status, cnt, announced, wake_at, lease_epoch, lease_owner, group_id, task_id, last_failed_reason, created_at, updated_at, finished_at",
+        ),
+        ("compensate_biz_attempt", "*"),
+        ("compensate_group", "*"),
+        (
+            "task",
+            "id, kind, dataset, name, status, phase, total_rows, done_rows, failed_rows, skipped_rows, retry_count, error_code, last_error, created_at, started_at, finished_at, group_id, version",
+        ),
+        ("task_file", "*"),
+        (
+            "dead_letter",
+            "id, tenant, source, lane, biz_type, compensate_biz_id, reason, detail, status, created_at, updated_at",
+        ),
+        (
+            "import_batch",
+            "task_id, batch_no, first_row, last_row, done, inserted, updated, failed, skipped, created_at",
+        ),
+        ("idempotency", "*"),
+        ("chaos_append", "*"),
+        ("chaos_ledger", "*"),
+    ];
+    for (table, columns) in tables {
+        let rows = database
+            .query::<mysql_async::Row>(&format!("SELECT {columns} FROM {table}"))
+            .await?;
+        let mut text = String::new();
+        for row in rows {
+            let values: Vec<String> = row
+                .unwrap()
+                .iter()
+                .map(|value| value.as_sql(true))
+                .collect();
+            writeln!(text, "{}", values.join("\t"))?;
+        }
+        std::fs::write(evidence.join(format!("{table}.tsv")), text)?;
+    }
+    Ok(())
+}

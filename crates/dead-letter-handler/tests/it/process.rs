@@ -1,0 +1,75 @@
+//! The handler as a process.
+
+use std::process::{Child, Command, Stdio};
+
+use domain::{FailureCode, Lane};
+use testkit::eventually;
+
+use crate::house::{House, datasets};
+
+/// Killed when the test ends.
+struct Handler(Child);
+
+impl Drop for Handler {
+    fn drop(&mut self) {
+        // it may have ended by itself
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
+}
+
+fn start(house: &House, log: &tempfile::NamedTempFile) -> Handler {
+    let child = Command::new(env!("CARGO_BIN_EXE_dead-letter-handler"))
+        .env("QUAYSIDE__MYSQL__URL", house.database.url())
+        .env("QUAYSIDE__KAFKA__BROKERS", house.broker.bootstrap())
+        .env("QUAYSIDE__DATASETS__DIR", datasets())
+        .env("QUAYSIDE__ADMIN__LISTEN", "127.0.0.1:0")
+        .env("QUAYSIDE__WORKER__SCAN_INTERVAL_SECONDS", "1")
+        .stdout(Stdio::null())
+        .stderr(log.reopen().expect("a log"))
+        .spawn();
+    Handler(child.expect("it starts"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_set_aside_on_a_queue_that_no_definition_names_is_told_of_too() {
+    let house = House::with(Lane::export("retired").expect("a lane")).await;
+    let log = tempfile::NamedTempFile::new().expect("a file");
+    let _handler = start(&house, &log);
+    house
+        .give_up(&house.announcer(), FailureCode::Internal)
+        .await;
+    eventually("the operators to be told", async || {
+        (house.told("acme").await.len() == 1).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_process_tells_of_what_is_set_aside_and_ends_well() {
+    let house = House::with(Lane::export("default").expect("a lane")).await;
+    let log = tempfile::NamedTempFile::new().expect("a file");
+    let mut handler = start(&house, &log);
+    house
+        .give_up(&house.announcer(), FailureCode::Internal)
+        .await;
+    eventually("the operators to be told", async || {
+        (house.told("acme").await.len() == 1).then_some(())
+    })
+    .await;
+    let told = std::fs::read_to_string(log.path()).expect("a log");
+    let line = told.lines().find(|line| line.contains("set aside"));
+    let line = line.unwrap_or_else(|| panic!("a line tells of it: {told}"));
+    assert!(
+        line.contains("internal") && line.contains("quayside.export.default"),
+        "{line}"
+    );
+    assert!(!line.contains("as the test says"), "{line}");
+
+    let signalled = Command::new("kill")
+        .args(["-s", "TERM", &handler.0.id().to_string()])
+        .status();
+    assert!(signalled.expect("kill runs").success());
+    let ended = eventually("it to end", async || handler.0.try_wait().expect("a child")).await;
+    assert!(ended.success(), "{ended}");
+}

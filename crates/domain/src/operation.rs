@@ -1,0 +1,85 @@
+//! What people do, as the operation log tells it, and what they are told.
+
+use crate::UserId;
+use crate::closed_set::closed_set;
+
+closed_set! {
+    /// What somebody did.
+    OperationAction {
+        /// Asked for an export or import.
+        TaskSubmit = "TASK_SUBMIT",
+        /// Ended a task.
+        TaskCancel = "TASK_CANCEL",
+        /// Had a task tried again.
+        TaskRetry = "TASK_RETRY",
+        /// Took a task and its files away.
+        TaskDelete = "TASK_DELETE",
+        /// Put the work of a dead letter back.
+        DeadLetterRedrive = "DEAD_LETTER_REDRIVE",
+        /// Decided that nothing is to be done about a dead letter.
+        DeadLetterDiscard = "DEAD_LETTER_DISCARD",
+        /// Stopped a lane.
+        LanePause = "LANE_PAUSE",
+        /// Let a lane go on.
+        LaneResume = "LANE_RESUME",
+    }
+}
+
+closed_set! {
+    /// What it was done to.
+    ObjectKind {
+        /// A row of `task`, by its id.
+        Task = "TASK",
+        /// A row of `dead_letter`, by its id.
+        DeadLetter = "DEAD_LETTER",
+        /// A lane, by its name.
+        Lane = "LANE",
+    }
+}
+
+closed_set! {
+    /// What came of it.
+    OperationOutcome {
+        /// It was done, in the transaction that wrote the entry.
+        Done = "DONE",
+        /// It could not be done: the state did not allow it.
+        Refused = "REFUSED",
+    }
+}
+
+closed_set! {
+    /// What somebody is told of.
+    NotificationKind {
+        /// Work of one kind was set aside for one reason, so many times on one day.
+        DeadLetters = "DEAD_LETTERS",
+    }
+}
+
+/// Whose inbox it is.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Recipient {
+    /// One user's.
+    User(UserId),
+    /// Everybody's who has the role: read by one is read by all.
+    Role(String),
+}
+
+impl Recipient {
+    /// What it is, in one word.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::User(_) => "USER",
+            Self::Role(_) => "ROLE",
+        }
+    }
+
+    /// The user, or the role.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::User(user) => user.as_str(),
+            Self::Role(role) => role,
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! The relay: finds rows that became due (retry, delay, redrive, hand-back, plain SQL inserts) and
+//! rings them. Safe to run in several processes. Shown by `tests/it/kafka_away.rs` and
+//! `tests/it/relay.rs`.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use domain::Lane;
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
+use rand::RngExt;
+use tokio_util::sync::CancellationToken;
+
+use crate::announce::Announcer;
+use crate::chain::Chain;
+use crate::lanes::lanes_of_rows;
+
+/// Rows that the relay takes from one lane in one pass.
+const RELAY_BATCH: usize = 500;
+
+/// Pause between passes of the relay that found nothing, in milliseconds, plus up to half.
+const RELAY_PAUSE_MILLIS: u64 = 500;
+
+/// How often [`RelayAll`] looks for lanes that are new.
+const NEW_LANES_SECONDS: u64 = 5;
+
+/// Finds rows that became due and rings them: one loop, safe to run in several processes.
+pub struct Relay {
+    /// Where the rows are and how they are rung.
+    pub announcer: Announcer,
+    /// The lanes that it looks after, each with its rows per ring and scan interval.
+    pub lanes: Vec<RelayLane>,
+}
+
+/// One lane of the relay.
+#[derive(Debug, Clone)]
+pub struct RelayLane {
+    /// The topic.
+    pub lane: Lane,
+    /// Rows in one ring.
+    pub ring_size: usize,
+    /// When the scan looks at an announced row.
+    pub scan_interval: Duration,
+}
+
+impl Relay {
+    /// Runs until stopped, each lane by itself: a lane whose topic is missing holds up no other.
+    /// Errors are logged and tried again later. While a lane's rings fail, none of its rows is marked
+    /// before Kafka answers, so that the scan sees them all; then one row is the probe; and passes
+    /// become rarer, so that an outage does not become a storm.
+    pub async fn run(self, stop: CancellationToken) {
+        let lanes = self.lanes.into_iter();
+        let lanes = lanes.map(|lane| look_after(&self.announcer, lane, &stop));
+        futures::future::join_all(lanes).await;
+    }
+}
+
+/// As [`Relay`], for every lane that any row names, from the moment when the first one does: lanes of
+/// retired queues and of kinds of work that this process knows nothing of are served, too.
+pub struct RelayAll {
+    /// Where the rows are and how they are rung.
+    pub announcer: Announcer,
+    /// Rows in one ring.
+    pub ring_size: usize,
+    /// When the scan looks at an announced row.
+    pub scan_interval: Duration,
+}
+
+impl RelayAll {
+    /// Runs until stopped.
+    pub async fn run(self, stop: CancellationToken) {
+        let mut known = BTreeSet::new();
+        let mut looking = FuturesUnordered::new();
+        while !stop.is_cancelled() {
+            match lanes_of_rows(&self.announcer.store).await {
+                Ok(lanes) => {
+                    for lane in lanes {
+                        if known.insert(lane.clone()) {
+                            looking.push(look_after(&self.announcer, self.of(lane), &stop));
+                        }
+                    }
+                }
+                Err(error) => {
+                    tracing::warn!(error = %Chain(&error), "the relay cannot look for lanes");
+                }
+            }
+            let pause = tokio::time::sleep(Duration::from_secs(NEW_LANES_SECONDS));
+            tokio::pin!(pause);
+            loop {
+                tokio::select! {
+                    () = stop.cancelled() => break,
+                    () = &mut pause => break,
+                    // they end only when stopped
+                    Some(()) = looking.next() => {}
+                }
+            }
+        }
+        while looking.next().await.is_some() {}
+    }
+
+    fn of(&self, lane: Lane) -> RelayLane {
+        RelayLane {
+            lane,
+            ring_size: self.ring_size,
+            scan_interval: self.scan_interval,
+        }
+    }
+}
+
+async fn look_after(announcer: &Announcer, lane: RelayLane, stop: &CancellationToken) {
+    let mut failures = 0_u32;
+    while !stop.is_cancelled() {
+        let passed = if failures == 0 {
+            pass(announcer, &lane, RELAY_BATCH).await
+        } else if announcer.kafka_answers().await {
+            pass(announcer, &lane, 1).await
+        } else {
+            Pass::Failed
+        };
+        failures = match passed {
+            Pass::Rung(_) => 0,
+            Pass::Failed => failures.saturating_add(1),
+        };
+        if let Pass::Rung(0) | Pass::Failed = passed {
+            let wait = Duration::from_millis(RELAY_PAUSE_MILLIS << failures.min(5));
+            let wait = wait.mul_f64(1.0 + 0.5 * rand::rng().random::<f64>());
+            stop.run_until_cancelled(tokio::time::sleep(wait)).await;
+        }
+    }
+}
+
+async fn pass(announcer: &Announcer, lane: &RelayLane, limit: usize) -> Pass {
+    let due = match announcer
+        .store
+        .announce_due(&lane.lane, limit, lane.scan_interval)
+        .await
+    {
+        Ok(due) => due,
+        Err(error) => {
+            tracing::warn!(lane = %lane.lane, error = %Chain(&error), "the relay cannot look");
+            return Pass::Failed;
+        }
+    };
+    let rings = due.chunks(lane.ring_size.max(1));
+    let rings = rings.map(|rows| announcer.ring(&lane.lane, rows));
+    let delivered = futures::future::join_all(rings).await;
+    metrics::counter!("quayside_relayed_rows_total", "lane" => lane.lane.to_string())
+        .increment(due.len() as u64);
+    if delivered.contains(&false) {
+        Pass::Failed
+    } else {
+        Pass::Rung(due.len())
+    }
+}
+
+enum Pass {
+    Rung(usize),
+    Failed,
+}

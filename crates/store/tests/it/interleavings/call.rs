@@ -1,0 +1,211 @@
+//! An act with all that it needs, and what came of it.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use domain::{
+    BizStatus, CompensateBizId, Failure, FailureCode, FailureKind, FileRole, LeaseEpoch, Progress,
+    Rung, UserId,
+};
+use store::{
+    Beat, Cancelled, ClaimTerms, Claimed, Effects, Ending, Lease, NewArtifact, Retried, Retry,
+    Settled, Store, Story,
+};
+use testkit::terms;
+
+use super::act::{End, Held};
+use super::club::{Club, LEASE};
+use crate::settle::owner;
+use crate::submit::NO_LIMITS;
+
+/// An act with all that it needs.
+#[derive(Debug, Clone)]
+pub(super) enum Call {
+    Ring(Vec<Rung>, Held),
+    Scan(usize, Held),
+    Beat(Lease, Held),
+    Settle(Lease, End),
+    Sweep(usize),
+    Relay(usize),
+    Retract(Rung),
+    Cancel(usize),
+    Retry(usize),
+    TimePasses(usize),
+    ClaimFollowUp(CompensateBizId),
+    FinishFollowUp(Lease),
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub(super) enum Answer {
+    Rung(Vec<Claimed>, usize),
+    Scanned(Vec<Claimed>),
+    Beat(Beat),
+    Settled(Settled),
+    Swept(Vec<(CompensateBizId, BizStatus)>),
+    Relayed(Vec<Rung>),
+    Retracted(usize),
+    Cancelled(Cancelled),
+    /// The new ring, if it is open again.
+    Retried(Option<Rung>),
+    Nothing,
+    /// Whether the follow-up was told that it is superseded.
+    FollowUp(Settled, Option<bool>),
+}
+
+fn ending(end: End, lease: &Lease) -> Ending {
+    match end {
+        End::Finish => Ending::Finished(an_effect(lease)),
+        End::HandBack => Ending::HandedBack,
+        End::Fail(kind, delay) => {
+            // A user's own fault is not tried again, whoever asks.
+            let code = match kind {
+                FailureKind::Rejected => FailureCode::InvalidRequest,
+                _ => FailureCode::Internal,
+            };
+            let detail = "as drawn".to_owned();
+            Ending::Failed(
+                Failure {
+                    kind,
+                    code,
+                    sentence: None,
+                    detail,
+                },
+                delay.lasts(),
+            )
+        }
+    }
+}
+
+/// A file that names the attempt: `task_file` has no unique key, so a second one is seen.
+fn an_effect(lease: &Lease) -> Effects {
+    let file = NewArtifact {
+        role: FileRole::Artifact,
+        object_key: format!("{}/e{}", lease.id, lease.epoch),
+        name: "1.xlsx".to_owned(),
+        size: 1,
+        sha256: "0".repeat(64),
+        rows: 1,
+        keep: Duration::from_secs(3_600),
+    };
+    Effects::new(move |tx| {
+        let file = file.clone();
+        Box::pin(async move { tx.publish(&file).await })
+    })
+}
+
+fn claim_terms(worker: &str, held: Held) -> ClaimTerms {
+    ClaimTerms {
+        lease: held.lasts(),
+        ..terms(worker)
+    }
+}
+
+/// Does it, as the worker or person of that name, on that store's connection.
+pub(super) async fn perform(club: &Club, store: &Store, name: &str, call: &Call) -> Answer {
+    let lane = &club.lane;
+    match call {
+        Call::Ring(rows, held) => {
+            let terms = claim_terms(name, *held);
+            let claim = store
+                .claim_rung(lane, rows, &terms)
+                .await
+                .expect("answered");
+            assert_eq!(claim.orphans, []);
+            Answer::Rung(claim.claimed, claim.duplicates)
+        }
+        Call::Scan(limit, held) => {
+            let terms = claim_terms(name, *held);
+            Answer::Scanned(
+                store
+                    .claim_due(lane, *limit, &terms)
+                    .await
+                    .expect("answered"),
+            )
+        }
+        Call::Beat(lease, held) => {
+            let told = Some((club.task_of(lease.id), Progress::default()));
+            let beat = store.heartbeat(lease, held.lasts(), told).await;
+            Answer::Beat(beat.expect("answered"))
+        }
+        Call::Settle(lease, end) => {
+            Answer::Settled(settle(store, lease, ending(*end, lease)).await)
+        }
+        Call::Sweep(limit) => {
+            let rescued = store.sweep(lane, *limit).await.expect("answered");
+            Answer::Swept(rescued.iter().map(|row| (row.id, row.change.to)).collect())
+        }
+        Call::Relay(limit) => {
+            let due = store
+                .announce_due(lane, *limit, LEASE)
+                .await
+                .expect("answered");
+            Answer::Relayed(due.iter().map(|row| row.rung).collect())
+        }
+        Call::Retract(rung) => Answer::Retracted(store.retract(&[*rung]).await.expect("answered")),
+        Call::Cancel(member) => {
+            let task = club.members[*member].1;
+            Answer::Cancelled(store.cancel_task(&owner(), task).await.expect("answered"))
+        }
+        Call::Retry(member) => {
+            let task = club.members[*member].1;
+            let retried = store
+                .retry_task(&owner(), task, &by_a_person())
+                .await
+                .expect("answered");
+            Answer::Retried(match retried {
+                Retried::Now(_, rows) => Some(rows[0].1.rung),
+                Retried::Refused(_) => None,
+                other => panic!("neither open again nor refused: {other:?}"),
+            })
+        }
+        Call::TimePasses(member) => {
+            club.time_passes(*member).await;
+            Answer::Nothing
+        }
+        Call::ClaimFollowUp(id) => {
+            let rung = Rung {
+                id: *id,
+                epoch: LeaseEpoch(0),
+            };
+            let terms = claim_terms(name, Held::Long);
+            let claim = store.claim_rung(&club.follow_lane, &[rung], &terms).await;
+            let claim = claim.expect("answered");
+            Answer::Rung(claim.claimed, claim.duplicates)
+        }
+        Call::FinishFollowUp(lease) => finish_follow_up(store, lease).await,
+    }
+}
+
+async fn settle(store: &Store, lease: &Lease, ending: Ending) -> Settled {
+    store
+        .settle_held(lease, ending, Story::default())
+        .await
+        .expect("answered")
+}
+
+/// Finishes it; what its effects were told of the generation, if they ran.
+async fn finish_follow_up(store: &Store, lease: &Lease) -> Answer {
+    let told = Arc::new(Mutex::new(None));
+    let heard = told.clone();
+    let effects = Effects::new(move |tx| {
+        let heard = heard.clone();
+        Box::pin(async move {
+            let is_superseded = tx.is_superseded().await?;
+            *heard.lock().expect("no panic under it") = Some(is_superseded);
+            Ok(())
+        })
+    });
+    let settled = settle(store, lease, Ending::Finished(effects)).await;
+    let told = told.lock().expect("no panic under it").take();
+    Answer::FollowUp(settled, told)
+}
+
+fn by_a_person() -> Retry {
+    Retry {
+        actor: UserId::parse("7").expect("a name"),
+        limits: NO_LIMITS,
+        scan_interval: LEASE,
+        trace_context: None,
+    }
+}

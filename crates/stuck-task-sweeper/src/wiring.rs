@@ -1,0 +1,90 @@
+//! The process: rescue, relay and retention, until it is told to end.
+
+use std::time::Duration;
+
+use engine::{Announcer, RelayAll, Sweeper};
+use service::{AdminServer, House, Process};
+use store::RetentionTerms;
+
+use crate::retention::Retention;
+
+/// Rows in one ring: 1, as for exports and imports (design.md §6).
+const RING_SIZE: usize = 1;
+/// What the last rings may take at shutdown.
+const RING_PATIENCE: Duration = Duration::from_secs(3);
+
+/// Starts the sweeper.
+///
+/// # Errors
+/// When a setting is not usable. A database, a Kafka or a storage that is away is waited for.
+pub async fn start(process: Process) -> anyhow::Result<()> {
+    let Process {
+        settings,
+        lifecycle,
+        telemetry,
+        ..
+    } = process;
+    let house = House::open(&settings)?;
+    AdminServer::start(
+        settings.admin.listen,
+        &lifecycle,
+        &telemetry,
+        house.probes(),
+    )?;
+    let House {
+        store,
+        storage,
+        ringer,
+        ..
+    } = house;
+    let lease = seconds(settings.worker.lease_seconds);
+
+    let sweeper = Sweeper {
+        store: store.clone(),
+        lease,
+        interval: settings.sweeper.interval(),
+    };
+    let soft = lifecycle.soft();
+    lifecycle.spawn("sweeper", async move {
+        sweeper.run(soft).await;
+        Ok(())
+    });
+
+    let backlog = crate::backlog::keep(store.clone(), lifecycle.soft());
+    lifecycle.spawn("backlog", async move {
+        backlog.await;
+        Ok(())
+    });
+
+    let announcer = Announcer::new(store.clone(), ringer);
+    let relay = RelayAll {
+        announcer: announcer.clone(),
+        ring_size: RING_SIZE,
+        scan_interval: seconds(settings.worker.scan_interval_seconds),
+    };
+    let soft = lifecycle.soft();
+    lifecycle.spawn("relay", async move {
+        relay.run(soft).await;
+        announcer.close(RING_PATIENCE).await;
+        Ok(())
+    });
+
+    let terms = RetentionTerms {
+        rows: settings.retention.rows(),
+        leftovers: settings.retention.leftovers(),
+    };
+    let retention = Retention::new(store, storage, terms);
+    let (interval, soft) = (settings.retention.interval(), lifecycle.soft());
+    lifecycle.spawn("retention", async move {
+        retention.run(interval, lease, soft).await;
+        Ok(())
+    });
+
+    lifecycle.set_ready();
+    tracing::info!("the sweeper looks after every lane");
+    Ok(())
+}
+
+fn seconds(seconds: u32) -> Duration {
+    Duration::from_secs(seconds.into())
+}

@@ -1,0 +1,119 @@
+//! The sweeper as a process.
+
+use domain::TaskStatus;
+use testkit::{a_lane, eventually};
+
+use crate::house::House;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_of_a_queue_that_no_definition_names_is_rescued_and_rung_again() {
+    let house = House::build().await;
+    let lane = a_lane();
+    let task = house.a_lost_export(&lane).await;
+    let mut sweeping = house.process("one", &[]);
+    eventually("the row to be rescued and announced", async || {
+        let row: (String, bool, u32) = house
+            .database
+            .one("SELECT status, announced, cnt FROM compensate_biz")
+            .await;
+        (row == ("WAIT_HANDLE".to_owned(), true, 1)).then_some(())
+    })
+    .await;
+    let seen = house.store.task(&house.owner(), task).await;
+    let seen = seen.expect("read").expect("visible");
+    assert_eq!((seen.status, seen.retry_count), (TaskStatus::Pending, 1));
+    assert_eq!(seen.error, None, "nobody is told to do again what goes on");
+
+    let line = sweeping.logged("rescued rows whose lease had ended").await;
+    assert!(
+        line.contains("\"rescued\":1") && line.contains("\"given_up\":0"),
+        "{line}"
+    );
+    let (ready, body) = sweeping.ask("/readyz").await;
+    assert_eq!(ready, 200);
+    for dependency in ["mysql", "kafka", "storage"] {
+        assert!(body.contains(dependency), "{body}");
+    }
+    let (_, metrics) = sweeping.ask("/metrics").await;
+    let rescued = format!("quayside_rescued_total{{lane=\"{lane}\"}} 1");
+    assert!(metrics.contains(&rescued), "{metrics}");
+    assert!(
+        metrics.contains("# HELP quayside_rescued_total "),
+        "{metrics}"
+    );
+    assert_eq!(sweeping.end().await.code(), Some(0));
+    let lines = sweeping.log();
+    assert_eq!(
+        lines.matches("rescued rows").count(),
+        1,
+        "a pass that did nothing says nothing: {lines}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_sweepers_rescue_every_row_once() {
+    const ROWS: u64 = 250;
+    let house = House::build().await;
+    let lanes = [a_lane(), a_lane()];
+    for number in 0..ROWS {
+        house
+            .a_lost_export(&lanes[usize::from(number % 2 == 0)])
+            .await;
+    }
+    let sweeping = [house.process("one", &[]), house.process("two", &[])];
+    let told = "SELECT (SELECT COUNT(*) FROM compensate_biz WHERE status = 'WAIT_HANDLE' AND cnt = 1), \
+                (SELECT COUNT(*) FROM compensate_biz_attempt WHERE outcome = 'LOST')";
+    eventually("all rows to be rescued", async || {
+        let told: (u64, u64) = house.database.one(told).await;
+        (told == (ROWS, ROWS)).then_some(())
+    })
+    .await;
+    let counter = "quayside_rescued_total";
+    let counted = sweeping[0].counted(counter).await + sweeping[1].counted(counter).await;
+    assert_eq!(counted, ROWS);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_storage_that_is_away_holds_up_no_rescue_and_no_other_retention() {
+    let house = House::build().await;
+    house.a_lost_export(&a_lane()).await;
+    house
+        .database
+        .execute(
+            "INSERT INTO idempotency (tenant, created_by, route, idempotency_key, request_hash, \
+             task_id, expires_at) VALUES ('acme', '7', 'x', 'k', 'h', 1, UTC_TIMESTAMP(6))",
+        )
+        .await;
+    // a port that nobody listens on
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let endpoint = format!("http://{}", nobody.local_addr().expect("it is bound"));
+    drop(nobody);
+    let mut sweeping = house.process(
+        "one",
+        &[
+            ("QUAYSIDE__STORAGE__BACKEND", "s3"),
+            ("QUAYSIDE__STORAGE__BUCKET", "files"),
+            ("QUAYSIDE__STORAGE__REGION", "us-east-1"),
+            ("QUAYSIDE__STORAGE__ENDPOINT", &endpoint),
+            ("QUAYSIDE__STORAGE__PATH_STYLE", "true"),
+            ("QUAYSIDE__STORAGE__ACCESS_KEY_ID", "me"),
+            ("QUAYSIDE__STORAGE__SECRET_ACCESS_KEY", "hunter2"),
+        ],
+    );
+    eventually(
+        "the row to be rescued and the key to be forgotten",
+        async || {
+            let left: (String, u64) = house
+                .database
+                .one("SELECT status, (SELECT COUNT(*) FROM idempotency) FROM compensate_biz")
+                .await;
+            (left == ("WAIT_HANDLE".to_owned(), 0)).then_some(())
+        },
+    )
+    .await;
+    sweeping
+        .logged("a pass of the retention was cut short")
+        .await;
+    assert_eq!(sweeping.ask("/readyz").await.0, 200);
+    assert_eq!(sweeping.end().await.code(), Some(0));
+}

@@ -1,0 +1,12 @@
+DROP TABLE notification;
+DROP TABLE operation_log;
+ALTER TABLE dead_letter
+  DROP KEY status_kind,
+  DROP KEY tenant_status_kind,
+  DROP KEY tenant_status_biz_type,
+  DROP KEY tenant_status_reason,
+  DROP KEY tenant_id,
+  DROP COLUMN acted_at,
+  DROP COLUMN payload_bytes,
+  DROP COLUMN task_id,
+  DROP COLUMN biz_id;
