@@ -14,19 +14,20 @@ CONFIG="$LOCAL/quayside.toml"
 DATASETS="$LOCAL/datasets"
 TARGET="${CARGO_TARGET_DIR:-$ROOT/target}/debug"
 BIN="$LOCAL/bin"
-MEMBERS=3000
+MEMBERS=40000
 
 usage() {
     cat <<-EOT
 		usage: ./dev chaos [options]
 		  --minutes N     how long things are broken (10)
 		  --seed S        which faults, when, at whom; the same seed is the same plan (drawn, and printed)
-		  --short         40 s, and each kill point once: what CI runs
+		  --short         40 s of seed 1, and each kill point once
+		  --plain         the binaries as \`./dev test\` builds them, which have no kill points
 		  --no-build      the binaries of the last run
 	EOT
 }
 
-seconds=600 seed= kill_points=20 every=3000 build=1
+seconds=600 seed= kill_points=20 every=3000 build=1 plain=
 while [ $# -gt 0 ]; do
     case "$1" in
     --minutes | --seed)
@@ -34,7 +35,8 @@ while [ $# -gt 0 ]; do
         if [ "$1" = --seed ]; then seed=$2; else seconds=$((60 * $2)); fi
         shift
         ;;
-    --short) seconds=40 kill_points=1 every=2500 ;;
+    --short) seconds=40 kill_points=1 every=2500 seed=${seed:-1} ;;
+    --plain) plain=1 ;;
     --no-build) build= ;;
     --help | -h) usage && exit ;;
     *) die "what is $1? ./dev chaos --help" ;;
@@ -44,6 +46,7 @@ done
 [ "$seconds" -gt 0 ] || die "--minutes takes a number above 0"
 # twenty of each belong to ten minutes
 if [ "$kill_points" != 1 ]; then kill_points=$(((seconds + 29) / 30)); fi
+if [ -n "$plain" ]; then kill_points=0; fi
 seed="${seed:-$((RANDOM * 32768 + RANDOM))}"
 
 exec 7>"$RUN/chaos.lock"
@@ -53,6 +56,11 @@ flock -n 7 || die "another ./dev chaos runs in this checkout"
 # points, so not where a release is built.
 build() {
     cd "$ROOT"
+    if [ -n "$plain" ]; then
+        child cargo build "${LOCKED[@]}" --workspace --all-targets
+        keep "${SERVICES[@]}" quay chaos
+        return
+    fi
     local packages=() features=() name
     for name in "${SERVICES[@]}"; do
         packages+=(-p "$name")
@@ -80,8 +88,6 @@ write_config() {
 		environment = "development"
 		[kafka]
 		brokers = "$("$HERE/kafka.sh" brokers main)"
-		delivery_timeout_ms = 2000
-		client = { "session.timeout.ms" = "6000" }
 		[storage]
 		root = "$LOCAL/storage"
 		[auth]

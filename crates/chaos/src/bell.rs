@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
 use futures::StreamExt;
@@ -13,16 +13,18 @@ use rand::{RngExt, SeedableRng};
 use rdkafka::admin::{AdminClient, AdminOptions};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{Consumer, StreamConsumer};
-use rdkafka::message::{BorrowedMessage, Header, Headers, OwnedHeaders};
+use rdkafka::message::{BorrowedMessage, Header, Headers, OwnedHeaders, OwnedMessage};
 use rdkafka::producer::{FutureProducer, FutureRecord};
 use rdkafka::{ClientConfig, Message};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 /// Marks what comes from here, so that a copy is not copied again.
 const MARK: &str = "chaos";
 /// Copies that wait for their time at once.
 const MOST_WAITING: usize = 500;
+/// How long a consumer may hear nothing before another takes its place.
+const DEAF: Duration = Duration::from_secs(8);
 /// How long the broker has for an answer.
 const BROKER: Duration = Duration::from_secs(10);
 
@@ -61,41 +63,51 @@ impl Bell {
     /// Sends a third of all rings again, each after up to ten seconds and some of them twice.
     pub(crate) async fn copy(self: Arc<Self>, seed: u64, stop: CancellationToken) -> Result<()> {
         let mut random = StdRng::seed_from_u64(seed ^ 0x6265_6c6c);
-        let mut config = self.config.clone();
-        let consumer: StreamConsumer = config
-            .set("group.id", "chaos")
-            .set("auto.offset.reset", "latest")
-            .create()?;
-        let topics: Vec<&str> = self.topics.iter().map(String::as_str).collect();
-        consumer.subscribe(&topics)?;
         let mut waiting = FuturesUnordered::new();
+        let mut consumer = self.listen()?;
+        let mut heard_at = Instant::now();
         loop {
             tokio::select! {
                 () = stop.cancelled() => return Ok(()),
                 Some(()) = waiting.next() => {}
-                heard = consumer.recv() => {
-                    // away, or the topic is: the client comes back by itself
-                    let Ok(message) = heard else {
-                        sleep(Duration::from_millis(100)).await;
-                        continue;
-                    };
-                    if is_ours(&message) || waiting.len() >= MOST_WAITING || !random.random_bool(0.33) {
-                        continue;
-                    }
-                    for _ in 0..random.random_range(1..=2) {
-                        let delay = Duration::from_millis(random.random_range(0..10_000));
-                        let topic = message.topic().to_owned();
-                        let payload = message.payload().map(<[u8]>::to_vec);
-                        let bell = Arc::clone(&self);
-                        waiting.push(async move {
-                            sleep(delay).await;
-                            if bell.send(&topic, payload.as_deref()).await.is_ok() {
-                                bell.rung.copies.fetch_add(1, Ordering::Relaxed);
+                heard = timeout(DEAF, consumer.recv()) => match heard {
+                    Ok(Ok(message)) => {
+                        heard_at = Instant::now();
+                        let wanted = !is_ours(&message) && waiting.len() < MOST_WAITING;
+                        if wanted && random.random_bool(0.33) {
+                            for _ in 0..random.random_range(1..=2) {
+                                let delay = Duration::from_millis(random.random_range(0..10_000));
+                                waiting.push(Arc::clone(&self).later(delay, message.detach()));
                             }
-                        });
+                        }
                     }
+                    // away, or the topic is; after a while a new consumer looks
+                    Ok(Err(_)) | Err(_) if heard_at.elapsed() > DEAF => {
+                        consumer = self.listen()?;
+                        heard_at = Instant::now();
+                    }
+                    Ok(Err(_)) | Err(_) => sleep(Duration::from_millis(100)).await,
                 }
             }
+        }
+    }
+
+    fn listen(&self) -> Result<StreamConsumer> {
+        let mut config = self.config.clone();
+        let consumer: StreamConsumer = config
+            .set("group.id", "chaos")
+            .set("session.timeout.ms", "6000")
+            .set("auto.offset.reset", "latest")
+            .create()?;
+        let topics: Vec<&str> = self.topics.iter().map(String::as_str).collect();
+        consumer.subscribe(&topics)?;
+        Ok(consumer)
+    }
+
+    async fn later(self: Arc<Self>, delay: Duration, message: OwnedMessage) {
+        sleep(delay).await;
+        if self.send(message.topic(), message.payload()).await.is_ok() {
+            self.rung.copies.fetch_add(1, Ordering::Relaxed);
         }
     }
 

@@ -7,7 +7,6 @@
 
 mod bell;
 mod book;
-mod breaking;
 mod check;
 mod cli;
 mod client;
@@ -22,6 +21,7 @@ mod report;
 mod run;
 mod scene;
 mod servers;
+mod vandal;
 mod weather;
 mod wish;
 mod workload;

@@ -135,7 +135,7 @@ impl Recovery {
     }
 
     /// Until a submit was accepted and an attempt ended.
-    pub(crate) async fn of_mysql(&self, kind: &'static str, since: Instant) {
+    pub(crate) async fn of_work(&self, kind: &'static str, since: Instant) {
         let clock = "SELECT CAST(UTC_TIMESTAMP(6) AS CHAR)";
         let Ok(moment) = self.database.one::<String>(clock).await else {
             return;

@@ -8,13 +8,13 @@ use std::sync::atomic::Ordering;
 use anyhow::Result;
 
 use crate::book::Book;
-use crate::breaking::Breaker;
 use crate::check::Tally;
 use crate::cli::Cli;
 use crate::database::Database;
 use crate::journal::Journal;
 use crate::kill_points::Hits;
 use crate::recovery::Recovery;
+use crate::vandal::Vandal;
 
 /// Violations that are printed.
 const SHOWN: usize = 20;
@@ -27,7 +27,7 @@ pub(crate) struct Report<'a> {
     pub(crate) book: &'a Book,
     pub(crate) hits: &'a Hits,
     pub(crate) recovery: &'a Recovery,
-    pub(crate) breaker: &'a Breaker,
+    pub(crate) vandal: &'a Vandal,
 }
 
 /// A line for whoever watches.
@@ -90,16 +90,16 @@ fn last_line(report: &Report<'_>, violations: usize) -> String {
         effects,
         letters,
     } = report.tally;
-    let breaker = report.breaker;
-    let done_faults = breaker.done.lock().unwrap_or_else(PoisonError::into_inner);
+    let vandal = report.vandal;
+    let done_faults = vandal.done.lock().unwrap_or_else(PoisonError::into_inner);
     let mut faults: Vec<String> = done_faults
         .iter()
         .map(|(kind, times)| format!("{kind} {times}"))
         .collect();
-    let rung = &breaker.bell.rung;
+    let rung = &vandal.bell.rung;
     faults.push(format!(
         "commits_cut {}",
-        breaker.commits_cut.load(Ordering::SeqCst)
+        vandal.commits_cut.load(Ordering::SeqCst)
     ));
     faults.push(format!(
         "rings_copied {}",

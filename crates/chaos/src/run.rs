@@ -40,7 +40,7 @@ pub(crate) async fn run(cli: &Cli) -> Result<bool> {
         book: &scene.book,
         hits: &scene.hits,
         recovery: &scene.recovery,
-        breaker: &scene.breaker,
+        vandal: &scene.vandal,
     };
     let well = report::tell(&report)?;
     if !well {
@@ -67,8 +67,8 @@ async fn whole(cli: &Cli, scene: &mut Scene) -> Result<Tally> {
         scene,
         "The faults are over; waiting until all work has ended ...",
     );
-    scene.breaker.servers.start(Server::Mysql).await?;
-    scene.breaker.servers.start(Server::Kafka).await?;
+    scene.vandal.servers.start(Server::Mysql).await?;
+    scene.vandal.servers.start(Server::Kafka).await?;
     let checker = Checker {
         database: scene.database.clone(),
         client: scene.client.clone(),
@@ -107,14 +107,14 @@ async fn break_it(cli: &Cli, scene: &mut Scene) -> Result<()> {
     clients.spawn(workload::watch(Arc::clone(&work), calm.clone()));
     clients.spawn(operator::try_again(Arc::clone(&work), calm.clone()));
     clients.spawn(operator::dead_letters(Arc::clone(&work), calm.clone()));
-    clients.spawn(Arc::clone(&scene.breaker.bell).copy(cli.seed, calm.clone()));
+    clients.spawn(Arc::clone(&scene.vandal.bell).copy(cli.seed, calm.clone()));
     clients.spawn(kill_points::arm(
         scene.members.clone(),
         (Arc::clone(&scene.hits), Arc::clone(&scene.journal)),
         (cli.seed, cli.kill_points_each, length),
         calm.clone(),
     ));
-    let breaking = Arc::clone(&scene.breaker).run(faults, calm.clone());
+    let breaking = Arc::clone(&scene.vandal).run(faults, calm.clone());
     let timed = async {
         sleep(length).await;
         calm.cancel();

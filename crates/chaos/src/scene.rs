@@ -13,7 +13,6 @@ use tokio_util::task::TaskTracker;
 
 use crate::bell::Bell;
 use crate::book::Book;
-use crate::breaking::Breaker;
 use crate::cli::Cli;
 use crate::client::Client;
 use crate::database::Database;
@@ -22,6 +21,7 @@ use crate::journal::Journal;
 use crate::kill_points::Hits;
 use crate::recovery::Recovery;
 use crate::servers::Servers;
+use crate::vandal::Vandal;
 use crate::weather::Weather;
 
 /// The processes, and how many of each.
@@ -51,7 +51,7 @@ pub(crate) struct Scene {
     pub(crate) hits: Arc<Hits>,
     pub(crate) recovery: Arc<Recovery>,
     pub(crate) members: Vec<Arc<Member>>,
-    pub(crate) breaker: Arc<Breaker>,
+    pub(crate) vandal: Arc<Vandal>,
     pub(crate) client: Client,
     /// Ends the processes.
     stop: CancellationToken,
@@ -83,7 +83,7 @@ impl Scene {
         let bases = members.iter().filter_map(|member| member.http.clone());
         let told = (book.clone(), journal.clone());
         let client = Client::new(bases.collect(), &cli.token, told, end.clone())?;
-        let breaker = Breaker {
+        let vandal = Vandal {
             servers: servers(cli),
             proxy,
             bell: Arc::new(Bell::new(&cli.kafka, topics())?),
@@ -103,7 +103,7 @@ impl Scene {
             hits,
             recovery,
             members,
-            breaker: Arc::new(breaker),
+            vandal: Arc::new(vandal),
             client,
             stop,
             end,

@@ -1,7 +1,5 @@
 //! A row of `compensate_biz`, read under its lock by whoever settles it.
 
-use std::collections::HashSet;
-
 use diesel::prelude::QueryableByName;
 use diesel::sql_query;
 use diesel::sql_types::{BigInt, Bool, Integer, Nullable, Text, Unsigned};
@@ -58,7 +56,8 @@ pub(crate) async fn lock_row(
 const ROWS_PER_LOCK: usize = 1_000;
 
 /// The task's rows that stand in one of these states, locked by their ids ascending. Rows that are
-/// born by those that this waits for are among them: it looks until it finds no more.
+/// born by those that this waits for are among them: it looks until it finds no more. One that comes
+/// to stand so before those that are locked by then is not: to lock it now could be a deadlock.
 pub(crate) async fn lock_rows(
     connection: &mut Connection,
     tenant: &Tenant,
@@ -66,7 +65,7 @@ pub(crate) async fn lock_rows(
     standing: [BizStatus; 2],
 ) -> Result<Vec<LockedRow>, StoreError> {
     let [one, other] = standing.map(BizStatus::as_str);
-    let mut seen = HashSet::new();
+    let mut last = 0;
     let mut locked = Vec::new();
     loop {
         let found: Vec<Id> = sql_query(format!(
@@ -78,10 +77,11 @@ pub(crate) async fn lock_rows(
         .load(connection)
         .await?;
         let ids = found.into_iter().map(|row| row.id);
-        let new: Vec<u64> = ids.filter(|id| seen.insert(*id)).collect();
-        if new.is_empty() {
+        let new: Vec<u64> = ids.filter(|id| *id > last).collect();
+        let Some(&highest) = new.last() else {
             return Ok(locked);
-        }
+        };
+        last = highest;
         for ids in new.chunks(ROWS_PER_LOCK) {
             let rows: Vec<RowAsStored> = sql_query(format!(
                 "{LOCKED_ROW} FORCE INDEX (PRIMARY) WHERE id IN ({}) \

@@ -114,7 +114,7 @@ async fn at_once(store: &Store, round: usize) {
     };
     let cancelling = async {
         // Of some imports all is done first.
-        while round % 2 == 0 && to_do.lock().await.len() > 4 * round {
+        while round.is_multiple_of(2) && to_do.lock().await.len() > 4 * round {
             tokio::task::yield_now().await;
         }
         store.cancel_task(&owner(), task).await.expect("answered");

@@ -68,9 +68,11 @@ async fn run(database: &TestDatabase, stores: &[Store], scripts: &[Vec<Act>]) {
     };
     // Each store sends its statements from a runtime of its own, so these do meet.
     futures::future::join_all((0..CONNECTIONS).map(script)).await;
-    hold(&club, &look(&board).granted).await;
+    let granted = look(&board).granted.clone();
+    hold(&club, &granted).await;
     end_all(&club, &board, &stores[0]).await;
-    let seen = hold(&club, &look(&board).granted).await;
+    let granted = look(&board).granted.clone();
+    let seen = hold(&club, &granted).await;
     let board = look(&board);
     for (row, (id, _)) in seen.iter().zip(&club.members) {
         assert_eq!(row.wake, "never", "{row:?}");

@@ -1,4 +1,4 @@
-//! The faults of the plan, done.
+//! Whoever does the faults of the plan.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ use crate::servers::{Server, Servers};
 use crate::weather::Weather;
 
 /// What the faults need.
-pub(crate) struct Breaker {
+pub(crate) struct Vandal {
     pub(crate) servers: Servers,
     pub(crate) proxy: MoodyProxy,
     pub(crate) bell: Arc<Bell>,
@@ -39,7 +39,7 @@ pub(crate) struct Breaker {
     pub(crate) commits_cut: AtomicU64,
 }
 
-impl Breaker {
+impl Vandal {
     /// Does all of the plan, each fault at its moment, and returns when the last one is over.
     pub(crate) async fn run(
         self: Arc<Self>,
@@ -53,8 +53,8 @@ impl Breaker {
             if waited.is_none() {
                 break;
             }
-            let breaker = Arc::clone(&self);
-            faults.spawn(async move { breaker.one(fault).await });
+            let vandal = Arc::clone(&self);
+            faults.spawn(async move { vandal.one(fault).await });
         }
         faults.close();
         faults.wait().await;
@@ -142,7 +142,7 @@ impl Breaker {
         self.proxy.come_back();
         self.weather.clears(outage);
         self.recovery
-            .of_mysql("MySQL silent, work goes on", Instant::now())
+            .of_work("MySQL silent, work goes on", Instant::now())
             .await;
         Ok(())
     }
@@ -172,13 +172,15 @@ impl Breaker {
         match server {
             Server::Mysql => {
                 self.recovery
-                    .of_mysql("MySQL back, work goes on", back)
+                    .of_work("MySQL back, work goes on", back)
                     .await
             }
             Server::Kafka => {
-                self.recovery
-                    .of_rings("broker back, a ring is claimed", None, back)
-                    .await;
+                let rings = self
+                    .recovery
+                    .of_rings("broker back, a ring is claimed", None, back);
+                let work = self.recovery.of_work("broker back, work goes on", back);
+                futures::join!(rings, work);
             }
         }
         Ok(())
