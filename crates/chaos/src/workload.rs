@@ -19,7 +19,7 @@ use crate::wish::Wish;
 /// Clients that submit at once.
 pub(crate) const CLIENTS: u64 = 6;
 /// Open rows above which clients wait: the house is to be broken at work, not behind a backlog.
-const MOST_OPEN: u64 = 60;
+const MOST_OPEN: u64 = 150;
 
 /// What all clients share.
 pub(crate) struct Work {

@@ -44,6 +44,19 @@ const NOTHING: &[(&str, &str)] = &[
             WHERE a.tenant = b.tenant AND a.compensate_biz_id = b.id)",
     ),
     (
+        "a dead letter that no row of work brings to a person",
+        "SELECT CONCAT_WS(' ', d.id, d.tenant, d.source, d.lane, d.status) FROM dead_letter d
+         WHERE d.lane NOT LIKE '%.dlt' AND NOT EXISTS
+           (SELECT 1 FROM compensate_biz b WHERE b.tenant = d.tenant
+              AND b.biz_type = 'DEAD_LETTER' AND b.biz_id = CAST(d.id AS CHAR))",
+    ),
+    (
+        "a row of a dead letter that was given up, and the letter is not parked",
+        "SELECT CONCAT_WS(' ', d.id, d.status) FROM dead_letter d JOIN compensate_biz b
+           ON b.tenant = d.tenant AND b.biz_type = 'DEAD_LETTER' AND b.biz_id = CAST(d.id AS CHAR)
+         WHERE b.status = 'FAILED' AND d.status = 'OPEN'",
+    ),
+    (
         "a group whose counters are not those of its rows",
         "SELECT CONCAT_WS(' ', g.id, g.total, g.succeeded, g.dead, g.cancelled, 'rows', b.n, b.succeeded,
                 b.dead, b.cancelled)
