@@ -111,6 +111,7 @@ async fn every_route_says_503_and_when_to_come_back_while_mysql_is_away_or_silen
     let database = TestDatabase::with_examples().await;
     let house = House::over(database, |settings| {
         settings.mysql.url = proxy.url(settings.mysql.url.expose_secret()).into();
+        settings.dead_letters.house_tenant = domain::Tenant::parse("acme").unwrap();
     });
     let task = house.an_export(&manager()).await;
     let written = house.written().await;

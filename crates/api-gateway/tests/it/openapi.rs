@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use domain::{FailureCode, RowCode};
 use reqwest::Method;
 use serde_json::{Value, json};
+use testkit::TestDatabase;
 
 use crate::dead_letters::{a_dead_export, operator};
 use crate::form::{CSV, Form, IMPORTS};
@@ -105,7 +106,9 @@ impl Check<'_> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_documented_is_what_is_answered() {
-    let house = House::with_tables().await;
+    let house = House::over(TestDatabase::with_examples().await, |settings| {
+        settings.dead_letters.house_tenant = domain::Tenant::parse("acme").unwrap();
+    });
     let document = house
         .send(house.request(Method::GET, "/openapi.json"))
         .await
