@@ -11,7 +11,7 @@ set positional-arguments
 @demo *args:
     exec deploy/local/demo.sh "$@"
 
-# the whole test suite, on a MySQL and a Kafka that it starts and stops; arguments go to cargo test
+# the whole test suite on servers that it starts and stops, then a short chaos; with arguments of cargo test no chaos
 [no-exit-message]
 @test *args:
     exec deploy/local/test.sh "$@"
@@ -21,7 +21,7 @@ set positional-arguments
 @mutants *args:
     exec deploy/local/mutants.sh "$@"
 
-# measure on servers of its own: export|import [--peers] [--rows N] [--runs K] [--quick]; bench --help
+# measure on servers of its own: export|import|compensations [--peers] [--rows N] [--runs K] [--quick]; bench --help
 [no-exit-message]
 @bench *args:
     exec deploy/local/bench.sh "$@"
@@ -63,6 +63,8 @@ fmt:
 check: domain-is-pure
     cargo fmt --all --check
     cargo clippy --workspace --all-targets -- -D warnings
+    # what only the binaries of the chaos hold
+    cargo clippy -p bus -p store -p engine -p service --features engine/failpoints,service/failpoints -- -D warnings
     {{ just_executable() }} deny
 
 # licences, sources and the direction of dependencies (deny.toml)
@@ -75,7 +77,7 @@ check: domain-is-pure
 domain-is-pure:
     #!/usr/bin/env bash
     set -euo pipefail
-    allowed=" serde serde_json chrono chrono-tz thiserror toml regex unicode-normalization siphasher "
+    allowed=" serde serde_json chrono chrono-tz thiserror toml regex unicode-normalization siphasher url "
     used="$(cargo tree -q -p domain -e normal,build --depth 1 --prefix none --format '{p}' | tail -n +2 | cut -d ' ' -f 1)"
     for crate in $used; do
         [[ "$allowed" == *" $crate "* ]] || {

@@ -20,7 +20,7 @@ BIN="${CARGO_TARGET_DIR:-$ROOT/target}/release"
 CONFIG="$LOCAL/quayside.toml"
 BROKER="$RUN/broker.mode"
 STOP_SECONDS=40 # longer than [lifecycle] grace_seconds
-SERVICES=(api-gateway export-worker import-worker import-worker-2 stuck-task-sweeper)
+SERVICES=(api-gateway export-worker import-worker import-worker-2 biz-worker stuck-task-sweeper)
 
 port() { cat "$LOCAL/ports/$1"; }
 secret() { cat "$LOCAL/jwt"; }
@@ -44,6 +44,8 @@ write_config() {
 		jwt_secret = "$(secret)"
 		[datasets]
 		dir = "$ROOT/deploy/datasets"
+		[handlers]
+		dir = "$ROOT/deploy/handlers"
 		[quotas] # the submits of the bench come from one user, faster than the worker ends them
 		open_tasks_per_user = 100000
 		open_tasks_per_tenant = 100000
@@ -68,6 +70,7 @@ start() {
     free_port import-worker-admin 9221 >/dev/null
     free_port import-worker-2-admin 9231 >/dev/null
     free_port stuck-task-sweeper-admin 9241 >/dev/null
+    free_port biz-worker-admin 9251 >/dev/null
     say "Servers of the bench:"
     "$HERE/mysql.sh" start main
     echo "$1" >"$BROKER"
@@ -78,6 +81,7 @@ start() {
     start_service api-gateway
     start_service export-worker
     start_service import-worker
+    start_service biz-worker
     start_service stuck-task-sweeper
     say "  MySQL on $(port mysql-main), broker ($1) on $(brokers "$1"), gateway on $(port http)"
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# bench.sh export|import [--peers] [--rows N] [--runs K] [--quick] ...: what it costs, in a table.
+# bench.sh export|import|compensations [--peers] [--rows N] [--runs K] [--quick] ...: what it costs, in a table.
 #
 # Starts a system of its own beside whatever runs here, and stops it on every way out. The
 # measuring itself is crates/bench. docs/PERFORMANCE.md says what the figures mean.
@@ -10,30 +10,31 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 usage() {
     cat <<-EOT
-		usage: ./dev bench export|import [options]
+		usage: ./dev bench export|import|compensations [options]
 		  --peers         dhatim fastexcel, EasyExcel and (export) bare rust_xlsxwriter of
 		                  ../shared/peers too; an import needs their generator in any case
 		  --rows N        rows of the table (1000000)
 		  --runs K        rounds, in each of which everyone runs once (3)
 		  --levels A,B    export: zip levels beside the worker's own (1,6)
 		  --parts A,B     export: of exports,small,twice,submit (all)
+		  --seconds S     compensations: length of the run for the highest rate (300)
 		  --patience S    longest wait for a quiet machine before each run (60)
-		  --kafka         a real Kafka instead of the embedded broker
+		  --kafka         a real Kafka instead of the embedded broker; compensations: always
 		  --no-build      the binaries as they are
-		  --quick         100000 rows, one round, no waiting: whether it works, not how fast
+		  --quick         100000 rows, one round, 10 s, no waiting: whether it works, not how fast
 	EOT
 }
 
 take_arguments() {
-    rows=1000000 runs=3 levels=1,6 parts=exports,small,twice,submit patience=60
+    rows=1000000 runs=3 levels=1,6 parts=exports,small,twice,submit patience=60 seconds=300
     broker=embedded peers= build=1
     while [ $# -gt 0 ]; do
         case "$1" in
         --peers) peers=1 ;;
         --kafka) broker=kafka ;;
         --no-build) build= ;;
-        --quick) rows=100000 runs=1 patience=0 ;;
-        --rows | --runs | --levels | --parts | --patience)
+        --quick) rows=100000 runs=1 patience=0 seconds=10 ;;
+        --rows | --runs | --levels | --parts | --patience | --seconds)
             [ $# -ge 2 ] || die "$1 takes a value; ./dev bench --help"
             declare -g "${1#--}=$2"
             shift
@@ -43,7 +44,7 @@ take_arguments() {
         shift
     done
     local number
-    for number in "$rows" "$runs"; do
+    for number in "$rows" "$runs" "$seconds"; do
         [[ "$number" =~ ^[1-9][0-9]*$ ]] || die "\"$number\" is no number above 0"
     done
     [ "$rows" -ge 10000 ] || die "--rows takes 10000 at least: the small exports have as many"
@@ -51,7 +52,7 @@ take_arguments() {
 
 asked="$*"
 case "${1:-}" in
-export | import)
+export | import | compensations)
     subject=$1
     shift
     ;;
@@ -59,11 +60,14 @@ export | import)
     usage
     exit
     ;;
-*) die "there are ./dev bench export and ./dev bench import" ;;
+*) die "there are ./dev bench export, import and compensations" ;;
 esac
 case " $* " in *" --help "* | *" -h "*) usage && exit ;; esac
 take_arguments "$@"
-if [ "$subject" = import ]; then parts=imports; fi
+case "$subject" in
+import) parts=imports ;;
+compensations) parts=compensations broker=kafka rows=10000 ;;
+esac
 
 exec 7>"$RUN/bench.lock"
 flock -n 7 || die "another ./dev bench runs in this checkout"
@@ -79,7 +83,7 @@ at_exit() {
 # The services apart from the bench: its crates must not change the features of theirs.
 build() {
     cd "$ROOT"
-    child cargo build "${LOCKED[@]}" --release -p api-gateway -p export-worker -p import-worker -p stuck-task-sweeper -p quay --bins
+    child cargo build "${LOCKED[@]}" --release -p api-gateway -p export-worker -p import-worker -p biz-worker -p stuck-task-sweeper -p quay --bins
     child cargo build "${LOCKED[@]}" --release -p bench
 }
 
@@ -109,7 +113,7 @@ say "Measuring (every run is a line of $LOCAL/results.jsonl):"
 report="$LOCAL/$subject.md"
 status=0
 child "${CARGO_TARGET_DIR:-$ROOT/target}/release/bench" \
-    --rows "$rows" --runs "$runs" --levels "$levels" --patience "$patience" --parts "$parts" \
+    --rows "$rows" --runs "$runs" --seconds "$seconds" --levels "$levels" --patience "$patience" --parts "$parts" \
     --url "$(servers url)" --mysql "$(servers database)" \
     --script "$HERE/bench-servers.sh" --state "$LOCAL" --results "$LOCAL/results.jsonl" \
     --revision "$revision; ./dev bench $asked; broker $broker" \

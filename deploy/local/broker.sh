@@ -7,7 +7,8 @@ start_broker() {
     if [ "$1" = kafka ]; then
         "$HERE/kafka.sh" start main
         step "topics" topics "$BIN/quay" topics create --replication 1 --partitions 4 \
-            --kafka "$("$HERE/kafka.sh" brokers main)" --datasets "$ROOT/deploy/datasets"
+            --kafka "$("$HERE/kafka.sh" brokers main)" --datasets "$ROOT/deploy/datasets" \
+            --handlers "$ROOT/deploy/handlers"
     else
         rm -f "$RUN/broker.addr"
         spawn broker "$RUN/broker.addr" \

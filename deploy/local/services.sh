@@ -17,7 +17,7 @@ CONFIG="$LOCAL/quayside.toml"
 KEEP="$RUN/up.keep"     # `up` started what runs: only `down` or its own Ctrl-C stops it
 MODE="$RUN/broker.mode" # embedded or kafka
 STOP_SECONDS=40         # longer than [lifecycle] grace_seconds
-SERVICES=(api-gateway export-worker import-worker stuck-task-sweeper dead-letter-handler)
+SERVICES=(api-gateway export-worker import-worker biz-worker stuck-task-sweeper dead-letter-handler)
 
 mode() { cat "$MODE" 2>/dev/null || echo none; }
 
@@ -97,6 +97,7 @@ choose_ports() {
     free_port import-worker-admin 9121 >/dev/null
     free_port stuck-task-sweeper-admin 9131 >/dev/null
     free_port dead-letter-handler-admin 9141 >/dev/null
+    free_port biz-worker-admin 9151 >/dev/null
 }
 
 write_config() {
@@ -121,6 +122,8 @@ write_config() {
 		house_tenant = "acme"
 		[datasets]
 		dir = "$ROOT/deploy/datasets"
+		[handlers]
+		dir = "$ROOT/deploy/handlers"
 		[worker]
 	TOML
     mv "$CONFIG.new" "$CONFIG"

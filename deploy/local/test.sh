@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# test.sh [ARGUMENTS OF cargo test]: the whole suite on a throwaway MySQL and Kafka.
+# test.sh [ARGUMENTS OF cargo test]: the tests on a throwaway MySQL and Kafka. Without arguments all
+# of them, and after them a short chaos (chaos.sh) with the binaries that were built for them.
 #
 #   test.sh up     start the two and leave them for later runs; prints their exports
 #   test.sh down   stop them
@@ -60,3 +61,8 @@ cd "$ROOT"
 child cargo build "${LOCKED[@]}" --workspace --all-targets
 start_servers
 child cargo test "${LOCKED[@]}" --workspace ${CI:+--no-fail-fast} "$@"
+if [ $# = 0 ]; then
+    say "The tests are green; now the same binaries as processes, and faults:"
+    [ -e "$KEEP" ] || stop_servers
+    child "$HERE/chaos.sh" --plain --short
+fi

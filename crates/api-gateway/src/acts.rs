@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use domain::{Action, Task, TaskId, Tenant};
-use store::{Cancelled, Deleted, Leftover, Retried, Retry};
+use store::{Announce, Cancelled, Deleted, Leftover, Retried, Retry};
 
 use crate::auth::Caller;
 use crate::exports::traceparent;
@@ -82,10 +82,12 @@ pub(crate) async fn retry(
 ) -> Result<HttpResponse, Problem> {
     let id = path_id(&request, "id").map(TaskId)?;
     let terms = Retry {
-        actor: caller.user.clone(),
+        actor: caller.actor(&request),
         limits: state.limits,
-        scan_interval: state.scan_interval,
-        trace_context: traceparent(),
+        announce: Announce {
+            scan_interval: state.scan_interval,
+            trace_context: traceparent(),
+        },
     };
     let store = &state.house.store;
     match store.retry_task(&caller.reach(), id, &terms).await? {
@@ -135,6 +137,9 @@ pub(crate) async fn delete(
 /// `409 state_conflict`, with where the task stands and what is possible there.
 fn refused(task: &Task, wanted: Action) -> Problem {
     let detail = match (wanted, &task.error) {
+        (Action::Retry, _) if task.status.is_final() && task.has_lost_its_file() => {
+            "the file of this import has had its time; submit it anew".to_owned()
+        }
         (Action::Retry, Some(error)) => format!(
             "the task is {} by the request's own fault ({}); trying the same again cannot help",
             task.status, error.code

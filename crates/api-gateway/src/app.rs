@@ -14,8 +14,8 @@ use crate::observe::observe;
 use crate::problem::{Code, Problem};
 use crate::state::State;
 use crate::{
-    acts, attempts, datasets, dead_letters, events, exports, files, imports, lanes, notifications,
-    openapi, operation_log, quotas, row_errors, rows, tasks, template,
+    acts, attempts, compensations, datasets, dead_letters, events, exports, files, imports, lanes,
+    notifications, openapi, operation_log, quotas, row_errors, rows, tasks, template,
 };
 
 /// What the last rings may take at shutdown.
@@ -116,6 +116,26 @@ fn routes(app: &mut web::ServiceConfig) {
         .service(resource("/api/v1/tasks/{id}/download", "GET, HEAD").route(get(files::download)))
         .service(
             resource("/api/v1/tasks/{id}/files/{file_id}", "GET, HEAD").route(get(files::file)),
+        )
+        .service(
+            resource("/api/v1/compensations", "GET, HEAD, POST")
+                .route(get(compensations::list))
+                .route(web::post().to(compensations::submit)),
+        )
+        .service(
+            resource("/api/v1/compensations/{id}", "GET, HEAD").route(get(compensations::show)),
+        )
+        .service(
+            resource("/api/v1/compensations/{id}/retry", "POST")
+                .route(web::post().to(compensations::retry)),
+        )
+        .service(
+            resource("/api/v1/compensations/{id}/cancel", "POST")
+                .route(web::post().to(compensations::cancel)),
+        )
+        .service(
+            resource("/api/v1/compensation-groups/{id}", "GET, HEAD")
+                .route(get(compensations::group)),
         )
         .service(resource("/api/v1/dead-letters", "GET, HEAD").route(get(dead_letters::list)))
         // Before the letters: neither is an id.

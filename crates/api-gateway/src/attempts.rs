@@ -2,30 +2,19 @@
 //! the failure's own text, everybody else the sentence that its code means. Proven by
 //! `tests/it/attempts.rs`.
 
-use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
 use chrono::{DateTime, Utc};
 use domain::TaskId;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use store::AttemptRecord;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
 use crate::auth::Caller;
-use crate::cursor;
-use crate::problem::{Code, Problem};
+use crate::listing::{PageQuery, Paging, answer};
+use crate::problem::Problem;
 use crate::state::State;
-use crate::tasks::{limit, path_id};
+use crate::tasks::path_id;
 use crate::view::List;
-
-/// What may stand behind `?`.
-#[derive(Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-pub(crate) struct AttemptsQuery {
-    /// 1 to 200; 50 when left out.
-    limit: Option<String>,
-    /// Where the page before ended: its `next_cursor`.
-    cursor: Option<String>,
-}
 
 /// One attempt. What was handed back at a shutdown, or cancelled, leaves none.
 #[derive(Debug, Serialize, ToSchema)]
@@ -57,7 +46,7 @@ pub(crate) struct AttemptView {
     get,
     path = "/api/v1/tasks/{id}/attempts",
     tag = "tasks",
-    params(("id" = String, Path, description = "The task's id"), AttemptsQuery),
+    params(("id" = String, Path, description = "The task's id"), PageQuery),
     responses(
         (status = 200, description = "A page", body = List<AttemptView>),
         (status = 400, description = "invalid_request", body = crate::problem::ProblemBody),
@@ -72,32 +61,22 @@ pub(crate) async fn list(
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
     let id = path_id(&request, "id").map(TaskId)?;
-    let query = web::Query::<AttemptsQuery>::from_query(request.query_string())
-        .map_err(|error| Problem::new(Code::InvalidRequest, error.to_string()))?
-        .into_inner();
-    let given = query.cursor.as_deref().filter(|cursor| !cursor.is_empty());
-    let before = given.map(cursor::decode).transpose()?;
+    let Paging { limit, after } = Paging::of(&request)?;
     let store = &state.house.store;
     let page = store
-        .attempts(&caller.reach(), id, before, limit(&query.limit)?)
+        .attempts(&caller.reach(), id, after, limit)
         .await?
         .ok_or_else(Problem::not_found)?;
-    let last = page.items.last().filter(|_| page.more);
-    // The attempt that its row tells of is above all places.
-    let next_cursor = last.map(|last| cursor::encode(last.place.unwrap_or(u64::MAX)));
     let operator = caller.is_operator();
-    let items = page
-        .items
-        .into_iter()
-        .map(|attempt| AttemptView::new(attempt, operator))
-        .collect();
-    Ok(HttpResponse::Ok()
-        .insert_header((header::CACHE_CONTROL, "no-store"))
-        .json(List::<AttemptView> { items, next_cursor }))
+    // The attempt that its row tells of is above all places.
+    let place = |last: &AttemptRecord| last.place.unwrap_or(u64::MAX);
+    Ok(answer(page, place, |attempt| {
+        AttemptView::new(attempt, operator)
+    }))
 }
 
 impl AttemptView {
-    fn new(attempt: AttemptRecord, operator: bool) -> Self {
+    pub(crate) fn new(attempt: AttemptRecord, operator: bool) -> Self {
         let AttemptRecord {
             worker,
             sentence,

@@ -4,18 +4,17 @@
 mod acts;
 mod bulk;
 
-use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
-use domain::{DeadLetterId, DeadLetterStatus};
+use domain::DeadLetterId;
 use serde::Deserialize;
 use store::DeadLetterFilter;
 use utoipa::IntoParams;
 
 use crate::auth::Caller;
-use crate::cursor;
-use crate::problem::{Code, Problem};
+use crate::listing::{PageQuery, Paging, answer, fresh, given, moment, query, word};
+use crate::problem::Problem;
 use crate::state::State;
-use crate::tasks::{given, limit, moment, path_id, word};
+use crate::tasks::path_id;
 use crate::view::{DeadLetterGroupView, DeadLetterView, List};
 
 pub(crate) use acts::{__path_discard, __path_redrive, discard, redrive};
@@ -35,10 +34,6 @@ pub(crate) struct DeadLettersQuery {
     created_from: Option<String>,
     /// RFC 3339, exclusive.
     created_to: Option<String>,
-    /// 1 to 200; 50 when left out.
-    limit: Option<String>,
-    /// Where the page before ended: its `next_cursor`.
-    cursor: Option<String>,
 }
 
 /// Lists dead letters, newest first.
@@ -49,7 +44,7 @@ pub(crate) struct DeadLettersQuery {
     get,
     path = "/api/v1/dead-letters",
     tag = "dead letters",
-    params(DeadLettersQuery),
+    params(DeadLettersQuery, PageQuery),
     responses(
         (status = 200, description = "A page", body = List<DeadLetterView>),
         (status = 400, description = "invalid_request", body = crate::problem::ProblemBody),
@@ -64,9 +59,8 @@ pub(crate) async fn list(
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
     caller.check_operator()?;
-    let query = web::Query::<DeadLettersQuery>::from_query(request.query_string())
-        .map_err(|error| Problem::new(Code::InvalidRequest, error.to_string()))?
-        .into_inner();
+    let query: DeadLettersQuery = query(&request)?;
+    let paging = Paging::of(&request)?;
     let filter = DeadLetterFilter {
         status: word("status", &query.status)?,
         biz_type: given(&query.biz_type).map(str::to_owned),
@@ -74,28 +68,25 @@ pub(crate) async fn list(
         created_from: moment("created_from", &query.created_from)?,
         created_to: moment("created_to", &query.created_to)?,
     };
-    let before = given(&query.cursor).map(cursor::decode).transpose()?;
-    let before = before.map(DeadLetterId);
+    let before = paging.after.map(DeadLetterId);
     let tenants = caller.looks_after(&state);
     let store = &state.house.store;
     let page = store
-        .dead_letters(&tenants, filter, before, limit(&query.limit)?)
+        .dead_letters(&tenants, filter, before, paging.limit)
         .await?;
-    let last = page.items.last().filter(|_| page.more);
-    let next_cursor = last.map(|last| cursor::encode(last.id.0));
-    let items = page.items.into_iter().map(DeadLetterView::from).collect();
-    Ok(answer().json(List::<DeadLetterView> { items, next_cursor }))
+    Ok(answer(page, |letter| letter.id.0, DeadLetterView::from))
 }
 
 /// What may stand behind `?`.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct SummaryQuery {
-    /// OPEN, REDRIVEN, DISCARDED or PARKED; OPEN when left out.
+    /// OPEN, REDRIVEN, DISCARDED or PARKED; when left out those that wait for a person: OPEN and
+    /// PARKED.
     status: Option<String>,
 }
 
-/// Counts dead letters by lane, type and reason, the most first.
+/// Counts dead letters by state, lane, type and reason, the most first.
 #[utoipa::path(
     get,
     path = "/api/v1/dead-letters/summary",
@@ -115,19 +106,14 @@ pub(crate) async fn summary(
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
     caller.check_operator()?;
-    let query = web::Query::<SummaryQuery>::from_query(request.query_string())
-        .map_err(|error| Problem::new(Code::InvalidRequest, error.to_string()))?
-        .into_inner();
-    let status = word("status", &query.status)?.unwrap_or(DeadLetterStatus::Open);
+    let SummaryQuery { status } = query(&request)?;
+    let status = word("status", &status)?;
     let tenants = caller.looks_after(&state);
-    let groups = state
-        .house
-        .store
-        .dead_letter_groups(&tenants, status)
-        .await?;
+    let store = &state.house.store;
+    let groups = store.dead_letter_groups(&tenants, status).await?;
     let items = groups.into_iter().map(DeadLetterGroupView::from).collect();
     let next_cursor = None;
-    Ok(answer().json(List::<DeadLetterGroupView> { items, next_cursor }))
+    Ok(fresh().json(List::<DeadLetterGroupView> { items, next_cursor }))
 }
 
 /// Shows a dead letter with what it holds.
@@ -154,11 +140,5 @@ pub(crate) async fn show(
     let tenants = caller.looks_after(&state);
     let found = state.house.store.dead_letter(&tenants, id).await?;
     let (letter, content) = found.ok_or_else(Problem::not_found)?;
-    Ok(answer().json(DeadLetterView::from(letter).with_content(content)))
-}
-
-fn answer() -> actix_web::HttpResponseBuilder {
-    let mut answer = HttpResponse::Ok();
-    answer.insert_header((header::CACHE_CONTROL, "no-store"));
-    answer
+    Ok(fresh().json(DeadLetterView::from(letter).with_content(content)))
 }

@@ -1,18 +1,14 @@
 //! `POST /exports`: a checked request becomes a task and its row, in one transaction.
 
-use actix_web::http::header;
-use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
-use domain::{Access, ExportRequest, ExportSpec, Lane, Task};
-use store::{Accepted, Announced, NewExport, Submission};
+use actix_web::{HttpRequest, HttpResponse, web};
+use domain::{Access, ExportRequest, ExportSpec, Lane};
+use store::{Actor, Announced, NewExport, Submission};
 
 use crate::auth::Caller;
 use crate::body::read_json;
 use crate::problem::{Code, Problem};
-use crate::quotas::too_many_open;
-use crate::repetition::{self, REPLAYED, key_reused};
+use crate::repetition;
 use crate::state::State;
-use crate::tasks::render;
-use crate::view::TaskView;
 
 /// Most bytes of a body that describes an export.
 const MAX_BODY_BYTES: usize = 256 * 1024;
@@ -38,6 +34,8 @@ const MAX_BODY_BYTES: usize = 256 * 1024;
         (status = 401, description = "unauthenticated", body = crate::problem::ProblemBody),
         (status = 403, description = "forbidden", body = crate::problem::ProblemBody),
         (status = 404, description = "dataset_not_found", body = crate::problem::ProblemBody),
+        (status = 409, description = "idempotency_in_progress", body = crate::problem::ProblemBody,
+            headers(("Retry-After" = u32, description = "When to send it again"))),
         (status = 413, description = "body_too_large", body = crate::problem::ProblemBody),
         (status = 415, description = "unsupported_media", body = crate::problem::ProblemBody),
         (status = 422, description = "unknown_column, invalid_filter, unknown_queue, idempotency_key_reused",
@@ -60,38 +58,20 @@ pub(crate) async fn submit(
     let access = access(&state, &caller, &wanted);
     let catalog = &state.house.catalog;
     let spec = wanted.check(catalog, &state.defaults, access, state.clock.now())?;
-    let export = new_export(&state, &caller, &wanted, &spec)?;
+    let export = new_export(&state, caller.actor(&request), &wanted, &spec)?;
     let (lane, trace_context) = (export.lane.clone(), export.trace_context.clone());
     let once = repetition::once(key, &body, &wanted, &spec);
     let store = &state.house.store;
 
-    match store.submit_export_once(export, once, state.limits).await? {
-        Submission::New(accepted) => {
-            let Accepted { task, rung } = *accepted;
-            let row = Announced {
-                rung,
-                trace_context,
-            };
-            state.announcer.announce(lane, row);
-            tracing::info!(task.id = %task.id, dataset = task.dataset, "export accepted");
-            Ok(located(HttpResponse::Accepted(), &task).json(TaskView::from(&task)))
-        }
-        Submission::Replayed(task) => Ok(located(HttpResponse::Accepted(), &task)
-            .insert_header((REPLAYED, "true"))
-            .json(TaskView::from(&*task))),
-        Submission::Open(task) => {
-            Ok(located(HttpResponse::Ok(), &task).json(TaskView::deduplicated(&task)))
-        }
-        Submission::TooManyOpen(quota) => Err(too_many_open(quota)),
-        Submission::KeyReused => Err(key_reused()),
+    let submission = store.submit_export_once(export, once, state.limits).await?;
+    if let Submission::New(accepted) = &submission {
+        let row = Announced {
+            rung: accepted.rung,
+            trace_context,
+        };
+        state.announcer.announce(lane, row);
     }
-}
-
-/// The answer of a submit, with the task's address.
-pub(crate) fn located(answer: HttpResponseBuilder, task: &Task) -> HttpResponseBuilder {
-    let mut answer = render(answer, task);
-    answer.insert_header((header::LOCATION, format!("/api/v1/tasks/{}", task.id)));
-    answer
+    repetition::answer(submission, "export accepted")
 }
 
 /// A dataset that the caller may not export is told before any fault within it.
@@ -112,13 +92,14 @@ fn access(state: &State, caller: &Caller, wanted: &ExportRequest) -> Access {
 
 fn new_export(
     state: &State,
-    caller: &Caller,
+    actor: Actor,
     wanted: &ExportRequest,
     spec: &ExportSpec,
 ) -> Result<NewExport, Problem> {
     Ok(NewExport {
-        tenant: caller.tenant.clone(),
-        user: caller.user.clone(),
+        tenant: actor.tenant,
+        user: actor.user,
+        request_id: actor.request_id,
         dataset: spec.dataset.clone(),
         name: spec.file_name.clone(),
         queue: spec.queue.clone(),

@@ -10,16 +10,15 @@ mod uploads;
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use domain::{ImportRequest, ImportSpec, Lane, Upload};
-use store::{Accepted, NewImport, Once, Submission};
+use store::{NewImport, Once};
 
 pub(crate) use uploads::Uploads;
 
 use crate::auth::Caller;
 use crate::datasets;
-use crate::exports::{json, located, traceparent};
+use crate::exports::{json, traceparent};
 use crate::problem::{Code, Problem};
-use crate::quotas::too_many_open;
-use crate::repetition::{self, REPLAYED, key_reused};
+use crate::repetition;
 use crate::state::State;
 use crate::view::TaskView;
 use form::{Form, FormReader};
@@ -46,6 +45,8 @@ use form::{Form, FormReader};
         (status = 401, description = "unauthenticated", body = crate::problem::ProblemBody),
         (status = 403, description = "forbidden", body = crate::problem::ProblemBody),
         (status = 404, description = "dataset_not_found", body = crate::problem::ProblemBody),
+        (status = 409, description = "idempotency_in_progress", body = crate::problem::ProblemBody,
+            headers(("Retry-After" = u32, description = "When to send it again"))),
         (status = 413, description = "file_too_large, body_too_large",
             body = crate::problem::ProblemBody),
         (status = 415, description = "unsupported_media, legacy_xls, encrypted_workbook, not_a_workbook",
@@ -82,21 +83,12 @@ pub(crate) async fn submit(
             return Err(problem);
         }
     };
-    match held.submit(import, once, state.limits).await? {
-        Submission::New(accepted) => {
-            let Accepted { task, .. } = *accepted;
-            tracing::info!(task.id = %task.id, dataset = task.dataset, "import accepted");
-            Ok(located(HttpResponse::Accepted(), &task).json(TaskView::from(&task)))
-        }
-        Submission::Replayed(task) => Ok(located(HttpResponse::Accepted(), &task)
-            .insert_header((REPLAYED, "true"))
-            .json(TaskView::from(&*task))),
-        Submission::Open(task) => {
-            Ok(located(HttpResponse::Ok(), &task).json(TaskView::deduplicated(&task)))
-        }
-        Submission::TooManyOpen(quota) => Err(too_many_open(quota)),
-        Submission::KeyReused => Err(key_reused()),
-    }
+    let import = NewImport {
+        request_id: caller.actor(&request).request_id,
+        ..import
+    };
+    let submission = held.submit(import, once, state.limits).await?;
+    repetition::answer(submission, "import accepted")
 }
 
 /// Whether what stood in sensitive columns is told with a row's fault: never (api.md, RowError).
@@ -128,6 +120,7 @@ impl Wanted {
         let import = NewImport {
             tenant: caller.tenant.clone(),
             user: caller.user.clone(),
+            request_id: None,
             dataset: spec.dataset.clone(),
             name: upload.name.clone(),
             queue: spec.queue.clone(),

@@ -2,8 +2,7 @@
 //! the house: every operator sees them, those of the house's tenant act on them for all. Proven by
 //! `tests/it/lanes.rs`.
 
-use actix_web::http::header;
-use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use chrono::{DateTime, Utc};
 use domain::Lane;
 use serde::Serialize;
@@ -14,6 +13,7 @@ use utoipa::ToSchema;
 
 use crate::auth::Caller;
 use crate::body::read_json;
+use crate::listing::fresh;
 use crate::problem::{Code, Problem};
 use crate::state::State;
 use crate::view::List;
@@ -44,9 +44,9 @@ pub(crate) struct LaneView {
     probe_at: Option<DateTime<Utc>>,
     /// How often it paused by itself without having been well in between.
     trips: u32,
-    /// Rows that wait or run, of all tenants.
+    /// Rows that wait or run, of all tenants; 100,000 means so many or more.
     open_rows: u64,
-    /// Age of the oldest of them; 0 when there is none.
+    /// For how long the latest of them should have been looked at; 0 when nothing is late.
     oldest_row_seconds: u64,
 }
 
@@ -83,7 +83,7 @@ pub(crate) async fn list(caller: Caller, state: web::Data<State>) -> Result<Http
     let defined = defined(&state.house).map_err(Problem::internal)?;
     let lanes = state.house.store.lanes(&defined).await?.into_iter();
     let items = lanes.map(|(lane, backlog)| LaneView::new(lane, backlog));
-    Ok(answer().json(List {
+    Ok(fresh().json(List {
         items: items.collect(),
         next_cursor: None,
     }))
@@ -167,13 +167,7 @@ pub(crate) async fn resume(
 
 async fn show(state: &State, standing: LaneStanding) -> Result<HttpResponse, Problem> {
     let backlog = state.house.store.backlog(&standing.lane).await?;
-    Ok(answer().json(LaneView::new(standing, backlog)))
-}
-
-fn answer() -> HttpResponseBuilder {
-    let mut answer = HttpResponse::Ok();
-    answer.insert_header((header::CACHE_CONTROL, "no-store"));
-    answer
+    Ok(fresh().json(LaneView::new(standing, backlog)))
 }
 
 /// The lane that the path names, if a definition names it, or a row, or somebody once paused it.

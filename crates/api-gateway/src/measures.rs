@@ -26,6 +26,16 @@ pub(crate) fn describe() {
         "Streams of live events that are open, by kind."
     );
     metrics::describe_counter!(
+        "quayside_compensations_submitted_total",
+        Unit::Count,
+        "Items of business work that were submitted, by biz_type and outcome (accepted, duplicate)."
+    );
+    metrics::describe_counter!(
+        "quayside_compensations_transactions_total",
+        Unit::Count,
+        "Transactions in which small calls that submit business work were taken together."
+    );
+    metrics::describe_counter!(
         "quayside_import_rows_total",
         Unit::Count,
         "Rows of imports and of lists by what became of them (outcome), by dataset."

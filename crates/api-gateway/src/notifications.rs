@@ -1,29 +1,18 @@
 //! `GET /notifications`, `POST /notifications/{id}/read`: the in-app inbox of a user and of its
 //! roles. What a role is told is read for all of them. Proven by `tests/it/notifications.rs`.
 
-use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use store::Notification;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
 use crate::auth::Caller;
-use crate::cursor;
-use crate::problem::{Code, Problem};
+use crate::listing::{PageQuery, Paging, answer, fresh};
+use crate::problem::Problem;
 use crate::state::State;
-use crate::tasks::{given, limit, path_id};
+use crate::tasks::path_id;
 use crate::view::List;
-
-/// What may stand behind `?`.
-#[derive(Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-pub(crate) struct NotificationsQuery {
-    /// 1 to 200; 50 when left out.
-    limit: Option<String>,
-    /// Where the page before ended: its `next_cursor`.
-    cursor: Option<String>,
-}
 
 /// What was told, and how often since.
 #[derive(Debug, Serialize, ToSchema)]
@@ -66,7 +55,7 @@ impl From<Notification> for NotificationView {
     get,
     path = "/api/v1/notifications",
     tag = "notifications",
-    params(NotificationsQuery),
+    params(PageQuery),
     responses(
         (status = 200, description = "A page", body = List<NotificationView>),
         (status = 400, description = "invalid_request", body = crate::problem::ProblemBody),
@@ -79,19 +68,11 @@ pub(crate) async fn list(
     state: web::Data<State>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    let query = web::Query::<NotificationsQuery>::from_query(request.query_string())
-        .map_err(|error| Problem::new(Code::InvalidRequest, error.to_string()))?
-        .into_inner();
-    let before = given(&query.cursor).map(cursor::decode).transpose()?;
+    let Paging { limit, after } = Paging::of(&request)?;
     let inboxes = caller.inboxes(&state);
     let store = &state.house.store;
-    let page = store
-        .notifications(&inboxes, before, limit(&query.limit)?)
-        .await?;
-    let last = page.items.last().filter(|_| page.more);
-    let next_cursor = last.map(|last| cursor::encode(last.id));
-    let items = page.items.into_iter().map(NotificationView::from).collect();
-    Ok(answer().json(List::<NotificationView> { items, next_cursor }))
+    let page = store.notifications(&inboxes, after, limit).await?;
+    Ok(answer(page, |told| told.id, NotificationView::from))
 }
 
 /// Notes that a notification was read. Again, it changes nothing.
@@ -116,11 +97,5 @@ pub(crate) async fn read(
     let inboxes = caller.inboxes(&state);
     let read = state.house.store.read_notification(&inboxes, id).await?;
     let read = read.ok_or_else(Problem::not_found)?;
-    Ok(answer().json(NotificationView::from(read)))
-}
-
-fn answer() -> actix_web::HttpResponseBuilder {
-    let mut answer = HttpResponse::Ok();
-    answer.insert_header((header::CACHE_CONTROL, "no-store"));
-    answer
+    Ok(fresh().json(NotificationView::from(read)))
 }

@@ -1,7 +1,6 @@
 //! `GET /operation-log`: who did what in the tenant, for operators. Proven by
 //! `tests/it/operation_log.rs`.
 
-use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -9,10 +8,9 @@ use store::{OperationFilter, OperationRecord};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::auth::Caller;
-use crate::cursor;
-use crate::problem::{Code, Problem};
+use crate::listing::{PageQuery, Paging, answer, given, moment, query, word};
+use crate::problem::Problem;
 use crate::state::State;
-use crate::tasks::{given, limit, moment, word};
 use crate::view::List;
 
 /// What may stand behind `?`. An empty value counts as left out, an unknown name is ignored.
@@ -22,16 +20,12 @@ pub(crate) struct OperationsQuery {
     /// A user, as of the token's `sub`.
     actor: Option<String>,
     /// TASK_SUBMIT, TASK_CANCEL, TASK_RETRY, TASK_DELETE, DEAD_LETTER_REDRIVE, DEAD_LETTER_DISCARD,
-    /// LANE_PAUSE or LANE_RESUME.
+    /// LANE_PAUSE, LANE_RESUME, COMPENSATION_SUBMIT, COMPENSATION_CANCEL or COMPENSATION_RETRY.
     action: Option<String>,
     /// RFC 3339, inclusive.
     from: Option<String>,
     /// RFC 3339, exclusive.
     to: Option<String>,
-    /// 1 to 200; 50 when left out.
-    limit: Option<String>,
-    /// Where the page before ended: its `next_cursor`.
-    cursor: Option<String>,
 }
 
 /// Who did what to what.
@@ -41,7 +35,7 @@ pub(crate) struct OperationView {
     id: String,
     actor: String,
     action: String,
-    /// TASK, DEAD_LETTER or LANE.
+    /// TASK, DEAD_LETTER, LANE or COMPENSATION.
     object_kind: String,
     /// Its id or name.
     object_id: String,
@@ -76,7 +70,7 @@ impl From<OperationRecord> for OperationView {
     get,
     path = "/api/v1/operation-log",
     tag = "operation log",
-    params(OperationsQuery),
+    params(OperationsQuery, PageQuery),
     responses(
         (status = 200, description = "A page", body = List<OperationView>),
         (status = 400, description = "invalid_request", body = crate::problem::ProblemBody),
@@ -91,22 +85,16 @@ pub(crate) async fn list(
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
     caller.check_operator()?;
-    let query = web::Query::<OperationsQuery>::from_query(request.query_string())
-        .map_err(|error| Problem::new(Code::InvalidRequest, error.to_string()))?
-        .into_inner();
+    let query: OperationsQuery = query(&request)?;
+    let paging = Paging::of(&request)?;
     let filter = OperationFilter {
         actor: given(&query.actor).map(str::to_owned),
         action: word("action", &query.action)?,
         from: moment("from", &query.from)?,
         to: moment("to", &query.to)?,
-        before: given(&query.cursor).map(cursor::decode).transpose()?,
-        limit: limit(&query.limit)?,
+        before: paging.after,
+        limit: paging.limit,
     };
     let page = state.house.store.operations(&caller.tenant, filter).await?;
-    let last = page.items.last().filter(|_| page.more);
-    let next_cursor = last.map(|last| cursor::encode(last.id));
-    let items = page.items.into_iter().map(OperationView::from).collect();
-    Ok(HttpResponse::Ok()
-        .insert_header((header::CACHE_CONTROL, "no-store"))
-        .json(List::<OperationView> { items, next_cursor }))
+    Ok(answer(page, |entry| entry.id, OperationView::from))
 }

@@ -8,6 +8,7 @@ use store::{OpenTaskLimits, Quota};
 use utoipa::ToSchema;
 
 use crate::auth::Caller;
+use crate::listing::fresh;
 use crate::problem::{Code, Problem};
 use crate::state::State;
 use crate::view::List;
@@ -58,16 +59,14 @@ pub(crate) async fn show(caller: Caller, state: web::Data<State>) -> Result<Http
     } = state.limits;
     let most_uploads = state.uploads.most_open;
     let most_uploads = (most_uploads < u32::MAX).then_some(u64::from(most_uploads));
-    Ok(HttpResponse::Ok()
-        .insert_header((header::CACHE_CONTROL, "no-store"))
-        .json(List {
-            items: vec![
-                quota("open_tasks_per_user", per_user, used.of_user),
-                quota("open_tasks_per_tenant", per_tenant, used.of_tenant),
-                quota("open_uploads_per_user", most_uploads, uploads),
-            ],
-            next_cursor: None,
-        }))
+    Ok(fresh().json(List {
+        items: vec![
+            quota("open_tasks_per_user", per_user, used.of_user),
+            quota("open_tasks_per_tenant", per_tenant, used.of_tenant),
+            quota("open_uploads_per_user", most_uploads, uploads),
+        ],
+        next_cursor: None,
+    }))
 }
 
 /// The limits that the settings mean: 0 is without.

@@ -1,13 +1,17 @@
 //! Which earlier request makes a submit a repetition: the client's key, or the same export still
-//! open (api.md, ground rules).
+//! open (api.md, ground rules); and what is answered then.
 
-use actix_web::HttpRequest;
-use domain::{ExportRequest, ExportSpec};
+use actix_web::http::header;
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
+use domain::{ExportRequest, ExportSpec, Task};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use store::Once;
+use store::{Once, Submission};
 
 use crate::problem::{Code, Problem};
+use crate::quotas::too_many_open;
+use crate::tasks::render;
+use crate::view::TaskView;
 
 /// Tells that an answer is an earlier request's.
 pub(crate) const REPLAYED: &str = "Idempotency-Replayed";
@@ -67,12 +71,47 @@ pub(crate) fn rows_hash(dataset: &str, body: &[u8]) -> String {
     hash(&format!("{dataset}\n{}", fields_in_order(body)))
 }
 
+/// What two calls that submit business work have in common that are the same: fields, whatever their
+/// order.
+pub(crate) fn call_hash(body: &[u8]) -> String {
+    hash(&fields_in_order(body))
+}
+
 /// `422 idempotency_key_reused`.
 pub(crate) fn key_reused() -> Problem {
     Problem::new(
         Code::IdempotencyKeyReused,
         "this Idempotency-Key was used for another request; use a new one for each request",
     )
+}
+
+/// The answer of a submit; `accepted` is what the log says of a new task.
+pub(crate) fn answer(
+    submission: Submission,
+    accepted: &'static str,
+) -> Result<HttpResponse, Problem> {
+    match submission {
+        Submission::New(new) => {
+            let task = new.task;
+            tracing::info!(task.id = %task.id, dataset = task.dataset, "{accepted}");
+            Ok(located(HttpResponse::Accepted(), &task).json(TaskView::from(&task)))
+        }
+        Submission::Replayed(task) => Ok(located(HttpResponse::Accepted(), &task)
+            .insert_header((REPLAYED, "true"))
+            .json(TaskView::from(&*task))),
+        Submission::Open(task) => {
+            Ok(located(HttpResponse::Ok(), &task).json(TaskView::deduplicated(&task)))
+        }
+        Submission::TooManyOpen(quota) => Err(too_many_open(quota)),
+        Submission::KeyReused => Err(key_reused()),
+    }
+}
+
+/// With the task's address.
+fn located(answer: HttpResponseBuilder, task: &Task) -> HttpResponseBuilder {
+    let mut answer = render(answer, task);
+    answer.insert_header((header::LOCATION, format!("/api/v1/tasks/{}", task.id)));
+    answer
 }
 
 fn fields_in_order(body: &[u8]) -> String {

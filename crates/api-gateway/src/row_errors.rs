@@ -14,9 +14,10 @@ use utoipa::IntoParams;
 
 use crate::auth::Caller;
 use crate::cursor;
-use crate::problem::{Code, Problem};
+use crate::listing::{PageQuery, Paging, fresh, given, query};
+use crate::problem::Problem;
 use crate::state::State;
-use crate::tasks::{find, limit, path_id};
+use crate::tasks::{find, path_id};
 use crate::view::{List, RowErrorView};
 
 /// Rows of the csv that are read at once.
@@ -30,10 +31,6 @@ pub(crate) struct RowErrorsQuery {
     code: Option<String>,
     /// `json` or `csv`; when left out, what `Accept` asks for. The csv is complete.
     format: Option<String>,
-    /// 1 to 200; 50 when left out.
-    limit: Option<String>,
-    /// Where the page before ended: its `next_cursor`.
-    cursor: Option<String>,
 }
 
 /// Shows what is wrong with the rows of an import.
@@ -41,7 +38,7 @@ pub(crate) struct RowErrorsQuery {
     get,
     path = "/api/v1/tasks/{id}/row-errors",
     tag = "imports",
-    params(("id" = String, Path, description = "The task's id"), RowErrorsQuery),
+    params(("id" = String, Path, description = "The task's id"), RowErrorsQuery, PageQuery),
     responses(
         (status = 200, description = "A page; or the whole as text/csv", content(
             (List<RowErrorView> = "application/json"),
@@ -58,9 +55,7 @@ pub(crate) async fn list(
     state: web::Data<State>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    let query = web::Query::<RowErrorsQuery>::from_query(request.query_string())
-        .map_err(|error| Problem::new(Code::InvalidRequest, error.to_string()))?
-        .into_inner();
+    let query: RowErrorsQuery = query(&request)?;
     let wanted = Wanted {
         store: state.house.store.clone(),
         who: caller.reach(),
@@ -71,14 +66,12 @@ pub(crate) async fn list(
         let task = find(&state, &caller, &request).await?;
         return whole(wanted, &task).await;
     }
-    let after = given(&query.cursor).map(cursor::decode).transpose()?;
-    let page = wanted.page(after.map(place), limit(&query.limit)?).await?;
+    let Paging { limit, after } = Paging::of(&request)?;
+    let page = wanted.page(after.map(place), limit).await?;
     let page = page.ok_or_else(Problem::not_found)?;
     let items = page.items.iter().map(RowErrorView::from).collect();
     let next_cursor = page.next.map(|next| cursor::encode(number(next)));
-    Ok(HttpResponse::Ok()
-        .insert_header((header::CACHE_CONTROL, "no-store"))
-        .json(List::<RowErrorView> { items, next_cursor }))
+    Ok(fresh().json(List::<RowErrorView> { items, next_cursor }))
 }
 
 impl RowErrorsQuery {
@@ -102,10 +95,6 @@ impl RowErrorsQuery {
             }
         }
     }
-}
-
-fn given(parameter: &Option<String>) -> Option<&str> {
-    parameter.as_deref().filter(|value| !value.is_empty())
 }
 
 /// Bits of a cursor that say how many errors of a part lie before; a part has some thousands.

@@ -23,6 +23,7 @@ use crate::body::read_json;
 use crate::datasets;
 use crate::imports::SHOW_SENSITIVE;
 use crate::language;
+use crate::listing::fresh;
 use crate::problem::Problem;
 use crate::repetition::{self, REPLAYED, key_reused};
 use crate::state::State;
@@ -77,6 +78,8 @@ pub(crate) struct RowResultView {
         (status = 401, description = "unauthenticated", body = crate::problem::ProblemBody),
         (status = 403, description = "forbidden", body = crate::problem::ProblemBody),
         (status = 404, description = "dataset_not_found", body = crate::problem::ProblemBody),
+        (status = 409, description = "idempotency_in_progress", body = crate::problem::ProblemBody,
+            headers(("Retry-After" = u32, description = "When to send it again"))),
         (status = 413, description = "body_too_large", body = crate::problem::ProblemBody),
         (status = 415, description = "unsupported_media", body = crate::problem::ProblemBody),
         (status = 422, description = "too_many_rows, unknown_column, idempotency_key_reused",
@@ -107,7 +110,7 @@ pub(crate) async fn submit(
         };
         let view = checked.view(&applied);
         tell(&caller, dataset, &view);
-        return Ok(answer().json(view));
+        return Ok(fresh().json(view));
     };
     let checked = Arc::new(checked);
     let rows = KeyedRows {
@@ -126,22 +129,16 @@ pub(crate) async fn submit(
             if let Some(applied) = applied {
                 tell(&caller, dataset, &checked.view(&applied));
             }
-            Ok(answer()
+            Ok(fresh()
                 .content_type(header::ContentType::json())
                 .body(first))
         }
-        RowsOnce::Replayed(first) => Ok(answer()
+        RowsOnce::Replayed(first) => Ok(fresh()
             .insert_header((REPLAYED, "true"))
             .content_type(header::ContentType::json())
             .body(first)),
         RowsOnce::KeyReused => Err(key_reused()),
     }
-}
-
-fn answer() -> actix_web::HttpResponseBuilder {
-    let mut answer = HttpResponse::Ok();
-    answer.insert_header((header::CACHE_CONTROL, "no-store"));
-    answer
 }
 
 /// Checking may cost more than milliseconds: off the async threads.

@@ -1,20 +1,28 @@
 //! What handlers work with.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::{Clock, ExportDefaults, Tenant};
+use domain::{Clock, ExportDefaults, HandlerCatalog, Lane, Tenant};
 use engine::Announcer;
 use service::House;
 use store::OpenTaskLimits;
 
 use crate::auth::Authenticator;
+use crate::compensations::Gatherer;
 use crate::events::{Hub, Tickets};
 use crate::imports::Uploads;
 
 /// Shared by all handlers of all workers.
 pub(crate) struct State {
     pub(crate) house: House,
+    /// What is done with business work.
+    pub(crate) handlers: Arc<HandlerCatalog>,
+    /// Takes small calls together.
+    pub(crate) gatherer: Arc<Gatherer>,
+    /// Rows in one ring of the lanes of business work.
+    pub(crate) ring_sizes: HashMap<Lane, usize>,
     pub(crate) announcer: Announcer,
     pub(crate) authenticator: Authenticator,
     pub(crate) tickets: Tickets,

@@ -1,26 +1,17 @@
 //! `GET /tasks` and `GET /tasks/{id}`.
 
-use std::str::FromStr;
-
 use actix_web::http::header::{self, ETag, EntityTag, IfNoneMatch};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
-use chrono::{DateTime, Utc};
 use domain::{Task, TaskId};
 use serde::Deserialize;
 use store::{TaskFilter, Visibility};
 
 use crate::auth::Caller;
-use crate::cursor;
+use crate::listing::{PageQuery, Paging, answer, given, moment, query, word};
 use crate::problem::{Code, Problem};
 use crate::retry_after::retry_after;
 use crate::state::State;
 use crate::view::{List, TaskView};
-
-/// Items of a page, when the client does not say.
-const DEFAULT_LIMIT: usize = 50;
-
-/// Items of a page at most.
-const MAX_LIMIT: usize = 200;
 
 /// What may stand behind `?`. An empty value counts as left out, an unknown name is ignored.
 #[derive(Deserialize, utoipa::IntoParams)]
@@ -40,10 +31,6 @@ pub(crate) struct ListQuery {
     created_to: Option<String>,
     /// `true`: those of all users of the tenant, for SUPER_ADMIN.
     all: Option<String>,
-    /// 1 to 200; 50 when left out.
-    limit: Option<String>,
-    /// Where the page before ended: its `next_cursor`.
-    cursor: Option<String>,
 }
 
 /// Lists tasks, newest first.
@@ -51,7 +38,7 @@ pub(crate) struct ListQuery {
     get,
     path = "/api/v1/tasks",
     tag = "tasks",
-    params(ListQuery),
+    params(ListQuery, PageQuery),
     responses(
         (status = 200, description = "A page", body = List<TaskView>),
         (status = 400, description = "invalid_request", body = crate::problem::ProblemBody),
@@ -66,20 +53,11 @@ pub(crate) async fn list(
     state: web::Data<State>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    let query = web::Query::<ListQuery>::from_query(request.query_string())
-        .map_err(|error| Problem::new(Code::InvalidRequest, error.to_string()))?
-        .into_inner();
+    let query: ListQuery = query(&request)?;
     let who = query.visibility(&caller)?;
-    let page = state.house.store.tasks(&who, query.filter()?).await?;
-    let next_cursor = page
-        .items
-        .last()
-        .filter(|_| page.more)
-        .map(|last| cursor::encode(last.id.0));
-    let items = page.items.iter().map(TaskView::from).collect();
-    Ok(HttpResponse::Ok()
-        .insert_header((header::CACHE_CONTROL, "no-store"))
-        .json(List::<TaskView> { items, next_cursor }))
+    let filter = query.filter(Paging::of(&request)?)?;
+    let page = state.house.store.tasks(&who, filter).await?;
+    Ok(answer(page, |task| task.id.0, |task| TaskView::from(&task)))
 }
 
 impl ListQuery {
@@ -95,7 +73,7 @@ impl ListQuery {
         }
     }
 
-    fn filter(&self) -> Result<TaskFilter, Problem> {
+    fn filter(&self, paging: Paging) -> Result<TaskFilter, Problem> {
         Ok(TaskFilter {
             kind: word("kind", &self.kind)?,
             status: word("status", &self.status)?,
@@ -103,57 +81,10 @@ impl ListQuery {
             name_holds: given(&self.q).map(str::to_owned),
             created_from: moment("created_from", &self.created_from)?,
             created_to: moment("created_to", &self.created_to)?,
-            before: given(&self.cursor)
-                .map(cursor::decode)
-                .transpose()?
-                .map(TaskId),
-            limit: limit(&self.limit)?,
+            before: paging.after.map(TaskId),
+            limit: paging.limit,
         })
     }
-}
-
-/// How many items a page is to hold.
-pub(crate) fn limit(parameter: &Option<String>) -> Result<usize, Problem> {
-    let Some(limit) = given(parameter) else {
-        return Ok(DEFAULT_LIMIT);
-    };
-    limit
-        .parse()
-        .ok()
-        .filter(|limit| (1..=MAX_LIMIT).contains(limit))
-        .ok_or_else(|| Problem::invalid("limit", format!("limit is 1 to {MAX_LIMIT}")))
-}
-
-pub(crate) fn given(parameter: &Option<String>) -> Option<&str> {
-    parameter.as_deref().filter(|value| !value.is_empty())
-}
-
-pub(crate) fn word<W: FromStr>(
-    name: &str,
-    parameter: &Option<String>,
-) -> Result<Option<W>, Problem> {
-    let parse = |word: &str| {
-        word.parse()
-            .map_err(|_unknown| Problem::invalid(name, format!("{name} has no such value")))
-    };
-    given(parameter).map(parse).transpose()
-}
-
-pub(crate) fn moment(
-    name: &str,
-    parameter: &Option<String>,
-) -> Result<Option<DateTime<Utc>>, Problem> {
-    let parse = |text: &str| {
-        DateTime::parse_from_rfc3339(text)
-            .map(|moment| moment.to_utc())
-            .map_err(|_odd| {
-                Problem::invalid(
-                    name,
-                    format!("{name} is a moment such as 2026-01-31T08:00:00Z"),
-                )
-            })
-    };
-    given(parameter).map(parse).transpose()
 }
 
 /// Shows a task.

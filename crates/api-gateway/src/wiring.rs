@@ -6,15 +6,16 @@ use std::time::Duration;
 use actix_web::web;
 use anyhow::Context;
 use chrono::{DateTime, Utc};
-use domain::{BizType, Clock, ExportDefaults};
+use domain::{BizType, Clock, ExportDefaults, HandlerCatalog};
 use engine::{Announcer, Relay, RelayLane};
 use secrecy::ExposeSecret;
-use service::{AdminServer, House, Lifecycle, Process, Settings};
+use service::{AdminServer, House, Lifecycle, Process, Settings, read_handlers};
 use store::{EXPORT, IMPORT};
 use tokio_util::task::TaskTracker;
 
 use crate::app::Gateway;
 use crate::auth::Authenticator;
+use crate::compensations::{Gatherer, ring_sizes};
 use crate::events::{Hub, Tickets};
 use crate::imports::Uploads;
 use crate::quotas::{limits, most_uploads};
@@ -57,6 +58,10 @@ impl Gateway {
     pub fn new(settings: &Settings, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
         crate::measures::describe();
         let house = House::open(settings)?;
+        let handlers = match &settings.handlers.dir {
+            Some(dir) => read_handlers(dir, &house.catalog)?,
+            None => HandlerCatalog::default(),
+        };
         let policies = settings.retry_policies()?;
         let retries = |biz_type: &str| {
             BizType::parse(biz_type).map(|biz_type| policies.of(&biz_type).max_cnt())
@@ -74,7 +79,10 @@ impl Gateway {
             upload_time: settings.http.upload_time(),
             announcer,
             events: Hub::new(house.store.clone(), &settings.events),
+            gatherer: Gatherer::new(house.store.clone()),
             house,
+            ring_sizes: ring_sizes(&handlers),
+            handlers: Arc::new(handlers),
             tickets: Tickets::new(settings.auth.jwt_secret.expose_secret().as_bytes())?,
             keep_alive: settings.events.keep_alive(),
             authenticator: Authenticator::new(&settings.auth, settings.environment)?,
@@ -119,9 +127,22 @@ impl Gateway {
             ring_size: RING_SIZE,
             scan_interval: self.state.scan_interval,
         });
+        let handlers = self.state.handlers.iter();
+        let of_business = handlers.flat_map(|handler| {
+            handler.lanes().map(|lane| RelayLane {
+                lane: lane.clone(),
+                ring_size: self
+                    .state
+                    .ring_sizes
+                    .get(lane)
+                    .copied()
+                    .unwrap_or(RING_SIZE),
+                scan_interval: handler.scan_interval,
+            })
+        });
         let relay = Relay {
             announcer: self.state.announcer.clone(),
-            lanes: lanes.collect(),
+            lanes: lanes.chain(of_business).collect(),
         };
         let soft = lifecycle.soft();
         lifecycle.spawn("relay", async move {

@@ -15,7 +15,7 @@ use crate::machine;
 use crate::record::{Line, keep};
 use crate::report::Report;
 use crate::servers::Servers;
-use crate::{imports, load, rounds, small, twice};
+use crate::{compensations, imports, load, rounds, small, twice};
 
 /// Rows of a small export.
 pub(crate) const SMALL_ROWS: u64 = 10_000;
@@ -65,6 +65,11 @@ async fn run(cli: Cli) -> Result<bool> {
     let mut bench = Bench::open(cli)?;
     if bench.cli.parts.contains(&Part::Imports) {
         let report = imports::measure(&bench).await?;
+        println!("{report}");
+        return Ok(report.is_whole());
+    }
+    if bench.cli.parts.contains(&Part::Compensations) {
+        let report = compensations::measure(&bench).await?;
         println!("{report}");
         return Ok(report.is_whole());
     }

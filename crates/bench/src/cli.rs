@@ -17,6 +17,8 @@ pub(crate) enum Part {
     Submit,
     /// A workbook into the table; by itself, without the other parts.
     Imports,
+    /// Coupon grants from submit to row; by itself, without the other parts.
+    Compensations,
 }
 
 /// Measures a running system.
@@ -29,6 +31,9 @@ pub(crate) struct Cli {
     /// Rounds of the interleaved part
     #[arg(long)]
     pub(crate) runs: u32,
+    /// Seconds of the longest run of compensations
+    #[arg(long)]
+    pub(crate) seconds: u64,
     /// Zip levels to compare beside the worker's own
     #[arg(long, value_delimiter = ',', value_parser = clap::value_parser!(u8).range(1..=9))]
     pub(crate) levels: Vec<u8>,

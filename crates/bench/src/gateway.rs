@@ -68,7 +68,12 @@ impl Gateway {
 
     /// Submits an export and reads the whole answer; gives its status.
     pub(crate) async fn try_submit(&self, body: &Value) -> Result<(StatusCode, Vec<u8>)> {
-        let request = self.http.post(format!("{}/exports", self.base));
+        self.try_post("exports", body).await
+    }
+
+    /// Submits whatever goes to this path and reads the whole answer; gives its status.
+    pub(crate) async fn try_post(&self, path: &str, body: &Value) -> Result<(StatusCode, Vec<u8>)> {
+        let request = self.http.post(format!("{}/{path}", self.base));
         let answer = request.bearer_auth(&self.token).json(body).send().await?;
         let status = answer.status();
         Ok((status, answer.bytes().await?.to_vec()))

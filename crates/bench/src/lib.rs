@@ -1,4 +1,4 @@
-//! The benchmark, for `./dev bench export` and `./dev bench import`: no part of production.
+//! The benchmark, for `./dev bench export`, `import` and `compensations`: no part of production.
 //!
 //! It measures servers that run (deploy/local/bench.sh starts and stops them) from outside, as a
 //! client of the gateway and as a reader of `/proc`, and prints a table. Nothing is asserted but
@@ -8,6 +8,7 @@
 mod bench;
 mod check;
 mod cli;
+mod compensations;
 mod contender;
 mod database;
 mod figures;

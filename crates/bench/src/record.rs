@@ -7,6 +7,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use serde::Serialize;
 
+use crate::compensations::GrantRun;
 use crate::imports::ImportRun;
 use crate::servers::Taken;
 
@@ -145,6 +146,7 @@ pub(crate) enum Line<'a> {
     Small(&'a Small),
     Submit(&'a Load),
     Import(&'a ImportRun),
+    Grants(&'a GrantRun),
 }
 
 /// Adds a line to the file of results.

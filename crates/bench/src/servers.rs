@@ -32,6 +32,13 @@ impl Servers {
         Ok(text.trim().parse()?)
     }
 
+    /// The port of this name that was found free.
+    pub(crate) fn port(&self, name: &str) -> Result<u16> {
+        let path = self.state.join("ports").join(name);
+        let text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+        Ok(text.trim().parse()?)
+    }
+
     /// Stops the worker and starts it with these settings (`QUAYSIDE__…=…`) beside those of the
     /// file; returns when it is ready.
     pub(crate) async fn restart_worker(&self, settings: &[String]) -> Result<()> {

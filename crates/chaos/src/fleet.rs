@@ -6,10 +6,10 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use rustix::process::Signal;
 use serde_json::json;
 use tokio::process::{Child, Command};
@@ -24,6 +24,9 @@ use crate::servers::signal;
 
 /// From a death to the next life.
 const RESTART_PAUSE: Duration = Duration::from_millis(300);
+/// Where ports for the processes are looked for.
+const FIRST_PORT: u16 = 26_200;
+const LAST_PORT: u16 = 26_900;
 /// What an orderly end may take when the chaos is over.
 const LAST_PATIENCE: Duration = Duration::from_secs(20);
 
@@ -218,10 +221,18 @@ impl Member {
     }
 }
 
-/// A loopback address that was free a moment ago.
+/// A loopback address that is free, and that no outgoing connection is given while its process is
+/// dead: below the ports that the kernel chooses from (32768 and more).
 fn free_address() -> Result<String> {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
-    Ok(listener.local_addr()?.to_string())
+    static NEXT: AtomicU16 = AtomicU16::new(FIRST_PORT);
+    loop {
+        let port = NEXT.fetch_add(1, Ordering::SeqCst);
+        ensure!(port < LAST_PORT, "no port is free below {LAST_PORT}");
+        let address = format!("127.0.0.1:{port}");
+        if std::net::TcpListener::bind(&address).is_ok() {
+            return Ok(address);
+        }
+    }
 }
 
 /// Tells of deaths, and watches over each recovery.

@@ -54,10 +54,17 @@ pub(crate) fn tell(report: &Report<'_>) -> Result<bool> {
         "\nRecoveries, in seconds (without another outage meanwhile, and all):"
     )?;
     for one in report.recovery.figures() {
+        let clear = match one.clear {
+            0 => format!("{:31}", "   0 times"),
+            times => format!(
+                "{times:4} times, median {:5.1}, most {:5.1}",
+                one.median, one.most
+            ),
+        };
         writeln!(
             text,
-            "  {:44} {:4} times, median {:5.1}, most {:5.1}; all {:4}, most {:5.1}",
-            one.kind, one.clear, one.median, one.most, one.all, one.most_of_all
+            "  {:44} {clear}; all {:4}, most {:5.1}",
+            one.kind, one.all, one.most_of_all
         )?;
     }
     let (count, violations) = report.journal.violations();
@@ -111,11 +118,12 @@ fn last_line(report: &Report<'_>, violations: usize) -> String {
         .recovery
         .figures()
         .iter()
-        .map(|one| {
-            format!(
+        .map(|one| match one.clear {
+            0 => format!("{} max {:.1} s beside others", one.kind, one.most_of_all),
+            _ => format!(
                 "{} max {:.1} s median {:.1} s",
                 one.kind, one.most, one.median
-            )
+            ),
         })
         .collect();
     format!(

@@ -19,6 +19,7 @@ mod types;
 pub use catalog::{Catalog, DefinitionError};
 pub use cross::{CrossRule, Demand};
 pub use label::Labels;
+pub(crate) use parse::{Checked, File};
 pub(crate) use pattern::compile_pattern;
 pub use types::{
     Column, ColumnType, Dataset, Filter, ImportMode, Limits, LiveValue, NumberForm, Operator,

@@ -14,6 +14,7 @@ mod dead_letter;
 mod export;
 mod failure;
 mod group;
+mod handler;
 mod id;
 mod import;
 mod name;
@@ -41,6 +42,10 @@ pub use export::{
 };
 pub use failure::{Failure, FailureCode, FailureKind, sentence_of_lost_attempt};
 pub use group::{GroupState, Miscounted};
+pub use handler::{
+    HandlerCatalog, HandlerDef, HandlerKind, HttpSpec, HttpTarget, IpRange, NoRange, RowsSpec,
+    is_public,
+};
 pub use id::{CompensateBizId, DeadLetterId, LeaseEpoch, Rung, TaskFileId, TaskId};
 pub use import::{
     BatchSpec, Empty, Field, Fields, FinishSpec, Formulas, Header, HiddenRows, ImportOptions,

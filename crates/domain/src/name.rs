@@ -101,6 +101,9 @@ pub struct Lane(String);
 /// Source: Kafka's `org.apache.kafka.common.internals.Topic.MAX_NAME_LENGTH` = 249.
 const LANE_MAX_LENGTH: usize = 245;
 
+/// Begins the name of a lane of business work.
+const BIZ: &str = "quayside.biz.";
+
 /// Ends the name of a lane of dead letters.
 const DEAD_LETTERS: &str = ".dlt";
 
@@ -149,6 +152,22 @@ impl Lane {
     /// [`InvalidName`] when the queue's name does not fit a topic.
     pub fn import_batch(queue: &str) -> Result<Self, InvalidName> {
         Self::parse(format!("quayside.import-batch.{queue}"))
+    }
+
+    /// The lane of a business's own kind of work: `quayside.biz.<biz_type>`, and of its further queues
+    /// `quayside.biz.<biz_type>.<queue>`.
+    ///
+    /// # Errors
+    /// [`InvalidName`] when type or queue do not fit a topic.
+    pub fn biz(biz_type: &BizType, queue: Option<&str>) -> Result<Self, InvalidName> {
+        let dot = if queue.is_some() { "." } else { "" };
+        Self::parse(format!("{BIZ}{biz_type}{dot}{}", queue.unwrap_or("")))
+    }
+
+    /// Whether it is a lane of a business's own kind of work.
+    #[must_use]
+    pub fn is_biz(&self) -> bool {
+        self.0.starts_with(BIZ)
     }
 
     /// The lane of this lane's dead letters: `<topic>.dlt`; itself, if it is one.

@@ -22,6 +22,12 @@ closed_set! {
         LanePause = "LANE_PAUSE",
         /// Let a lane go on.
         LaneResume = "LANE_RESUME",
+        /// Asked for business work, one entry a call.
+        CompensationSubmit = "COMPENSATION_SUBMIT",
+        /// Ended one piece of business work.
+        CompensationCancel = "COMPENSATION_CANCEL",
+        /// Had one piece of business work tried again.
+        CompensationRetry = "COMPENSATION_RETRY",
     }
 }
 
@@ -34,6 +40,8 @@ closed_set! {
         DeadLetter = "DEAD_LETTER",
         /// A lane, by its name.
         Lane = "LANE",
+        /// A row of `compensate_biz` that belongs to no task, by its id; of a call, its first one.
+        Compensation = "COMPENSATION",
     }
 }
 

@@ -173,6 +173,14 @@ impl Task {
         total_rows.unwrap_or(0).saturating_sub(settled)
     }
 
+    /// Whether the file of an import has had its time: a retry would need it, or what was made of it.
+    #[must_use]
+    pub fn has_lost_its_file(&self) -> bool {
+        let is_there =
+            |file: &TaskFile| file.role == FileRole::Upload && file.state == FileState::Available;
+        self.kind == TaskKind::Import && !self.files.iter().any(is_there)
+    }
+
     /// What a person may do with it now (api.md, state of a task). A code that is not known here
     /// counts as no fault of the user.
     #[must_use]
@@ -190,7 +198,7 @@ impl Task {
             TaskStatus::Cancelled => self.kind == TaskKind::Export,
         };
         let mut actions = vec![Action::Delete];
-        if may_retry {
+        if may_retry && !self.has_lost_its_file() {
             actions.push(Action::Retry);
         }
         actions

@@ -59,25 +59,31 @@ impl Announcer {
     /// workers of a lane get some. Once a ring fails, the rows behind it are given back to the relay
     /// instead of being rung.
     pub fn announce_all(&self, rows: Vec<(Lane, Announced)>) {
-        if rows.is_empty() {
+        let rings = rows.into_iter().map(|(lane, row)| (lane, vec![row]));
+        self.announce_rings(rings.collect());
+    }
+
+    /// As [`Announcer::announce_all`], but the caller says which rows are rung together: of one lane,
+    /// 1 to [`bus::MAX_ROWS_PER_RING`].
+    pub fn announce_rings(&self, rings: Vec<(Lane, Vec<Announced>)>) {
+        if rings.is_empty() {
             return;
         }
         if self.under_way.len() >= RINGS_UNDER_WAY {
-            metrics::counter!("quayside_rings_left_to_scan_total").increment(rows.len() as u64);
+            let rows: usize = rings.iter().map(|(_, rows)| rows.len()).sum();
+            metrics::counter!("quayside_rings_left_to_scan_total").increment(rows as u64);
             return;
         }
         let announcer = self.clone();
-        let ringing = async move { announcer.ring_all(&rows).await };
+        let ringing = async move { announcer.ring_all(&rings).await };
         self.under_way.spawn_on(ringing, self.store.runtime());
     }
 
-    async fn ring_all(&self, rows: &[(Lane, Announced)]) {
-        let mut left = rows;
+    async fn ring_all(&self, rings: &[(Lane, Vec<Announced>)]) {
+        let mut left = rings;
         while !left.is_empty() {
             let (now, later) = left.split_at(BORN_RINGS_AT_ONCE.min(left.len()));
-            let rings = now
-                .iter()
-                .map(|(lane, row)| self.ring(lane, std::slice::from_ref(row)));
+            let rings = now.iter().map(|(lane, rows)| self.ring(lane, rows));
             let delivered = futures::future::join_all(rings).await;
             if delivered.contains(&false) {
                 return self.give_back(later).await;
@@ -87,10 +93,11 @@ impl Announcer {
     }
 
     /// Makes rows that nobody will ring due at once, for relay and scan.
-    async fn give_back(&self, rows: &[(Lane, Announced)]) {
-        for rows in rows.chunks(RETRACTED_AT_ONCE) {
-            let rung: Vec<Rung> = rows.iter().map(|(_, row)| row.rung).collect();
-            if let Err(error) = self.store.retract(&rung).await {
+    async fn give_back(&self, rings: &[(Lane, Vec<Announced>)]) {
+        let rows = rings.iter().flat_map(|(_, rows)| rows);
+        let rung: Vec<Rung> = rows.map(|row| row.rung).collect();
+        for rung in rung.chunks(RETRACTED_AT_ONCE) {
+            if let Err(error) = self.store.retract(rung).await {
                 tracing::warn!(error = %Chain(&error), "rows that were not rung wait for the scan");
             }
         }

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 /// A message in hand that is not dealt with yet.
 pub(crate) struct Waiting {
-    at: Position,
+    pub(crate) at: Position,
     pub(crate) content: Content,
 }
 
@@ -86,16 +86,27 @@ impl<'c> Ears<'c> {
 
     /// The oldest message has been dealt with.
     pub(crate) fn acknowledge_oldest(&mut self) -> Result<(), BusError> {
-        if let Some(done) = self.waiting.pop_front() {
-            self.consumer.acknowledge(done.at);
+        if let Some(done) = self.take_oldest()? {
+            self.acknowledge(done.at);
         }
+        Ok(())
+    }
+
+    /// Hands the oldest message over to whoever deals with it and then acknowledges it.
+    pub(crate) fn take_oldest(&mut self) -> Result<Option<Waiting>, BusError> {
+        let oldest = self.waiting.pop_front();
         if self.covered && self.waiting.len() <= HEARD_AGAIN {
             self.covered = false;
             if !self.shut {
                 self.consumer.resume()?;
             }
         }
-        Ok(())
+        Ok(oldest)
+    }
+
+    /// A message that was handed over has been dealt with.
+    pub(crate) fn acknowledge(&self, at: Position) {
+        self.consumer.acknowledge(at);
     }
 
     /// Ready when a message waits. Safe to cancel.
@@ -156,5 +167,20 @@ fn dead_letter(lane: &Lane, poison: Poison) -> Poisoned {
         detail: poison.detail,
         payload: poison.payload.unwrap_or_default(),
         headers: headers.join("\n"),
+    }
+}
+
+/// One letter for all rows that are named in vain.
+pub(crate) fn about_orphans(lane: &Lane, orphans: &[Rung], trace: &TraceHeaders) -> Poisoned {
+    let named: Vec<String> = orphans
+        .iter()
+        .map(|orphan| format!("{} (epoch {})", orphan.id, orphan.epoch))
+        .collect();
+    Poisoned {
+        lane: lane.clone(),
+        reason: "orphan",
+        detail: format!("no row {} on this lane", named.join(", ")),
+        payload: Vec::new(),
+        headers: trace.traceparent().unwrap_or_default().to_owned(),
     }
 }

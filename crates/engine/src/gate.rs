@@ -68,11 +68,17 @@ impl Gate {
         self.tell_trip().await?;
         self.tell_reports().await?;
         let mut standing = self.store.lane(&self.lane).await?;
-        if standing.probe_is_due && can_probe {
+        if let Some(probe) = LaneProbe::held_by(&self.owner, &standing)
+            && self.breaker.is_probing()
+        {
+            // However long its row takes, no second one is tried beside it.
+            let (lane, limit) = (&self.lane, self.terms.probe);
+            self.store.keep_probe(lane, &probe, limit).await?;
+        } else if standing.probe_is_due && can_probe {
             let (lane, owner) = (&self.lane, &self.owner);
             let taken = self.store.take_probe(lane, owner, self.terms.probe).await?;
             if taken.is_some() {
-                // Should the row of an earlier one still be at work, it has had its time.
+                // Should the row of one that was lost meanwhile still be at work: it says nothing.
                 self.breaker.set_probing(false);
             }
             standing = self.store.lane(lane).await?;

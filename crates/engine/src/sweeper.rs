@@ -53,21 +53,12 @@ impl Sweeper {
                     .mul_f64(1.0 + 0.5 * rand::rng().random::<f64>())
             } else {
                 // Counted from the moment when the database is there again, not from when it left.
-                if stop.run_until_cancelled(self.until_there()).await.is_none() {
+                let there = until_answered(&self.store, self.lease / 3);
+                if stop.run_until_cancelled(there).await.is_none() {
                     return;
                 }
                 self.lease
             };
-        }
-    }
-
-    async fn until_there(&self) {
-        loop {
-            let asked = Instant::now();
-            if self.store.ping().await.is_ok() && asked.elapsed() < self.lease / 3 {
-                return;
-            }
-            tokio::time::sleep(LOOK_PAUSE).await;
         }
     }
 
@@ -114,6 +105,17 @@ impl Sweeper {
             }
         }
         true
+    }
+}
+
+/// Asks the database, every second, until it answers within `bound`.
+pub async fn until_answered(store: &Store, bound: Duration) {
+    loop {
+        let asked = Instant::now();
+        if store.ping().await.is_ok() && asked.elapsed() < bound {
+            return;
+        }
+        tokio::time::sleep(LOOK_PAUSE).await;
     }
 }
 

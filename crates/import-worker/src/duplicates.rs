@@ -1,6 +1,7 @@
 //! Duplicates within the file, under the database's collation (design.md §10): candidates by hash,
-//! their texts out of the batch objects, the verdict from the database; what is found goes into
-//! objects of its own beside the batches concerned.
+//! their texts out of the batch objects, what marks them from the database; what is found goes into
+//! objects of its own beside the batches concerned. Each object is read and each text sent once, so
+//! keys that all look alike cost time in proportion to their number.
 
 use std::collections::BTreeSet;
 use std::iter::Peekable;
@@ -20,8 +21,8 @@ use crate::object::{Batch, read_batch, write_duplicates};
 use crate::pass::Pass;
 use crate::split::Split;
 
-/// Keys that the database is asked about at once, about.
-const ASKED_AT_ONCE: usize = 20_000;
+/// Keys that the database is asked about at once, or those of one batch more.
+const ASKED_AT_ONCE: usize = 5_000;
 /// Duplicates objects that may wait to be written.
 const OBJECTS_WAITING: usize = 2;
 
@@ -49,67 +50,69 @@ pub(crate) async fn find_duplicates(
     Ok(marked)
 }
 
-/// Has the database compare what may be equal.
+/// Has the database mark what may be equal.
 async fn ask(
     split: &Split<'_>,
     pass: &Pass,
     set: usize,
-    mut suspects: Suspects,
+    suspects: Suspects,
 ) -> Result<Suspects, Failure> {
+    let sorting = spawn_blocking(move || (suspects.questions(), suspects));
+    let (questions, mut suspects) = sorting.await.map_err(of_panic)?;
+    if questions.is_empty() {
+        return Ok(suspects);
+    }
     let names = &pass.opened.check.key_sets()[set].names;
-    let mut from = 0;
-    loop {
-        let (questions, next) = suspects.questions(from, ASKED_AT_ONCE);
-        if questions.is_empty() {
+    let comparison = split.store.key_comparison(split.dataset, names).await;
+    let comparison = comparison.map_err(|error| of_store(&error))?;
+    let (mut from, mut end) = (0, 0);
+    let mut texts = Vec::new();
+    for cut in pass.cutter.cuts() {
+        let own = questions[end..].partition_point(|question| question.row <= cut.last_row);
+        if own > 0 {
+            texts.extend(texts_of(split, pass, set, *cut, &questions[end..end + own]).await?);
+            end += own;
+        }
+        if texts.len() >= ASKED_AT_ONCE || end == questions.len() {
+            let marks = split
+                .store
+                .key_marks(&comparison, std::mem::take(&mut texts));
+            let marks = marks.await.map_err(|error| of_store(&error))?;
+            suspects.answer(&questions[from..end], &marks);
+            from = end;
+        }
+        if end == questions.len() {
             return Ok(suspects);
         }
-        let texts = texts(split, pass, set, &questions).await?;
-        let classes = split
-            .store
-            .classes_under_collation(split.dataset, names, texts)
-            .await
-            .map_err(|error| of_store(&error))?;
-        suspects.answer(&questions, &classes);
-        from = next;
     }
+    Err(internal("a key is in no batch"))
 }
 
-/// The keys asked about, in the order of the questions, out of the batch objects.
-async fn texts(
+/// The keys asked about, in the order of the questions, out of the object of their batch.
+async fn texts_of(
     split: &Split<'_>,
     pass: &Pass,
     set: usize,
+    cut: Cut,
     questions: &[Question],
 ) -> Result<Vec<Vec<String>>, Failure> {
+    if split.attempt.stopped().is_cancelled() {
+        return Err(Failure::stopped());
+    }
     let columns = &pass.opened.check.key_sets()[set].columns;
-    let mut by_row: Vec<usize> = (0..questions.len()).collect();
-    by_row.sort_unstable_by_key(|at| questions[*at].row);
-    let mut texts = vec![Vec::new(); questions.len()];
-    let mut asked = by_row.into_iter().peekable();
-    for cut in pass.cutter.cuts() {
-        let mut own = Vec::new();
-        while let Some(at) = asked.next_if(|at| questions[*at].row <= cut.last_row) {
-            own.push(at);
-        }
-        if own.is_empty() {
-            continue;
-        }
-        if split.attempt.stopped().is_cancelled() {
-            return Err(Failure::stopped());
-        }
-        let object = fetch(split.storage, &split.rows_key(cut.number)).await?;
-        let batch = read_batch(&object).map_err(internal)?;
-        let mut good = batch.numbers.iter().zip(bulk_lines(&batch.text)).peekable();
-        for at in own {
-            let row = questions[at].row;
-            while good.next_if(|(number, _)| **number < row).is_some() {}
-            let of_good = good.next_if(|(number, _)| **number == row);
-            let key = match of_good {
-                Some((_, line)) => columns.iter().map(|at| bulk_field(line, *at)).collect(),
-                None => bad_key(&batch, row, set),
-            };
-            texts[at] = key.ok_or_else(|| internal(format!("row {row} is in no batch")))?;
-        }
+    let object = fetch(split.storage, &split.rows_key(cut.number)).await?;
+    let batch = read_batch(&object).map_err(internal)?;
+    let mut good = batch.numbers.iter().zip(bulk_lines(&batch.text)).peekable();
+    let mut texts = Vec::with_capacity(questions.len());
+    for question in questions {
+        let row = question.row;
+        while good.next_if(|(number, _)| **number < row).is_some() {}
+        let of_good = good.next_if(|(number, _)| **number == row);
+        let key = match of_good {
+            Some((_, line)) => columns.iter().map(|at| bulk_field(line, *at)).collect(),
+            None => bad_key(&batch, row, set),
+        };
+        texts.push(key.ok_or_else(|| internal(format!("row {row} is in no batch")))?);
     }
     Ok(texts)
 }

@@ -24,18 +24,31 @@ pub struct ReadingTerms {
     pub spool: Spool,
     /// How long reading may go without giving anything.
     pub stall: Duration,
-    /// Failures of a batch, or of a finish, that may be followed by another try.
+    /// Failures of a batch that may be followed by another try.
     pub max_cnt: u32,
+    /// The same for a finish.
+    pub finish_max_cnt: u32,
 }
 
 impl ReadingTerms {
-    /// With temporary files in `temp_dir`, or in the system's own directory.
+    /// With temporary files in `temp_dir`, or in the system's own directory; batches and finish may
+    /// fail `max_cnt` times before the last.
     #[must_use]
     pub fn new(temp_dir: Option<&Path>, stall: Duration, max_cnt: u32) -> Self {
         Self {
             spool: Spool::new(temp_dir),
             stall,
             max_cnt,
+            finish_max_cnt: max_cnt,
+        }
+    }
+
+    /// But the finish may fail so often.
+    #[must_use]
+    pub fn with_finish_max_cnt(self, finish_max_cnt: u32) -> Self {
+        Self {
+            finish_max_cnt,
+            ..self
         }
     }
 }
@@ -104,7 +117,7 @@ impl ImportHandler {
             )
         })?;
         let reading = Reading::begin(file, dataset.clone(), spec.clone(), &self.terms, stop);
-        let done = split.run(reading, self.terms.max_cnt).await?;
+        let done = split.run(reading, &self.terms).await?;
         tally::batches(&dataset.name, "born", done.batches.len() as u64);
         let done = Arc::new(done);
         Ok(Effects::new(move |tx| {

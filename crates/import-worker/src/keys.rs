@@ -3,7 +3,9 @@
 //! Of each key [`KeyList`] remembers 28 bytes: a hash of its text folded coarser than any collation,
 //! a hash of the text itself, the row. Keys with the same fold may be equal; those with the same
 //! text are, under every collation. What is left, keys of one fold with different texts, is a
-//! [`Question`] to the database. Shown by `tests/it/duplicates.rs`.
+//! [`Question`] to the database: what marks all that are equal to this one? Each takes 12 bytes more,
+//! and each text is asked about once, however many share a fold. Shown by `tests/it/keys.rs` and
+//! `tests/it/duplicates.rs`.
 
 use std::hash::{DefaultHasher, Hasher};
 
@@ -64,14 +66,14 @@ pub struct KeyList {
     keys: Vec<Packed>,
 }
 
-/// Asks for the key of a row, and with which others it is equal.
+/// Asks for the key of a row, and what marks those that are equal to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Question {
     /// The row.
     pub row: u32,
     /// Where the keys with its text stand in the list.
-    from: usize,
-    end: usize,
+    from: u32,
+    end: u32,
 }
 
 impl KeyList {
@@ -103,38 +105,40 @@ pub struct Suspects {
 }
 
 impl Suspects {
-    /// The next questions from position `from` on, whole groups, `most` or a few more, and the position
-    /// to go on from. None, at the end, when there is nothing left to ask.
+    /// Bytes that it takes.
     #[must_use]
-    pub fn questions(&self, from: usize, most: usize) -> (Vec<Question>, usize) {
-        let mut questions = Vec::new();
-        let mut at = from;
-        for group in self.keys[from..].chunk_by(same_fold) {
-            if questions.len() >= most {
-                break;
-            }
-            let texts = group.chunk_by(same_text);
-            if texts.clone().nth(1).is_some() {
-                let mut from = at;
-                for text in texts {
-                    let end = from + text.len();
-                    let row = Key::unpack(&text[0]).row;
-                    questions.push(Question { row, from, end });
-                    from = end;
-                }
-            }
-            at += group.len();
-        }
-        (questions, at)
+    pub fn size_bytes(&self) -> usize {
+        self.keys.capacity() * size_of::<Packed>()
     }
 
-    /// Takes the answer, a number for each question: keys with equal numbers are equal.
-    pub fn answer(&mut self, questions: &[Question], classes: &[usize]) {
-        for (question, class) in questions.iter().zip(classes) {
-            let text = *class as u64;
-            for packed in &mut self.keys[question.from..question.end] {
+    /// All questions, by their rows, which rise: one for each text of those keys that share their fold
+    /// with keys of another text.
+    #[must_use]
+    pub fn questions(&self) -> Vec<Question> {
+        let mut questions = Vec::new();
+        let mut from = 0;
+        for group in self.keys.chunk_by(same_fold) {
+            let texts = group.chunk_by(same_text);
+            let differ = texts.clone().nth(1).is_some();
+            for text in texts {
+                let end = from + u32::try_from(text.len()).unwrap_or(u32::MAX);
+                if differ {
+                    let row = Key::unpack(&text[0]).row;
+                    questions.push(Question { row, from, end });
+                }
+                from = end;
+            }
+        }
+        questions.sort_unstable_by_key(|question| question.row);
+        questions
+    }
+
+    /// Takes answers, a mark for each question: of keys with one fold those with equal marks are equal.
+    pub fn answer(&mut self, questions: &[Question], marks: &[u64]) {
+        for (question, mark) in questions.iter().zip(marks) {
+            for packed in &mut self.keys[question.from as usize..question.end as usize] {
                 let key = Key::unpack(packed);
-                *packed = Key { text, ..key }.pack();
+                *packed = Key { text: *mark, ..key }.pack();
             }
         }
     }

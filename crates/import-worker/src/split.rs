@@ -11,11 +11,13 @@ use engine::Attempt;
 use rand::RngExt;
 use service::Storage;
 use store::{NewBatch, SplitDone, Store};
+use tabular::import_of_header;
 
 use crate::batches::{Writes, duplicates_key, rows_key};
 use crate::cutter::Cut;
 use crate::duplicates::find_duplicates;
 use crate::failure::internal;
+use crate::import::ReadingTerms;
 use crate::pass::{Pass, read_all};
 use crate::reading::Reading;
 use crate::refusals;
@@ -42,7 +44,11 @@ struct BatchTerms<'a> {
 
 impl Split<'_> {
     /// Reads the file, writes all batch objects, and says what the finish is to bear.
-    pub(crate) async fn run(&self, reading: Reading, max_cnt: u32) -> Result<SplitDone, Failure> {
+    pub(crate) async fn run(
+        &self,
+        reading: Reading,
+        terms: &ReadingTerms,
+    ) -> Result<SplitDone, Failure> {
         let mut writes = Writes::new(self.storage.clone());
         let read = read_all(self, reading, &mut writes).await;
         // always to its end: see `Writes`
@@ -53,7 +59,7 @@ impl Split<'_> {
             return Err(refusals::empty_file("no row below the header"));
         }
         let marked = find_duplicates(self, &mut pass).await?;
-        self.done(&pass, &marked, max_cnt)
+        self.done(&pass, &marked, terms)
     }
 
     pub(crate) fn rows_key(&self, number: u32) -> String {
@@ -68,7 +74,7 @@ impl Split<'_> {
         &self,
         pass: &Pass,
         marked: &BTreeSet<u32>,
-        max_cnt: u32,
+        tries: &ReadingTerms,
     ) -> Result<SplitDone, Failure> {
         let spec = self.spec;
         let cuts = pass.cutter.cuts();
@@ -106,7 +112,8 @@ impl Split<'_> {
             finish_lane: Lane::import(&spec.queue).map_err(internal)?,
             finish_context: serde_json::to_string(&finish).map_err(internal)?,
             mends,
-            max_cnt,
+            max_cnt: tries.max_cnt,
+            finish_max_cnt: tries.finish_max_cnt,
         })
     }
 
@@ -142,9 +149,12 @@ impl Split<'_> {
         Duration::from_millis(millis.into())
     }
 
-    /// The import whose failure workbook this is.
+    /// The import whose failure file this is: the stamp tells, or, in a csv, a header.
     fn mends(&self, pass: &Pass) -> Option<TaskId> {
-        pass.opened.stamp.as_ref()?.task
+        let stamp = pass.opened.stamp.as_ref();
+        let headers = pass.opened.header.cells.iter();
+        let of_header = || headers.clone().find_map(|(_, text)| import_of_header(text));
+        stamp.and_then(|stamp| stamp.task).or_else(of_header)
     }
 
     fn warnings(&self, pass: &Pass) -> Vec<Warning> {

@@ -1,31 +1,20 @@
 //! The process: definitions checked, then two lane workers for each import queue, one for uploads
 //! and ends of imports, one for batches. Relay and sweep are the stuck-task-sweeper's.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
-use bus::{BusSettings, RingConsumer};
-use domain::{BizType, BudgetTerms, Catalog, Lane, RetryPolicies};
-use engine::{Announcer, BizHandler, LaneBoard, LaneSettings, LaneWorker};
-use service::{AdminServer, House, ImportLanes, Lifecycle, Probe, Process, Settings};
+use crew::{Crew, Handlers};
+use domain::{BizType, Catalog, Lane};
+use engine::BizHandler;
+use service::{House, ImportLanes, Lifecycle, Process, Settings};
 use store::{IMPORT, IMPORT_BATCH, IMPORT_FINISH, Store};
-use tokio_util::task::TaskTracker;
 
 use crate::tally;
 use crate::{BatchHandler, FinishHandler, ImportHandler, ReadingTerms};
 
-/// What the last rings may take at shutdown.
-const RING_PATIENCE: Duration = Duration::from_secs(3);
-/// The part of the grace period in which attempts may still finish; what is left is for handing
-/// back and for leaving the group.
-const DRAIN_SHARE: f64 = 0.6;
-
 /// How often the gauges of what is open are set.
 const BACKLOG_INTERVAL: Duration = Duration::from_secs(10);
-
-type Handlers = HashMap<BizType, Arc<dyn BizHandler>>;
 
 /// Starts the worker.
 ///
@@ -33,78 +22,45 @@ type Handlers = HashMap<BizType, Arc<dyn BizHandler>>;
 /// When a setting is not usable, or a definition does not fit its table: told with file, line and
 /// reason. A database or a Kafka that is away is waited for.
 pub async fn start(process: Process) -> anyhow::Result<()> {
+    let house = House::open(&process.settings)?;
+    let queues = house.import_lanes()?;
+    let experts = Experts::gather(&process.settings, &house)?;
+    let crew = Crew::gather(&process, &house)?;
+    house.check_datasets().await?;
+
     let Process {
         settings,
         lifecycle,
-        telemetry,
-        name,
         ..
     } = process;
-    let house = House::open(&settings)?;
-    let queues = house.import_lanes()?;
-    let retry = settings.retry_policies()?;
-    let crew = Crew::gather(&settings, &house, &retry)?;
-    let board = LaneBoard::default();
-    let mut probes = house.probes();
-    probes.push(Probe::known("lanes", {
-        let board = board.clone();
-        move || board.told()
-    }));
-    AdminServer::start(settings.admin.listen, &lifecycle, &telemetry, probes)?;
-    house.check_datasets().await?;
-
-    let House {
-        store,
-        bus,
-        ringer,
-        catalog,
-        ..
-    } = house;
-    let announcer = Announcer::new(store.clone(), ringer);
-    let team = Team {
-        name: format!("{name}@{}#{}", host(), std::process::id()),
-        settings: &settings,
-        retry,
-        store: store.clone(),
-        bus,
-        board,
-        announcer: announcer.clone(),
-        lifecycle: lifecycle.clone(),
-        working: TaskTracker::new(),
-    };
+    let import = &settings.import;
     for ImportLanes { imports, batches } in &queues {
-        team.work(
-            imports,
-            settings.import.splits_at_once,
-            crew.imports.clone(),
-        )?;
-        team.work(
-            batches,
-            settings.import.batches_at_once,
-            crew.batches.clone(),
-        )?;
+        crew.work(imports, import.splits_at_once, experts.imports.clone())?;
+        crew.work(batches, import.batches_at_once, experts.batches.clone())?;
     }
-    let worker = team.name.clone();
-    see_out(team.working, announcer, &lifecycle);
+    let worker = crew.name().to_owned();
+    crew.see_out(std::future::ready(()));
     tally::describe();
-    count_backlog(queues, store, &catalog, &lifecycle);
+    count_backlog(queues, house.store, &house.catalog, &lifecycle);
     lifecycle.set_ready();
     tracing::info!(worker, "the import worker takes work");
     Ok(())
 }
 
 /// The handlers of each kind of lane.
-struct Crew {
+struct Experts {
     imports: Handlers,
     batches: Handlers,
 }
 
-impl Crew {
-    fn gather(settings: &Settings, house: &House, retry: &RetryPolicies) -> anyhow::Result<Self> {
+impl Experts {
+    fn gather(settings: &Settings, house: &House) -> anyhow::Result<Self> {
         let import = &settings.import;
         // What a split bears may fail so often.
+        let retry = settings.retry_policies()?;
         let max_cnt = retry.of(&BizType::parse(IMPORT_BATCH)?).max_cnt();
-        let terms = ReadingTerms::new(import.temp_dir.as_deref(), import.stall(), max_cnt);
+        let terms = ReadingTerms::new(import.temp_dir.as_deref(), import.stall(), max_cnt)
+            .with_finish_max_cnt(retry.of(&BizType::parse(IMPORT_FINISH)?).max_cnt());
         let (store, storage) = (&house.store, &house.storage);
         let split = ImportHandler::new(
             store.clone(),
@@ -126,66 +82,6 @@ impl Crew {
             batches: batches.into(),
         })
     }
-}
-
-/// What all lane workers have in common.
-struct Team<'a> {
-    name: String,
-    settings: &'a Settings,
-    retry: RetryPolicies,
-    store: Store,
-    bus: BusSettings,
-    board: LaneBoard,
-    announcer: Announcer,
-    lifecycle: Lifecycle,
-    working: TaskTracker,
-}
-
-impl Team<'_> {
-    /// Sets a worker to a lane.
-    fn work(&self, lane: &Lane, permits: u32, handlers: Handlers) -> anyhow::Result<()> {
-        let consumer = RingConsumer::join(&self.bus, lane).context("kafka")?;
-        let worker = LaneWorker::new(
-            &self.name,
-            self.store.clone(),
-            self.announcer.clone(),
-            self.lane_settings(lane, permits)?,
-            handlers,
-        )
-        .on_board(&self.board);
-        let soft = self.lifecycle.soft();
-        let work = async move { Ok(worker.run(consumer, soft).await?) };
-        let work = self.working.track_future(work);
-        self.lifecycle.spawn("lane", work);
-        Ok(())
-    }
-
-    fn lane_settings(&self, lane: &Lane, permits: u32) -> anyhow::Result<LaneSettings> {
-        let worker = &self.settings.worker;
-        Ok(LaneSettings {
-            lane: lane.clone(),
-            permits: usize::try_from(permits)?,
-            lease: seconds(worker.lease_seconds),
-            scan_interval: seconds(worker.scan_interval_seconds),
-            hard_deadline: seconds(worker.hard_deadline_seconds),
-            retry: self.retry.clone(),
-            budget: BudgetTerms::default(),
-            breaker: self.settings.breaker.terms(),
-            drain: self.lifecycle.grace().mul_f64(DRAIN_SHARE),
-        })
-    }
-}
-
-/// Lets the last rings out when the last lane has ended: what the last attempts bore is among them.
-fn see_out(working: TaskTracker, announcer: Announcer, lifecycle: &Lifecycle) {
-    working.close();
-    let soft = lifecycle.soft();
-    lifecycle.spawn("last rings", async move {
-        soft.cancelled().await;
-        working.wait().await;
-        announcer.close(RING_PATIENCE).await;
-        Ok(())
-    });
 }
 
 /// Counts what is open on the lanes, and of which datasets.
@@ -243,16 +139,4 @@ async fn tell_batches(store: &Store, lanes: &[Lane], datasets: &[String]) {
     for (dataset, batches) in datasets.iter().zip(open) {
         tally::open_batches(dataset, batches);
     }
-}
-
-fn seconds(seconds: u32) -> Duration {
-    Duration::from_secs(seconds.into())
-}
-
-/// The machine's name, for operators who look for a worker.
-fn host() -> String {
-    std::fs::read_to_string("/proc/sys/kernel/hostname").map_or_else(
-        |_unknown| "unknown".to_owned(),
-        |name| name.trim().to_owned(),
-    )
 }

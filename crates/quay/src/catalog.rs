@@ -1,8 +1,8 @@
-//! The dataset definitions of a directory, for what operators do with them.
+//! The definitions of a directory, for what operators do with them.
 
 use std::path::{Path, PathBuf};
 
-use domain::{Catalog, Lane};
+use domain::{Catalog, DefinitionError, HandlerCatalog, Lane};
 
 use crate::exit::{Exit, Failure};
 
@@ -28,30 +28,44 @@ pub(crate) fn files(folder: &Path, extension: &str) -> Result<Vec<(PathBuf, Stri
     paths.into_iter().map(read).collect()
 }
 
-/// Every topic that the datasets' queues need: the lanes, and the dead letters of each.
-pub(crate) fn topics(folder: &Path) -> Result<Vec<String>, Failure> {
-    let texts = files(folder, "toml")?;
-    let named = texts
-        .iter()
-        .map(|(path, text)| (path.display().to_string(), text));
-    let catalog = Catalog::parse(named).map_err(|errors| {
-        let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
-        Failure::new(Exit::Failed, "a dataset definition cannot be used").advise(lines.join("\n"))
-    })?;
+/// Every topic that the datasets' queues and the handlers need: the lanes, and the dead letters of
+/// each.
+pub(crate) fn topics(folder: &Path, handlers: Option<&Path>) -> Result<Vec<String>, Failure> {
+    let catalog = Catalog::parse(texts(folder)?)
+        .map_err(|errors| unusable("a dataset definition cannot be used", &errors))?;
     let queues = catalog.queues();
     if queues.is_empty() {
         let what = format!("{} holds no dataset definition", folder.display());
         return Err(Failure::new(Exit::Failed, what)
             .advise("Where are they? --datasets DIR or QUAYSIDE_DATASETS"));
     }
-    let mut names = Vec::new();
+    let mut lanes = Vec::new();
     for queue in queues {
         for lane in [Lane::export, Lane::import, Lane::import_batch] {
             let lane = lane(queue)
                 .map_err(|wrong| Failure::new(Exit::Failed, format!("queue {queue}: {wrong}")))?;
-            names.push(lane.as_str().to_owned());
-            names.push(lane.dead_letters().into());
+            lanes.push(lane);
         }
     }
-    Ok(names)
+    if let Some(folder) = handlers {
+        let handlers = HandlerCatalog::parse(texts(folder)?, &catalog)
+            .map_err(|errors| unusable("a handler definition cannot be used", &errors))?;
+        lanes.extend(handlers.lanes().cloned());
+    }
+    let names = lanes
+        .iter()
+        .flat_map(|lane| [lane.clone(), lane.dead_letters()]);
+    Ok(names.map(String::from).collect())
+}
+
+/// The definitions of a directory, each with its file's name.
+fn texts(folder: &Path) -> Result<Vec<(String, String)>, Failure> {
+    let texts = files(folder, "toml")?.into_iter();
+    let named = texts.map(|(path, text)| (path.display().to_string(), text));
+    Ok(named.collect())
+}
+
+fn unusable(what: &str, errors: &[DefinitionError]) -> Failure {
+    let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
+    Failure::new(Exit::Failed, what).advise(lines.join("\n"))
 }

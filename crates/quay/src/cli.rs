@@ -4,13 +4,19 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::exit::EXIT_CODES;
 
+mod compensations;
 mod dead_letters;
 mod export;
 mod import;
 mod lanes;
 mod operate;
+mod operators;
 mod tasks;
 
+pub(crate) use compensations::{
+    CompensationsArgs, CompensationsCommand, ListCompensationsArgs, OneCompensationArgs,
+    SubmitCompensationsArgs,
+};
 pub(crate) use dead_letters::{
     DeadLettersArgs, DeadLettersCommand, ListLettersArgs, OneLetterArgs, RedriveArgs,
 };
@@ -18,6 +24,10 @@ pub(crate) use export::{ExportArgs, FormatWord, RowsArgs};
 pub(crate) use import::{ImportArgs, TemplateArgs};
 pub(crate) use lanes::{LanesArgs, LanesCommand, ListLanesArgs};
 pub(crate) use operate::{BrokerArgs, MigrateArgs, SeedArgs, TokenArgs, TopicsArgs, TopicsCommand};
+pub(crate) use operators::{
+    ListOperationsArgs, NotificationsArgs, NotificationsCommand, OperationLogArgs,
+    OperationLogCommand, ReadNotificationArgs,
+};
 pub(crate) use tasks::{
     DeleteArgs, DownloadArgs, ListArgs, OneTaskArgs, QuotasArgs, TasksArgs, TasksCommand, WatchArgs,
 };
@@ -65,8 +75,14 @@ pub(crate) enum Command {
     Quotas(QuotasArgs),
     /// List, pause and resume lanes: the queues' topics and the work on them
     Lanes(LanesArgs),
+    /// Submit business work, list, show, retry and cancel it
+    Compensations(CompensationsArgs),
     /// List, show, redrive and discard work that was set aside
     DeadLetters(DeadLettersArgs),
+    /// List what you were told, and note that it was read
+    Notifications(NotificationsArgs),
+    /// List who did what
+    OperationLog(OperationLogArgs),
     /// Fill an example table with generated rows, always the same ones
     Seed(SeedArgs),
     /// Create the Kafka topics of the datasets' queues
@@ -111,6 +127,18 @@ pub(crate) struct OutputArgs {
     /// Print JSON to stdout, for scripts
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// How much of a list, and how it is shown.
+#[derive(Args)]
+pub(crate) struct PageArgs {
+    /// How many at most, up to 10,000
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(crate) limit: u32,
+    #[command(flatten)]
+    pub(crate) out: OutputArgs,
+    #[command(flatten)]
+    pub(crate) gateway: GatewayArgs,
 }
 
 #[derive(Args)]

@@ -16,7 +16,8 @@ use serde_json::Value;
 use url::Url;
 
 use address::{is_loopback, link, parse_base};
-use answer::{not_ours, retry_after};
+pub(crate) use answer::not_ours;
+use answer::retry_after;
 
 use crate::cli::{GatewayArgs, given};
 use crate::exit::{Failure, chain};
@@ -143,9 +144,20 @@ impl Gateway {
         self.send(call).await.map(drop)
     }
 
-    pub(crate) async fn list(&self, query: &[(&str, String)]) -> Result<Page, Failure> {
-        let call = self.http.get(self.at(&["tasks"])?).query(query);
+    /// A page of the list at `path`.
+    pub(crate) async fn page(
+        &self,
+        path: &[&str],
+        query: &[(&str, String)],
+    ) -> Result<Page, Failure> {
+        let call = self.http.get(self.at(path)?).query(query);
         self.read(self.send(call).await?).await
+    }
+
+    /// `POST /notifications/{id}/read`; the notification as it stands then.
+    pub(crate) async fn read_notification(&self, id: u64) -> Result<Value, Failure> {
+        let url = self.at(&["notifications", &id.to_string(), "read"])?;
+        self.read(self.send(self.http.post(url)).await?).await
     }
 
     pub(crate) async fn attempts(&self, id: &str, cursor: Option<&str>) -> Result<Page, Failure> {
@@ -176,19 +188,6 @@ impl Gateway {
         self.read(self.send(call).await?).await
     }
 
-    pub(crate) async fn dead_letters(&self, query: &[(&str, String)]) -> Result<Page, Failure> {
-        let call = self.http.get(self.at(&["dead-letters"])?).query(query);
-        self.read(self.send(call).await?).await
-    }
-
-    pub(crate) async fn dead_letter_groups(
-        &self,
-        query: &[(&str, String)],
-    ) -> Result<Page, Failure> {
-        let call = self.http.get(self.at(&["dead-letters", "summary"])?);
-        self.read(self.send(call.query(query)).await?).await
-    }
-
     pub(crate) async fn dead_letter(&self, id: u64) -> Result<Value, Failure> {
         let call = self.http.get(self.at(&["dead-letters", &id.to_string()])?);
         self.read(self.send(call).await?).await
@@ -203,6 +202,34 @@ impl Gateway {
     pub(crate) async fn redrive_letters(&self, body: &Value) -> Result<Value, Failure> {
         let call = self.http.post(self.at(&["dead-letters", "redrive"])?);
         self.read(self.send(call.json(body)).await?).await
+    }
+
+    pub(crate) async fn submit_compensations(
+        &self,
+        call: &impl serde::Serialize,
+        idempotency_key: Option<&str>,
+    ) -> Result<Value, Failure> {
+        let mut call = self.http.post(self.at(&["compensations"])?).json(call);
+        if let Some(key) = idempotency_key {
+            call = call.header("Idempotency-Key", key);
+        }
+        self.read(self.send(call).await?).await
+    }
+
+    pub(crate) async fn compensation(&self, id: u64) -> Result<Value, Failure> {
+        let url = self.at(&["compensations", &id.to_string()])?;
+        self.read(self.send(self.http.get(url)).await?).await
+    }
+
+    /// `POST /compensations/{id}/retry` or `/cancel`; the work as it stands then.
+    pub(crate) async fn act_on_compensation(&self, id: u64, verb: &str) -> Result<Value, Failure> {
+        let url = self.at(&["compensations", &id.to_string(), verb])?;
+        self.read(self.send(self.http.post(url)).await?).await
+    }
+
+    pub(crate) async fn compensation_group(&self, id: u64) -> Result<Value, Failure> {
+        let url = self.at(&["compensation-groups", &id.to_string()])?;
+        self.read(self.send(self.http.get(url)).await?).await
     }
 
     /// The events of a task, or of all of one's own, after the one with that id; none where the

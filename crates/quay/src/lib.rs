@@ -13,6 +13,7 @@ mod broker;
 mod catalog;
 mod cli;
 mod client;
+mod compensations;
 mod completion;
 mod confirm;
 mod dead_letters;
@@ -22,7 +23,10 @@ mod export;
 mod filter;
 mod import;
 mod lanes;
+mod listing;
 mod migrate;
+mod notifications;
+mod operation_log;
 mod patience;
 mod print;
 mod problem;
@@ -48,6 +52,10 @@ use clap::Parser;
 use crate::cli::{Cli, Command};
 use crate::print::say;
 
+pub use compensations::{
+    ClientError, CompensationCall, CompensationClient, CompensationFollowUp, CompensationGroup,
+    CompensationItem, SubmittedCall, SubmittedItem,
+};
 pub use exit::Exit;
 pub use filter::{FilterError, filters_from};
 pub use seed::{Sample, SampleRows};
@@ -101,7 +109,10 @@ async fn run(cli: Cli) -> Result<Exit, exit::Failure> {
         Command::Tasks(args) => tasks::run(&args.command).await,
         Command::Quotas(args) => quotas::run(&args).await,
         Command::Lanes(args) => lanes::run(&args.command).await,
+        Command::Compensations(args) => compensations::run(&args.command).await,
         Command::DeadLetters(args) => dead_letters::run(&args.command).await,
+        Command::Notifications(args) => notifications::run(&args.command).await,
+        Command::OperationLog(args) => operation_log::run(&args.command).await,
         Command::Seed(args) => seed::run(args).await,
         Command::Topics(cli::TopicsCommand::Create(args)) => topics::create(&args).await,
         Command::Migrate(args) => migrate::run(&args).await,

@@ -65,6 +65,7 @@ pub(crate) fn store_failure(deed: &str, error: &StoreError) -> Failure {
         StoreError::UnknownCommit(_)
         | StoreError::Fenced
         | StoreError::Duplicate(_)
+        | StoreError::InProgress(_)
         | StoreError::Refused(_)
         | StoreError::Corrupt(_) => Failure::new(Exit::Failed, what),
     }

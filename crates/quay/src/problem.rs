@@ -58,6 +58,11 @@ pub(crate) fn failure(status: u16, retry_after: Option<u64>, body: &[u8]) -> Fai
             .advise("Is --url (QUAYSIDE_URL) really the address of a Quayside gateway?");
     };
     let code = problem.code.as_deref().unwrap_or("no code");
+    let exit = match code {
+        // the one conflict that the same request again resolves
+        "idempotency_in_progress" => Exit::Unavailable,
+        _ => exit,
+    };
     // Where fields are at fault, the detail only joins what they say.
     let detail = problem.detail.filter(|_| problem.errors.is_empty());
     let sentence = detail

@@ -266,6 +266,7 @@ fn not_filled(sample: Sample, error: &StoreError) -> Failure {
         | StoreError::UnknownCommit(_)
         | StoreError::Fenced
         | StoreError::Duplicate(_)
+        | StoreError::InProgress(_)
         | StoreError::Corrupt(_) => failure,
     }
 }

@@ -16,7 +16,7 @@ pub(crate) async fn create(args: &TopicsArgs) -> Result<Exit, Failure> {
              The embedded broker (quay broker) makes its topics by itself.",
         )
     })?;
-    let names = catalog::topics(&args.datasets.datasets)?;
+    let names = catalog::topics(&args.datasets.datasets, args.handlers.as_deref())?;
     let plan = |name| TopicPlan::new(name, args.partitions, args.replication);
     let plans: Vec<TopicPlan> = names.into_iter().map(plan).collect();
     let reports = create_topics(&BusSettings::new(brokers), &plans).await;

@@ -190,7 +190,9 @@ async fn all(gateway: &Gateway, mut patience: Patience, as_json: bool) -> Result
 
 /// The newest tasks, oldest first.
 async fn recent(gateway: &Gateway) -> Result<Vec<Answered>, Failure> {
-    let page = gateway.list(&[("limit", LOOKED_AT.to_owned())]).await?;
+    let page = gateway
+        .page(&["tasks"], &[("limit", LOOKED_AT.to_owned())])
+        .await?;
     let tasks = page.items.into_iter().rev().map(Answered::read);
     tasks
         .collect::<Result<_, _>>()

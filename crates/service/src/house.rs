@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
 use bus::{BusSettings, Ringer};
-use domain::{Catalog, DefinitionError, Lane};
+use domain::{Catalog, DefinitionError, HandlerCatalog, Lane};
 use secrecy::ExposeSecret;
 use store::{Store, StoreSettings};
 
@@ -175,9 +175,24 @@ fn sources(settings: &Settings, catalog: &Catalog) -> anyhow::Result<BTreeMap<St
 /// When the directory cannot be read or holds no definition, or when a definition is wrong: each
 /// fault with file, line and reason.
 pub fn read_catalog(directory: &Path) -> anyhow::Result<Catalog> {
+    let files = definitions(directory, "dataset", "datasets.dir")?;
+    Catalog::parse(files).map_err(|faults| told(&faults))
+}
+
+/// As [`read_catalog`], the definitions of handlers; `datasets` are those that they may name.
+///
+/// # Errors
+/// As [`read_catalog`].
+pub fn read_handlers(directory: &Path, datasets: &Catalog) -> anyhow::Result<HandlerCatalog> {
+    let files = definitions(directory, "handler", "handlers.dir")?;
+    HandlerCatalog::parse(files, datasets).map_err(|faults| told(&faults))
+}
+
+/// The definition files of a directory, by name; one at least.
+fn definitions(directory: &Path, what: &str, key: &str) -> anyhow::Result<Vec<(String, String)>> {
     let shown = directory.display();
     let entries = std::fs::read_dir(directory)
-        .with_context(|| format!("cannot read the datasets in {shown} (datasets.dir)"))?;
+        .with_context(|| format!("cannot read the {what}s in {shown} ({key})"))?;
     let mut files = Vec::new();
     for entry in entries {
         let path = entry?.path();
@@ -191,10 +206,10 @@ pub fn read_catalog(directory: &Path) -> anyhow::Result<Catalog> {
         }
     }
     if files.is_empty() {
-        bail!("there is no dataset definition (*.toml) in {shown} (datasets.dir)");
+        bail!("there is no {what} definition (*.toml) in {shown} ({key})");
     }
     files.sort();
-    Catalog::parse(files).map_err(|faults| told(&faults))
+    Ok(files)
 }
 
 fn told(faults: &[DefinitionError]) -> anyhow::Error {

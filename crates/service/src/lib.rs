@@ -17,15 +17,15 @@ mod storage;
 mod telemetry;
 
 pub use admin::{AdminServer, Probe};
-pub use house::{House, ImportLanes, read_catalog};
+pub use house::{House, ImportLanes, read_catalog, read_handlers};
 pub use lifecycle::{Ended, Lifecycle, Phase};
 pub use process::{Process, main};
 pub use settings::{
     AdminSettings, AuthSettings, BreakerSettings, DatasetSettings, DeadLetterSettings,
-    DefaultSettings, Environment, EventSettings, ExportSettings, HttpSettings, ImportSettings,
-    KafkaSettings, LifecycleSettings, LogFormat, MysqlSettings, QuotaSettings, RetentionSettings,
-    RetrySettings, Settings, SettingsError, SourceSettings, StorageBackend, StorageSettings,
-    SweeperSettings, TelemetrySettings, WorkerSettings,
+    DefaultSettings, Environment, EventSettings, ExportSettings, HandlerSettings, HttpSettings,
+    ImportSettings, KafkaSettings, LifecycleSettings, LogFormat, MysqlSettings, QuotaSettings,
+    RetentionSettings, RetrySettings, Settings, SettingsError, SourceSettings, StorageBackend,
+    StorageSettings, SweeperSettings, TelemetrySettings, WorkerSettings,
 };
 pub use storage::{ByteStream, Label, Object, PipeWriter, Storage, StorageError, Stored, pipe};
 pub use telemetry::Telemetry;

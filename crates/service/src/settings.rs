@@ -15,12 +15,14 @@ use anyhow::Context;
 use domain::{BizType, RetryPolicies, RetryPolicy};
 use serde::{Deserialize, Serialize};
 
+mod handlers;
 mod load;
 mod redact;
 mod sections;
 mod storage;
 mod sweeper;
 
+pub use handlers::HandlerSettings;
 pub use load::SettingsError;
 pub use sections::{
     AdminSettings, AuthSettings, BreakerSettings, DatasetSettings, DeadLetterSettings,
@@ -55,6 +57,8 @@ pub struct Settings {
     pub sources: BTreeMap<String, SourceSettings>,
     /// Where the dataset definitions lie.
     pub datasets: DatasetSettings,
+    /// What is done with business work.
+    pub handlers: HandlerSettings,
     /// What holds when a request does not say.
     pub defaults: DefaultSettings,
     /// Logs, traces, metrics.

@@ -81,7 +81,7 @@ impl Tx<'_> {
     }
 }
 
-async fn apply(
+pub(crate) async fn apply(
     connection: &mut Connection,
     target: &ApplyTarget,
     rows: &ApplyRows,

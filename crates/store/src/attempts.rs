@@ -8,7 +8,8 @@ use diesel::sql_query;
 use diesel::sql_types::{BigInt, Datetime, Nullable, Text, Unsigned};
 use diesel_async::RunQueryDsl;
 use domain::{
-    AttemptOutcome, BizStatus, FailureCode, LeaseEpoch, TaskId, TaskKind, sentence_of_lost_attempt,
+    AttemptOutcome, BizStatus, CompensateBizId, FailureCode, LeaseEpoch, TaskId, TaskKind, Tenant,
+    sentence_of_lost_attempt,
 };
 
 use crate::Store;
@@ -66,14 +67,14 @@ impl Store {
                 let Some(row) = row_of(connection, &who, task).await? else {
                     return Ok(Some(Page::empty()));
                 };
-                let recorded = recorded(connection, &who, row.id, before, limit).await?;
+                let recorded = recorded(connection, &who.tenant, row.id, before, limit).await?;
                 let mut items = Vec::new();
                 if before.is_none() {
                     items.extend(row.present(told.attempt_at)?);
                 }
                 let kind: TaskKind = told.kind.parse()?;
                 for attempt in recorded {
-                    items.push(attempt.into_record(kind, &told.locale)?);
+                    items.push(attempt.into_record(Some((kind, &told.locale)))?);
                 }
                 let more = items.len() > limit;
                 items.truncate(limit);
@@ -82,6 +83,33 @@ impl Store {
         )
         .await
     }
+}
+
+/// Attempts of a row that is no task's, newest first, at most `limit` and the one that is under way or
+/// has succeeded.
+pub(crate) async fn attempts_of_row(
+    connection: &mut Connection,
+    tenant: &Tenant,
+    row: CompensateBizId,
+    limit: usize,
+) -> Result<Vec<AttemptRecord>, StoreError> {
+    let rows = sql_query(
+        "SELECT id, status, lease_epoch, lease_owner, finished_at \
+         FROM compensate_biz FORCE INDEX (PRIMARY) WHERE id = ?",
+    )
+    .bind::<Unsigned<BigInt>, _>(row.0)
+    .load(connection)
+    .await?;
+    let present = match first::<RowToTell>(rows) {
+        Some(row) => row.present(None)?,
+        None => None,
+    };
+    let recorded = recorded(connection, tenant, row.0, None, limit).await?;
+    let mut items: Vec<AttemptRecord> = present.into_iter().collect();
+    for attempt in recorded.into_iter().take(limit) {
+        items.push(attempt.into_record(None)?);
+    }
+    Ok(items)
 }
 
 fn first<T>(rows: Vec<T>) -> Option<T> {
@@ -107,7 +135,7 @@ async fn row_of(
 
 async fn recorded(
     connection: &mut Connection,
-    who: &Visibility,
+    tenant: &Tenant,
     row: u64,
     before: Option<u64>,
     limit: usize,
@@ -118,7 +146,7 @@ async fn recorded(
          WHERE tenant = ? AND compensate_biz_id = ? AND id < ? ORDER BY id DESC LIMIT {}",
         limit + 1
     ))
-    .bind::<Text, _>(who.tenant.as_str())
+    .bind::<Text, _>(tenant.as_str())
     .bind::<Unsigned<BigInt>, _>(row)
     .bind::<Unsigned<BigInt>, _>(before.unwrap_or(u64::MAX))
     .load(connection)
@@ -201,17 +229,18 @@ struct AttemptRow {
 }
 
 impl AttemptRow {
-    fn into_record(self, kind: TaskKind, locale: &str) -> Result<AttemptRecord, StoreError> {
+    /// `told`: whose user reads it, in which language; a row that is no task's has none.
+    fn into_record(self, told: Option<(TaskKind, &str)>) -> Result<AttemptRecord, StoreError> {
         let outcome = self.outcome.parse()?;
         let code = self.error_class.as_deref();
         let code = code.and_then(|code| code.parse::<FailureCode>().ok());
         // It is tried again by itself, or its task says what the user shall do.
-        let sentence = match outcome {
+        let sentence = told.and_then(|(kind, locale)| match outcome {
             AttemptOutcome::Lost => Some(sentence_of_lost_attempt(locale)),
             AttemptOutcome::Failed | AttemptOutcome::Running | AttemptOutcome::Success => {
                 code.map(|code| code.sentence_for(kind, locale))
             }
-        };
+        });
         Ok(AttemptRecord {
             place: Some(self.id),
             epoch: LeaseEpoch(self.epoch),

@@ -1,5 +1,5 @@
-//! How much work of a lane is open, and since when: for the gauges of whoever works on it. Shown by
-//! `tests/it/backlog.rs`.
+//! How much work of a lane is open, and how late it is: for the gauges of whoever works on it. Shown
+//! by `tests/it/backlog.rs`.
 
 use diesel::mysql::Mysql;
 use diesel::prelude::QueryableByName;
@@ -13,43 +13,55 @@ use crate::door::Op;
 use crate::error::StoreError;
 use crate::ledger::corrupt;
 use crate::pool::Connection;
+use crate::row::Id;
+
+/// Rows that are counted at most: past it a gauge says nothing more by being exact, and everybody
+/// asks every few seconds.
+const MOST_COUNTED: u64 = 100_000;
+
+/// Open rows of a lane.
+const OPEN: &str = "FROM compensate_biz FORCE INDEX (lane_wake_at) \
+     WHERE lane = ? AND wake_at IS NOT NULL";
 
 /// What is open on a lane: waiting, for whatever time, or running.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Backlog {
-    /// Rows.
+    /// Rows; 100,000 means so many or more.
     pub rows: u64,
-    /// Age of the oldest of them, in seconds; 0 when there is none.
+    /// For how long the row that is latest should have been looked at: it is due and nobody takes it,
+    /// its scan has not come, or its lease is over. In seconds; 0 when nothing is late. What is due in
+    /// future, as a redrive at a slow rate is, or at work, is not late however old it is.
     pub oldest_seconds: u64,
 }
 
 impl Store {
-    /// Counts what is open on a lane. Reads each open row once: not to be asked more often than
-    /// every few seconds.
+    /// Counts what is open on a lane, up to 100,000 rows, from its index alone: not to be asked more
+    /// often than every few seconds.
     ///
     /// # Errors
     /// [`StoreError`].
     pub async fn backlog(&self, lane: &Lane) -> Result<Backlog, StoreError> {
         let lane = lane.clone();
         self.transact(Op::Backlog, async move |connection: &mut Connection| {
-            let counted: Counted = sql_query(
-                "SELECT COUNT(*) AS row_count, COALESCE(TIMESTAMPDIFF(SECOND, MIN(created_at), \
-                 UTC_TIMESTAMP(6)), 0) AS oldest FROM compensate_biz FORCE INDEX (lane_wake_at) \
-                 WHERE lane = ? AND wake_at IS NOT NULL",
-            )
+            let latest: Vec<Late> = sql_query(format!(
+                "SELECT TIMESTAMPDIFF(SECOND, wake_at, UTC_TIMESTAMP(6)) AS seconds {OPEN} \
+                 ORDER BY wake_at LIMIT 1"
+            ))
             .bind::<Text, _>(lane.as_str())
-            .get_result(connection)
+            .load(connection)
             .await?;
+            let late = latest.into_iter().next().map_or(0, |latest| latest.seconds);
             Ok(Backlog {
-                rows: counted.row_count.unsigned_abs(),
-                oldest_seconds: u64::try_from(counted.oldest).unwrap_or(0),
+                rows: count(connection, &lane).await?,
+                oldest_seconds: u64::try_from(late).unwrap_or(0),
             })
         })
         .await
     }
 
     /// How many batches of imports are open on a lane, for each of these datasets. Reads each open
-    /// row and its task once: not to be asked more often than every few seconds.
+    /// row and its task once, of which there are as many as the quota of open tasks allows, 10,000
+    /// for each import: not to be asked more often than every few seconds.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -90,10 +102,33 @@ struct ByDataset {
     counts: String,
 }
 
+/// Open rows of the lane, up to [`MOST_COUNTED`].
+async fn count(connection: &mut Connection, lane: &Lane) -> Result<u64, StoreError> {
+    let last_counted = MOST_COUNTED - 1;
+    let last: Vec<Id> = sql_query(format!(
+        "SELECT id {OPEN} ORDER BY wake_at LIMIT 1 OFFSET {last_counted}"
+    ))
+    .bind::<Text, _>(lane.as_str())
+    .load(connection)
+    .await?;
+    if !last.is_empty() {
+        return Ok(MOST_COUNTED);
+    }
+    let counted: Counted = sql_query(format!("SELECT COUNT(*) AS row_count {OPEN}"))
+        .bind::<Text, _>(lane.as_str())
+        .get_result(connection)
+        .await?;
+    Ok(counted.row_count.unsigned_abs())
+}
+
 #[derive(QueryableByName)]
 struct Counted {
     #[diesel(sql_type = BigInt)]
     row_count: i64,
+}
+
+#[derive(QueryableByName)]
+struct Late {
     #[diesel(sql_type = BigInt)]
-    oldest: i64,
+    seconds: i64,
 }

@@ -8,7 +8,7 @@
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use domain::{
     BizId, BizType, CompensateBizId, Lane, LeaseEpoch, RetryPolicies, Rung, TaskId, Tenant,
@@ -19,10 +19,8 @@ use crate::door::Op;
 use crate::error::StoreError;
 use crate::fragment::list;
 use crate::pool::Connection;
-use crate::take::{Take, due_ids, epoch_of};
-
-/// Pause between tries to read a claim back, in milliseconds.
-const READ_BACK_PAUSE_MILLIS: u64 = 200;
+use crate::read_back::insist;
+use crate::take::{Lock, Take, due_ids, epoch_of};
 
 /// What a claim grants.
 #[derive(Debug, Clone)]
@@ -105,7 +103,7 @@ impl Store {
             async move |connection: &mut Connection| {
                 let guard = format!("id IN ({rows}) AND lease_epoch = {}", epoch_of(&asked));
                 claim.take(connection, &guard).await?;
-                claim.outcome(connection, &rows).await
+                claim.outcome(connection, &rows, Lock::Own).await
             }
         };
         let (claimed, known) = match self.transact(Op::ClaimRung, body).await {
@@ -155,7 +153,7 @@ impl Store {
                     .unwrap_or_else(PoisonError::into_inner)
                     .clone_from(&rows);
                 claim.take(connection, &format!("id IN ({rows})")).await?;
-                claim.read_back(connection, &rows).await
+                claim.read_back(connection, &rows, Lock::Own).await
             }
         };
         match self.transact(Op::ClaimDue, body).await {
@@ -174,21 +172,12 @@ impl Store {
         claim: Take,
         rows: String,
     ) -> Result<(Vec<Claimed>, HashSet<CompensateBizId>), StoreError> {
-        let began = Instant::now();
-        loop {
+        insist(claim.terms.lease / 2, || {
             let (claim, rows) = (claim.clone(), rows.clone());
-            let patience = claim.terms.lease / 2;
-            let read = self
-                .transact(Op::ClaimRung, async move |connection: &mut Connection| {
-                    claim.outcome(connection, &rows).await
-                })
-                .await;
-            match read {
-                Err(error) if error.is_transient() && began.elapsed() < patience => {
-                    tokio::time::sleep(Duration::from_millis(READ_BACK_PAUSE_MILLIS)).await;
-                }
-                read => return read,
-            }
-        }
+            self.transact(Op::ClaimRung, async move |connection: &mut Connection| {
+                claim.outcome(connection, &rows, Lock::Wait).await
+            })
+        })
+        .await
     }
 }

@@ -1,13 +1,12 @@
 //! Which keys a table takes for the same: what the collations of its columns say, padding included,
 //! and nothing else. Shown by `tests/it/import/collation.rs`, beside the server's own unique keys.
 //!
-//! Where a collation compares bytes the answer is here; else the server ranks the texts. It is asked
-//! about texts that differ only, in statements of bounded size; texts that do not fit into one are
-//! ranked two pieces at a time, each with each.
+//! Each key gets a mark, equal for equal keys: where its columns compare bytes, a hash of its text;
+//! else a hash of the weights that the server sorts it by. So every key travels once, in statements
+//! of bounded size, however many of them look alike: a file of a million such keys costs a million
+//! weights and no comparison (*`import::collation::keys_that_look_alike_cost_one_statement_a_mebibyte`*).
 
-mod classes;
-
-use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hasher};
 
 use diesel::mysql::Mysql;
 use diesel::prelude::QueryableByName;
@@ -22,53 +21,30 @@ use crate::error::StoreError;
 use crate::ledger::corrupt;
 use crate::pool::Connection;
 
-use classes::{Classes, cut, distinct};
-
 /// Longest text that a unique key of InnoDB can hold, in characters: 3,072 bytes of ascii.
 const MOST_KEY_CHARACTERS: usize = 3_072;
 
-/// Longest sort key that the server makes of one text, in bytes: far more than the weights of the
-/// longest text that a key can hold. By default a kilobyte alone would take part.
-const SORT_KEY_BYTES: usize = 65_535;
+/// Bytes of keys in one statement, or one key more: far below the least `max_allowed_packet` in use
+/// (16 MiB), also where every character is escaped.
+const PIECE_BYTES: usize = 1 << 20;
 
-/// What the server may sort in, in bytes: it must hold fifteen of the longest keys.
-const SORT_BUFFER_BYTES: usize = 32 << 20;
+/// How a table's unique key compares: [`Store::key_comparison`].
+#[derive(Debug, Clone)]
+pub struct KeyComparison {
+    columns: Vec<Compared>,
+}
 
 impl Store {
-    /// A number for each key, equal where the table's unique key takes the keys for equal. `columns`
-    /// are the key's columns without the tenant's, `keys` one text for each of them, as MySQL takes
-    /// it: numbers, dates and truth values in their one canonical form.
+    /// How a key over `columns`, those without the tenant's, compares its texts.
     ///
     /// # Errors
     /// [`StoreError`]; [`StoreError::Corrupt`] when the table has no such column.
-    pub async fn classes_under_collation(
+    pub async fn key_comparison(
         &self,
         dataset: &Dataset,
         columns: &[String],
-        keys: Vec<Vec<String>>,
-    ) -> Result<Vec<usize>, StoreError> {
-        let compared = self.compared(&dataset.table, columns).await?;
-        let (distinct, places) = distinct(keys, &compared);
-        if compared.iter().all(|column| column.collation.is_none()) {
-            return Ok(places);
-        }
-        let mut classes = Classes::new(distinct.len());
-        let pieces = cut(&distinct);
-        for (number, first) in pieces.iter().enumerate() {
-            if pieces.len() == 1 {
-                self.rank(&compared, &distinct, first, &mut classes).await?;
-            }
-            for second in &pieces[number + 1..] {
-                let both: Vec<usize> = first.iter().chain(second).copied().collect();
-                self.rank(&compared, &distinct, &both, &mut classes).await?;
-            }
-        }
-        Ok(places.into_iter().map(|at| classes.first_of(at)).collect())
-    }
-
-    /// How each of the columns compares.
-    async fn compared(&self, table: &str, columns: &[String]) -> Result<Vec<Compared>, StoreError> {
-        let table = table.to_owned();
+    ) -> Result<KeyComparison, StoreError> {
+        let table = dataset.table.clone();
         let stored: Vec<ColumnRow> = self
             .transact(Op::Collation, async move |connection: &mut Connection| {
                 let found = sql_query(
@@ -89,99 +65,192 @@ impl Store {
                 .map(Compared::of)
                 .ok_or_else(|| corrupt(format!("the table has no column {name}")))
         };
-        columns.iter().map(of).collect()
+        let columns = columns.iter().map(of).collect::<Result<_, _>>()?;
+        Ok(KeyComparison { columns })
     }
 
-    /// Joins those of the texts that the server takes for equal.
-    async fn rank(
+    /// A mark for each key, equal where the unique key takes the keys for equal; a chance of 2^-64
+    /// that two others share one. `keys` hold one text for each column, as MySQL takes it: numbers,
+    /// dates and truth values in their one canonical form.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn key_marks(
         &self,
-        compared: &[Compared],
-        distinct: &[Vec<String>],
-        texts: &[usize],
-        classes: &mut Classes,
-    ) -> Result<(), StoreError> {
-        let chosen: Vec<&Vec<String>> = texts.iter().map(|text| &distinct[*text]).collect();
+        comparison: &KeyComparison,
+        mut keys: Vec<Vec<String>>,
+    ) -> Result<Vec<u64>, StoreError> {
+        for key in &mut keys {
+            comparison.normal(key);
+        }
+        let mut marks: Vec<u64> = keys.iter().map(|key| mark(key)).collect();
+        if comparison.is_exact() {
+            return Ok(marks);
+        }
+        for piece in pieces(&keys) {
+            let told = self.weigh(comparison, &keys, &piece).await?;
+            for (place, mark) in piece.into_iter().zip(told) {
+                marks[place] = mark;
+            }
+        }
+        Ok(marks)
+    }
+
+    /// The server's marks of some of the keys, in their order.
+    async fn weigh(
+        &self,
+        comparison: &KeyComparison,
+        keys: &[Vec<String>],
+        piece: &[usize],
+    ) -> Result<Vec<u64>, StoreError> {
+        let chosen: Vec<&Vec<String>> = piece.iter().map(|place| &keys[*place]).collect();
         let json = serde_json::to_string(&chosen).map_err(corrupt)?;
-        let statement = ranking(compared);
-        let ranks: Vec<RankRow> = self
+        let statement = comparison.weighing();
+        let mut told: Vec<MarkRow> = self
             .transact(Op::Collation, async move |connection: &mut Connection| {
                 let query = sql_query(&statement).into_boxed::<Mysql>();
                 Ok(query.bind::<Text, _>(&json).load(connection).await?)
             })
             .await?;
-        let mut first: HashMap<u64, usize> = HashMap::new();
-        for RankRow { place, class } in ranks {
-            let place = usize::try_from(place).map_err(corrupt)?;
-            let text = *texts
-                .get(place.wrapping_sub(1))
-                .ok_or_else(|| corrupt("the server ranks what it was not given"))?;
-            classes.join(*first.entry(class).or_insert(text), text);
+        told.sort_unstable_by_key(|row| row.place);
+        if told.len() != piece.len() {
+            return Err(corrupt("the server does not tell of every key"));
         }
-        Ok(())
+        Ok(told.into_iter().map(|row| row.mark).collect())
+    }
+}
+
+impl KeyComparison {
+    /// Whether keys are equal byte for byte once they are normal.
+    fn is_exact(&self) -> bool {
+        self.columns.iter().all(|column| column.collation.is_none())
+    }
+
+    fn normal(&self, key: &mut [String]) {
+        for (part, column) in key.iter_mut().zip(&self.columns) {
+            if column.drops_blanks {
+                part.truncate(part.trim_end_matches(' ').len());
+            }
+        }
+    }
+
+    /// Gives the marks of a JSON array of keys.
+    fn weighing(&self) -> String {
+        let columns: Vec<String> = (0..self.columns.len())
+            .map(|number| {
+                format!(
+                    "c{number} VARCHAR({MOST_KEY_CHARACTERS}) PATH '$[{number}]' ERROR ON ERROR"
+                )
+            })
+            .collect();
+        let weights: Vec<String> = self
+            .columns
+            .iter()
+            .enumerate()
+            .map(|(number, column)| format!("SHA2({}, 256)", column.weights(number)))
+            .collect();
+        format!(
+            "SELECT k.place, \
+             CAST(CONV(LEFT(SHA2(CONCAT({}), 256), 16), 16, 10) AS UNSIGNED) AS mark \
+             FROM JSON_TABLE(?, '$[*]' COLUMNS (place FOR ORDINALITY, {})) k",
+            weights.join(", "),
+            columns.join(", ")
+        )
     }
 }
 
 /// How a column compares two texts.
+#[derive(Debug, Clone)]
 struct Compared {
     /// Blanks at the end are nothing.
+    drops_blanks: bool,
+    /// Whom to ask; none: texts are equal byte for byte.
+    collation: Option<Collation>,
+}
+
+#[derive(Debug, Clone)]
+struct Collation {
+    charset: String,
+    name: String,
+    /// What weighs as blanks at the end is nothing, too.
     pads: bool,
-    /// Whom to ask: character set and collation. None: texts are equal byte for byte.
-    collation: Option<(String, String)>,
 }
 
 impl Compared {
     fn of(column: &ColumnRow) -> Self {
-        let (Some(charset), Some(collation)) = (&column.charset, &column.collation) else {
+        let (Some(charset), Some(name)) = (&column.charset, &column.collation) else {
             return Self {
-                pads: false,
+                drops_blanks: false,
                 collation: None,
             };
         };
         // Collations older than UCA 9.0.0 pad; MariaDB says `nopad` where its do not. CHAR itself
         // loses its blanks.
-        let pads = column.kind == "char"
-            || !["_0900_", "nopad"]
-                .iter()
-                .any(|word| collation.contains(word));
-        let is_exact = collation.ends_with("_bin");
-        Self {
+        let pads = !["_0900_", "nopad"].iter().any(|word| name.contains(word));
+        let collation = (!name.ends_with("_bin")).then(|| Collation {
+            charset: charset.clone(),
+            name: name.clone(),
             pads,
-            collation: (!is_exact).then(|| (charset.clone(), collation.clone())),
+        });
+        Self {
+            drops_blanks: pads || column.kind == "char",
+            collation,
         }
     }
 
-    fn normal(&self, text: &mut String) {
-        if self.pads {
-            text.truncate(text.trim_end_matches(' ').len());
+    /// What column `c<number>` of the keys is sorted by.
+    fn weights(&self, number: usize) -> String {
+        let Some(Collation {
+            charset,
+            name,
+            pads,
+        }) = &self.collation
+        else {
+            return format!("k.c{number}");
+        };
+        let of =
+            |text: &str| format!("WEIGHT_STRING(CONVERT({text} USING {charset}) COLLATE {name})");
+        let weights = of(&format!("k.c{number}"));
+        if *pads {
+            format!("TRIM(TRAILING {} FROM {weights})", of("_utf8mb4' '"))
+        } else {
+            weights
         }
     }
 }
 
-/// Ranks a JSON array of keys: the whole of each text takes part, not its first kilobyte alone.
-fn ranking(compared: &[Compared]) -> String {
-    let columns: Vec<String> = (0..compared.len())
-        .map(|number| {
-            format!("c{number} VARCHAR({MOST_KEY_CHARACTERS}) PATH '$[{number}]' ERROR ON ERROR")
-        })
-        .collect();
-    let order: Vec<String> = compared
-        .iter()
-        .enumerate()
-        .map(|(number, column)| match &column.collation {
-            Some((charset, collation)) => {
-                format!("CONVERT(k.c{number} USING {charset}) COLLATE {collation}")
-            }
-            None => format!("k.c{number} COLLATE utf8mb4_bin"),
-        })
-        .collect();
-    format!(
-        "SELECT /*+ SET_VAR(max_sort_length = {SORT_KEY_BYTES}) \
-         SET_VAR(sort_buffer_size = {SORT_BUFFER_BYTES}) */ k.place, \
-         CAST(DENSE_RANK() OVER (ORDER BY {}) AS UNSIGNED) AS class \
-         FROM JSON_TABLE(?, '$[*]' COLUMNS (place FOR ORDINALITY, {})) k",
-        order.join(", "),
-        columns.join(", ")
-    )
+/// A hash of the text, the parts told apart.
+fn mark(key: &[String]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    for part in key {
+        hasher.write(part.as_bytes());
+        hasher.write_u8(0xff);
+    }
+    hasher.finish()
+}
+
+/// Keys that the table can hold, in pieces of bounded size. A longer one is equal to its own text
+/// alone.
+fn pieces(keys: &[Vec<String>]) -> Vec<Vec<usize>> {
+    let mut pieces: Vec<Vec<usize>> = Vec::new();
+    let mut bytes = PIECE_BYTES;
+    for (place, key) in keys.iter().enumerate() {
+        if key
+            .iter()
+            .any(|part| part.chars().count() > MOST_KEY_CHARACTERS)
+        {
+            continue;
+        }
+        bytes += key.iter().map(|part| part.len() + 3).sum::<usize>() + 3;
+        if bytes > PIECE_BYTES {
+            pieces.push(Vec::new());
+            bytes = 0;
+        }
+        if let Some(piece) = pieces.last_mut() {
+            piece.push(place);
+        }
+    }
+    pieces
 }
 
 #[derive(QueryableByName)]
@@ -197,9 +266,9 @@ struct ColumnRow {
 }
 
 #[derive(QueryableByName)]
-struct RankRow {
+struct MarkRow {
     #[diesel(sql_type = Unsigned<BigInt>)]
     place: u64,
     #[diesel(sql_type = Unsigned<BigInt>)]
-    class: u64,
+    mark: u64,
 }

@@ -10,6 +10,9 @@ mod read;
 mod redrive;
 mod summary;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use diesel::prelude::QueryableByName;
 use diesel::sql_query;
 use diesel::sql_types::{BigInt, Binary, Nullable, Text, Unsigned};
@@ -22,6 +25,7 @@ use crate::born::{Births, NewRow, insert_rows};
 use crate::door::Op;
 use crate::error::StoreError;
 use crate::pool::Connection;
+use crate::read_back::Witness;
 use crate::row::LockedRow;
 use crate::settle::shortened;
 
@@ -68,12 +72,16 @@ pub struct Poisoned {
 
 impl Store {
     /// Records a message that cannot be worked on, before it is acknowledged. One that came on a lane
-    /// of dead letters is PARKED: it makes no further letter.
+    /// of dead letters is PARKED: it makes no further letter. After an unknown COMMIT the letter is
+    /// looked for by its number.
     ///
     /// # Errors
-    /// [`StoreError`]; the message must then not be acknowledged.
+    /// [`StoreError`]; the message must then not be acknowledged. Nothing was written, unless it is
+    /// [`StoreError::UnknownCommit`]: then it may be set aside twice.
     pub async fn record_poison(&self, message: Poisoned) -> Result<(), StoreError> {
-        self.transact(Op::DeadLetter, async move |connection: &mut Connection| {
+        let number = Arc::new(AtomicU64::new(0));
+        let told = number.clone();
+        let body = async move |connection: &mut Connection| {
             let is_parked = message.lane.is_dead_letters();
             sql_query(
                 "INSERT INTO dead_letter (tenant, source, lane, reason, detail, payload, \
@@ -89,14 +97,29 @@ impl Store {
             .bind::<Text, _>(if is_parked { "PARKED" } else { "OPEN" })
             .execute(connection)
             .await?;
+            let letter = inserted(connection).await?;
+            told.store(letter.0, Ordering::SeqCst);
             if is_parked {
                 return Ok(());
             }
             let tenant = Tenant::stored(HOUSE_TENANT.to_owned());
             let mut births = Births::left_to_the_relay();
-            tell_of_inserted(connection, &tenant, &message.lane, None, &mut births).await
-        })
-        .await
+            tell_of(
+                connection,
+                letter,
+                (&tenant, &message.lane),
+                None,
+                &mut births,
+            )
+            .await
+        };
+        match self.transact(Op::DeadLetter, body).await {
+            Err(StoreError::UnknownCommit(cause)) => {
+                let letter = Witness::Letter(AtomicU64::load(&number, Ordering::SeqCst));
+                self.committed(Op::DeadLetter, letter, cause).await
+            }
+            done => done,
+        }
     }
 }
 
@@ -132,28 +155,34 @@ pub(crate) async fn write(
         return Ok(());
     };
     let trace = row.trace_context.clone();
-    tell_of_inserted(connection, &row.tenant, &lane, trace, births).await
+    let letter = inserted(connection).await?;
+    tell_of(connection, letter, (&row.tenant, &lane), trace, births).await
 }
 
-/// Inserts the row that brings the letter that was inserted last to people's attention.
-async fn tell_of_inserted(
-    connection: &mut Connection,
-    tenant: &Tenant,
-    lane: &Lane,
-    trace_context: Option<String>,
-    births: &mut Births,
-) -> Result<(), StoreError> {
+/// The letter that was inserted last.
+async fn inserted(connection: &mut Connection) -> Result<DeadLetterId, StoreError> {
     let letter: Inserted = sql_query("SELECT LAST_INSERT_ID() AS id")
         .get_result(connection)
         .await?;
+    Ok(DeadLetterId(letter.id))
+}
+
+/// Inserts the row that brings the letter to people's attention.
+async fn tell_of(
+    connection: &mut Connection,
+    letter: DeadLetterId,
+    (tenant, lane): (&Tenant, &Lane),
+    trace_context: Option<String>,
+    births: &mut Births,
+) -> Result<(), StoreError> {
     let spec = DeadLetterSpec {
-        dead_letter: letter.id,
+        dead_letter: letter.0,
     };
     let context =
         serde_json::to_string(&spec).map_err(|error| StoreError::Corrupt(error.to_string()))?;
     let row = NewRow {
         biz_type: BizType::parse(DEAD_LETTER)?,
-        biz_id: BizId::parse(letter.id.to_string())?,
+        biz_id: BizId::parse(letter.to_string())?,
         lane: lane.dead_letters(),
         context,
         max_cnt: MAX_CNT,

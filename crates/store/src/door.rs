@@ -45,6 +45,7 @@ pub(crate) enum Op {
     ListTasks,
     ClaimRung,
     ClaimDue,
+    RunBatch,
     Heartbeat,
     Settle,
     Cancel,
@@ -63,6 +64,9 @@ pub(crate) enum Op {
     Notifications,
     ReadLane,
     MoveLane,
+    SubmitCompensations,
+    ReadCompensations,
+    ActOnCompensation,
     Apply,
     Backlog,
     Ping,
@@ -83,6 +87,7 @@ impl Op {
             Self::ListTasks => "list_tasks",
             Self::ClaimRung => "claim_rung",
             Self::ClaimDue => "claim_due",
+            Self::RunBatch => "run_batch",
             Self::Heartbeat => "heartbeat",
             Self::Settle => "settle",
             Self::Cancel => "cancel",
@@ -101,6 +106,9 @@ impl Op {
             Self::Notifications => "notifications",
             Self::ReadLane => "read_lane",
             Self::MoveLane => "move_lane",
+            Self::SubmitCompensations => "submit_compensations",
+            Self::ReadCompensations => "read_compensations",
+            Self::ActOnCompensation => "act_on_compensation",
             Self::Apply => "apply",
             Self::Backlog => "backlog",
             Self::Ping => "ping",
@@ -109,7 +117,7 @@ impl Op {
 
     /// How long one try may take.
     const fn longest_try(self) -> Duration {
-        let writes_rows = matches!(self, Self::Settle | Self::Apply);
+        let writes_rows = matches!(self, Self::Settle | Self::RunBatch | Self::Apply);
         Duration::from_secs(if writes_rows {
             ROWS_SECONDS
         } else {
@@ -126,12 +134,15 @@ impl Op {
                 | Self::SubmitImport
                 | Self::ClaimRung
                 | Self::ClaimDue
+                | Self::RunBatch
                 | Self::Settle
                 | Self::Cancel
                 | Self::Retry
                 | Self::Sweep
                 | Self::DeadLetter
                 | Self::ActOnDeadLetter
+                | Self::SubmitCompensations
+                | Self::ActOnCompensation
                 | Self::Apply
         )
     }

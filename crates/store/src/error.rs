@@ -24,6 +24,10 @@ pub enum StoreError {
     /// A unique key has that value already.
     #[error("a row with that key exists")]
     Duplicate(#[source] Cause),
+    /// The client's key is another request's, which has been at it for longer than a lock is waited
+    /// for: what becomes of that one is not known yet.
+    #[error("a request with that key is still under way")]
+    InProgress(#[source] Cause),
     /// Anything else: a fault of ours.
     #[error("the database refused a statement")]
     Refused(#[source] Cause),
@@ -41,7 +45,11 @@ impl StoreError {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Unavailable(_) | Self::Contended(_) | Self::UnknownCommit(_) => true,
-            Self::Fenced | Self::Duplicate(_) | Self::Refused(_) | Self::Corrupt(_) => false,
+            Self::Fenced
+            | Self::Duplicate(_)
+            | Self::InProgress(_)
+            | Self::Refused(_)
+            | Self::Corrupt(_) => false,
         }
     }
 
@@ -53,6 +61,7 @@ impl StoreError {
             Self::UnknownCommit(_) => "unknown_commit",
             Self::Fenced => "fenced",
             Self::Duplicate(_) => "duplicate",
+            Self::InProgress(_) => "in_progress",
             Self::Refused(_) if Quota::reached(self).is_some() => "quota",
             Self::Refused(_) => "refused",
             Self::Corrupt(_) => "corrupt",
@@ -76,6 +85,16 @@ const AWAY: &[&str] = &[
     "connection was killed",       // 1317
     "Query execution was interrupted",
 ];
+
+/// Whether a lock was waited for in vain (1205): only the text comes through diesel.
+pub(crate) fn waited_in_vain(error: &DieselError) -> bool {
+    match error {
+        DieselError::DatabaseError(_, facts) => {
+            facts.message().contains("Lock wait timeout exceeded")
+        }
+        _ => false,
+    }
+}
 
 /// Texts of what the whole transaction, begun anew, may not meet again.
 const AGAIN: &[&str] = &[

@@ -5,6 +5,8 @@
 //! members raises the generation, and a follow-up of an older one is superseded. Locks are taken in
 //! the order compensate_biz, group, task. Shown by `tests/it/group.rs`.
 
+pub(crate) mod keyed;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -259,8 +261,10 @@ async fn write(
     state: GroupState,
 ) -> Result<(), StoreError> {
     let matched = sql_query(format!(
-        "UPDATE compensate_group SET succeeded = {}, dead = {}, cancelled = {}, sealed = {}, \
-         generation = {}, ended_generation = {}, updated_at = UTC_TIMESTAMP(6) WHERE id = ?",
+        "UPDATE compensate_group SET total = {}, succeeded = {}, dead = {}, cancelled = {}, \
+         sealed = {}, generation = {}, ended_generation = {}, updated_at = UTC_TIMESTAMP(6) \
+         WHERE id = ?",
+        state.total,
         state.succeeded,
         state.dead,
         state.cancelled,

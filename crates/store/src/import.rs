@@ -33,8 +33,10 @@ pub struct SplitDone {
     pub finish_context: String,
     /// The import whose failure workbook this file is.
     pub mends: Option<TaskId>,
-    /// Failures of a batch, or of the finish, that may be followed by another try.
+    /// Failures of a batch that may be followed by another try.
     pub max_cnt: u32,
+    /// The same for the finish.
+    pub finish_max_cnt: u32,
 }
 
 /// One batch to be applied.
@@ -80,7 +82,7 @@ impl Tx<'_> {
             biz_type: BizType::parse(IMPORT_FINISH)?,
             lane: split.finish_lane.clone(),
             context: split.finish_context.clone(),
-            max_cnt: split.max_cnt,
+            max_cnt: split.finish_max_cnt,
         };
         let group =
             insert_group(self.connection, &self.tenant, Some(task), total, &[finish]).await?;

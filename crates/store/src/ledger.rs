@@ -19,6 +19,8 @@ use crate::door::Op;
 use crate::effects::Tx;
 use crate::error::StoreError;
 use crate::pool::Connection;
+use crate::row::{Id, LockedRow};
+use crate::submit::IMPORT_BATCH;
 
 use packed::pack;
 pub(crate) use packed::{packed_errors, unpack};
@@ -193,6 +195,29 @@ impl Store {
             None => Ok(None),
         }
     }
+}
+
+/// Whether the row is a batch that stands in the ledger: its rows were applied, in a commit of which
+/// the row does not tell (it was put back by hand, or restored).
+pub(crate) async fn stands(
+    connection: &mut Connection,
+    row: &LockedRow,
+) -> Result<bool, StoreError> {
+    let batch = (row.biz_id.as_str().split_once('/')).and_then(|(_, number)| number.parse().ok());
+    let (IMPORT_BATCH, Some(task), Some(batch)) = (row.biz_type.as_str(), row.task_id, batch)
+    else {
+        return Ok(false);
+    };
+    let found: Vec<Id> = sql_query(
+        "SELECT task_id AS id FROM import_batch FORCE INDEX (PRIMARY) \
+         WHERE tenant = ? AND task_id = ? AND batch_no = ? AND part = 0",
+    )
+    .bind::<Text, _>(row.tenant.as_str())
+    .bind::<Unsigned<BigInt>, _>(task.0)
+    .bind::<Unsigned<Integer>, u32>(batch)
+    .load(connection)
+    .await?;
+    Ok(!found.is_empty())
 }
 
 fn by_code(errors: &[RowError]) -> Result<Option<String>, StoreError> {

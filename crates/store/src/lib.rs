@@ -8,12 +8,14 @@ mod announce;
 mod apply;
 mod attempts;
 mod backlog;
+mod batch_run;
 mod born;
 mod bulk;
 mod cancel;
 mod changes;
 mod claim;
 mod collation;
+mod compensation;
 mod dead_letter;
 mod delete;
 mod door;
@@ -33,6 +35,8 @@ mod once;
 mod operation_log;
 mod pool;
 mod quota;
+mod read_back;
+mod reopen;
 mod retention;
 mod retry;
 mod row;
@@ -53,12 +57,21 @@ pub use apply::{
 };
 pub use attempts::AttemptRecord;
 pub use backlog::Backlog;
+pub use batch_run::{
+    BatchFault, BatchRan, BatchRow, BatchTx, BatchWrites, FailedItem, RefusedItem, Wanted,
+};
 pub use bulk::{
     BulkChunk, BulkLoad, BulkLoaded, BulkRows, BulkTable, BulkWay, Refill, bulk_field, bulk_lines,
 };
 pub use cancel::Cancelled;
 pub use changes::{COMMIT_SLACK, REACH, Standing, Standings, WatchedUser};
 pub use claim::{ClaimTerms, Claimed, Lease, RungClaim};
+pub use collation::KeyComparison;
+pub use compensation::{
+    CallKey, Compensation, CompensationActed, CompensationContent, CompensationFilter,
+    CompensationReach, CompensationsOnce, CompensationsReply, Due, Group, GroupRefusal,
+    NewCompensation, NewCompensations, NewGroup, SubmittedCompensations, SubmittedItem,
+};
 pub use dead_letter::{
     BulkRedrive, BulkRedriven, DeadLetter, DeadLetterActed, DeadLetterContent, DeadLetterFilter,
     DeadLetterGroup, DeadLetterSpec, HOUSE_TENANT, MAX_BULK_REDRIVE, OpenDeadLetters, Poisoned,
@@ -79,8 +92,9 @@ pub use once::{Once, Submission};
 pub use operation_log::{Actor, OperationFilter, OperationRecord};
 pub use pool::{Store, StoreSettings};
 pub use quota::{OpenTaskLimits, OpenTasks, Quota};
+pub use reopen::Announce;
 pub use retention::{AttemptsEnd, EndedTask, FileToRemove, Goes, Purged, RetentionTerms, Walked};
-pub use retry::{Announce, Retried, Retry};
+pub use retry::{Retried, Retry};
 pub use row_errors::{ErrorPlace, RowErrorPage};
 pub use rows::{RowQuery, Rows};
 pub use settle::{Ending, Settled, Story};

@@ -16,6 +16,8 @@ pub struct NewExport {
     pub tenant: Tenant,
     /// Who asks.
     pub user: UserId,
+    /// The request that asks: stands in the operation log.
+    pub request_id: Option<String>,
     /// The dataset's name.
     pub dataset: String,
     /// The file's name.
@@ -45,6 +47,8 @@ pub struct NewImport {
     pub tenant: Tenant,
     /// Who asks.
     pub user: UserId,
+    /// The request that asks: stands in the operation log.
+    pub request_id: Option<String>,
     /// The dataset's name.
     pub dataset: String,
     /// The file's name, as the user calls it.
@@ -75,6 +79,7 @@ pub(crate) struct NewTask {
     pub(crate) kind: TaskKind,
     pub(crate) tenant: Tenant,
     pub(crate) user: UserId,
+    pub(crate) request_id: Option<String>,
     pub(crate) dataset: String,
     pub(crate) name: String,
     pub(crate) queue: String,
@@ -115,7 +120,7 @@ impl NewTask {
         Actor {
             tenant: self.tenant.clone(),
             user: self.user.clone(),
-            request_id: None,
+            request_id: self.request_id.clone(),
         }
     }
 
@@ -133,6 +138,7 @@ impl From<NewExport> for NewTask {
             kind: TaskKind::Export,
             tenant: export.tenant,
             user: export.user,
+            request_id: export.request_id,
             dataset: export.dataset,
             name: export.name,
             queue: export.queue,
@@ -154,6 +160,7 @@ impl From<NewImport> for NewTask {
             kind: TaskKind::Import,
             tenant: import.tenant,
             user: import.user,
+            request_id: import.request_id,
             dataset: import.dataset,
             name: import.name,
             queue: import.queue,

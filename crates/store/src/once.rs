@@ -59,7 +59,8 @@ impl Store {
     /// task too many. A repetition is told whatever the limits are.
     ///
     /// # Errors
-    /// As [`Store::submit_export`].
+    /// As [`Store::submit_export`]; [`StoreError::InProgress`] when the earlier request is still under
+    /// way after 3 s.
     pub async fn submit_export_once(
         &self,
         export: NewExport,
@@ -73,7 +74,7 @@ impl Store {
     /// as it was, for the caller to drop ([`Store::drop_upload`]).
     ///
     /// # Errors
-    /// As [`Store::submit_export`]; [`StoreError::Fenced`] when the upload is not this user's, was
+    /// As [`Store::submit_export_once`]; [`StoreError::Fenced`] when the upload is not this user's, was
     /// given up, or has a task already.
     pub async fn submit_import_once(
         &self,

@@ -101,6 +101,7 @@ impl Quota {
             | StoreError::UnknownCommit(_)
             | StoreError::Fenced
             | StoreError::Duplicate(_)
+            | StoreError::InProgress(_)
             | StoreError::Corrupt(_) => None,
         }
     }

@@ -1,5 +1,5 @@
 //! What has had its time: files, what attempts left behind in storage, keys of requests, finished
-//! rows, deleted tasks, dead letters that somebody has dealt with.
+//! rows, groups without any, deleted tasks, dead letters that somebody has dealt with, old notices.
 //!
 //! Each step is bounded and safe to run in several processes at once: what is found without locks is
 //! locked by its primary key, where another holds it it is left alone (SKIP LOCKED), and whether its
@@ -10,9 +10,11 @@
 //! there and are shown with it. Shown by `tests/it/retention.rs`.
 
 mod files;
+mod groups;
 mod keys;
 mod leftovers;
 mod letters;
+mod notices;
 mod purge;
 mod rows;
 
@@ -34,8 +36,8 @@ const PAGE_ROWS: usize = 1_000;
 /// How long things are kept once they have come to their end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RetentionTerms {
-    /// Finished rows, deleted tasks, dead letters that were dealt with, and what a retry of an import
-    /// would need.
+    /// Finished rows, groups, deleted tasks, dead letters that were dealt with, notifications, and what
+    /// a retry of an import would need: its file and its batches.
     pub rows: Duration,
     /// What the attempts at a task left behind in storage.
     pub leftovers: Duration,

@@ -97,24 +97,28 @@ pub(crate) async fn lock_rows(
     }
 }
 
-/// Rows of the tenant by their numbers, ascending, locked: those that exist.
+/// Rows of the tenant by their numbers, which ascend, locked: those that exist.
 pub(crate) async fn lock_by_ids(
     connection: &mut Connection,
     tenant: &Tenant,
     ids: impl Iterator<Item = u64>,
 ) -> Result<Vec<LockedRow>, StoreError> {
-    let ids = list(ids);
-    if ids.is_empty() {
-        return Ok(Vec::new());
+    let ids: Vec<u64> = ids.collect();
+    let mut locked = Vec::with_capacity(ids.len());
+    for ids in ids.chunks(ROWS_PER_LOCK) {
+        let rows: Vec<RowAsStored> = sql_query(format!(
+            "{LOCKED_ROW} FORCE INDEX (PRIMARY) WHERE id IN ({}) AND tenant = ? \
+             ORDER BY id FOR UPDATE",
+            list(ids.iter().copied())
+        ))
+        .bind::<Text, _>(tenant.as_str())
+        .load(connection)
+        .await?;
+        for row in rows {
+            locked.push(row.into_locked()?);
+        }
     }
-    let rows: Vec<RowAsStored> = sql_query(format!(
-        "{LOCKED_ROW} FORCE INDEX (PRIMARY) WHERE id IN ({ids}) AND tenant = ? \
-         ORDER BY id FOR UPDATE"
-    ))
-    .bind::<Text, _>(tenant.as_str())
-    .load(connection)
-    .await?;
-    rows.into_iter().map(RowAsStored::into_locked).collect()
+    Ok(locked)
 }
 
 /// What is read of a row that is to be settled.

@@ -12,7 +12,7 @@ mod write;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use domain::{BizStatus, Change, Event, Failure, Lane, TaskId, transition};
+use domain::{BizStatus, Change, Event, Failure, Lane, RowState, TaskId, transition};
 
 use crate::Store;
 use crate::announce::Announced;
@@ -22,6 +22,7 @@ use crate::door::Op;
 use crate::effects::{Effects, Tx};
 use crate::error::StoreError;
 use crate::group::{self, Tally};
+use crate::ledger;
 use crate::pool::Connection;
 use crate::row::{LockedRow, lock_row};
 
@@ -91,6 +92,13 @@ impl Store {
                 if !row.is_held_by(&lease) {
                     return Ok(settled_before(&row, &lease, event_of(&ending)));
                 }
+                // A batch that was put back though it is applied has nothing left to do.
+                let ending = match ending {
+                    Ending::Failed(..) if ledger::stands(connection, &row).await? => {
+                        Ending::Finished(Effects::none())
+                    }
+                    ending => ending,
+                };
                 let mut births = Births::rung();
                 let (cause, delay) = match &ending {
                     Ending::Finished(effects) => {
@@ -212,6 +220,34 @@ pub(crate) async fn settle_all(
         changes.push((row, transition(row.state, case.event).map_err(illegal)?));
     }
     follow(connection, &changes, case, births).await
+}
+
+/// Claims and finishes locked rows of one tenant in one step, for work that is done in the transaction
+/// that takes it, so that nobody ever holds them (design.md §5, WAIT_HANDLE → SUCCESS).
+pub(crate) async fn finish_at_once(
+    connection: &mut Connection,
+    rows: &[LockedRow],
+    births: &mut Births,
+) -> Result<(), StoreError> {
+    let mut changes = Vec::with_capacity(rows.len());
+    for row in rows {
+        let claimed = transition(row.state, Event::Claim).map_err(illegal)?;
+        let held = RowState {
+            status: claimed.to,
+            cnt: claimed.cnt,
+            ..row.state
+        };
+        let finished = transition(held, Event::Finish).map_err(illegal)?;
+        let raises_epoch = claimed.raises_epoch || finished.raises_epoch;
+        changes.push((
+            row,
+            Change {
+                raises_epoch,
+                ..finished
+            },
+        ));
+    }
+    follow(connection, &changes, &Case::new(Event::Finish), births).await
 }
 
 async fn follow(

@@ -3,10 +3,11 @@
 //! Shown by `tests/it/sweep.rs`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use diesel::prelude::QueryableByName;
 use diesel::sql_query;
-use diesel::sql_types::Text;
+use diesel::sql_types::{BigInt, Text, Unsigned};
 use diesel_async::RunQueryDsl;
 use domain::{Change, CompensateBizId, Event, Failure, FailureCode, FailureKind, Lane, Tenant};
 
@@ -17,6 +18,7 @@ use crate::error::StoreError;
 use crate::fragment::list;
 use crate::group;
 use crate::pool::Connection;
+use crate::read_back::Witness;
 use crate::row::{Id, LOCKED_ROW, LockedRow, RowAsStored};
 use crate::settle::{Case, settle};
 
@@ -97,11 +99,14 @@ impl Store {
         .await
     }
 
+    /// After an unknown COMMIT it is looked for by an attempt that it recorded.
     async fn rescue(&self, ids: Vec<u64>) -> Result<Vec<Rescued>, StoreError> {
         if ids.is_empty() {
             return Ok(Vec::new());
         }
-        self.transact(Op::Sweep, async move |connection: &mut Connection| {
+        let tried = Arc::new(Mutex::new(None));
+        let told = tried.clone();
+        let body = async move |connection: &mut Connection| {
             let ended: Vec<LockedRow> = sql_query(format!(
                 "{LOCKED_ROW} FORCE INDEX (PRIMARY) WHERE id IN ({}) AND status = 'PROCESSING' \
                  AND wake_at <= UTC_TIMESTAMP(6) ORDER BY id FOR UPDATE SKIP LOCKED",
@@ -121,18 +126,46 @@ impl Store {
             // The last row of a group ends it.
             let mut births = Births::left_to_the_relay();
             let mut rescued = Vec::with_capacity(ended.len());
+            let mut attempt = None;
             for row in ended {
                 let change = settle(connection, &row, &lost(&row), &mut births).await?;
+                if attempt.is_none() {
+                    attempt = Some(last_attempt(connection, &row).await?);
+                }
                 rescued.push(Rescued {
                     id: row.id,
                     owner: row.owner,
                     change,
                 });
             }
+            *told.lock().unwrap_or_else(PoisonError::into_inner) =
+                attempt.map(|attempt| (attempt, rescued.clone()));
             Ok(rescued)
-        })
-        .await
+        };
+        let cause = match self.transact(Op::Sweep, body).await {
+            Err(StoreError::UnknownCommit(cause)) => cause,
+            done => return done,
+        };
+        let tried = tried.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some((attempt, rescued)) = tried else {
+            return Ok(Vec::new());
+        };
+        self.committed(Op::Sweep, attempt, cause).await?;
+        Ok(rescued)
     }
+}
+
+/// The attempt at the row that was recorded last.
+async fn last_attempt(connection: &mut Connection, row: &LockedRow) -> Result<Witness, StoreError> {
+    let last: Id = sql_query(
+        "SELECT id FROM compensate_biz_attempt FORCE INDEX (tenant_biz) \
+         WHERE tenant = ? AND compensate_biz_id = ? ORDER BY id DESC LIMIT 1",
+    )
+    .bind::<Text, _>(row.tenant.as_str())
+    .bind::<Unsigned<BigInt>, _>(row.id.0)
+    .get_result(connection)
+    .await?;
+    Ok(Witness::Attempt(last.id))
 }
 
 fn lost(row: &LockedRow) -> Case {

@@ -76,24 +76,29 @@ impl Take {
         &self,
         connection: &mut Connection,
         rows: &str,
+        lock: Lock,
     ) -> Result<(Vec<Claimed>, HashSet<CompensateBizId>), StoreError> {
-        let claimed = self.read_back(connection, rows).await?;
+        let claimed = self.read_back(connection, rows, lock).await?;
         let known = known_ids(connection, &self.lane, rows).await?;
         Ok((claimed, known))
     }
 
-    /// Locks what it reads: after an unknown COMMIT it waits for the transaction that may still be
-    /// at it.
+    /// What of the rows this claim holds.
     pub(crate) async fn read_back(
         &self,
         connection: &mut Connection,
         rows: &str,
+        lock: Lock,
     ) -> Result<Vec<Claimed>, StoreError> {
+        let lock = match lock {
+            Lock::Own => "",
+            Lock::Wait => " FOR UPDATE",
+        };
         let held: Vec<HeldRow> = sql_query(format!(
             "SELECT id, tenant, biz_type, biz_id, context, cnt, lease_epoch, task_id, \
              trace_context FROM compensate_biz FORCE INDEX (PRIMARY) \
              WHERE id IN ({rows}) AND lease_owner = ? AND status = 'PROCESSING' \
-             ORDER BY id FOR UPDATE"
+             ORDER BY id{lock}"
         ))
         .bind::<Text, _>(&self.token)
         .load(connection)
@@ -106,6 +111,16 @@ impl Take {
             .map(|row| row.into_claimed(&self.token))
             .collect()
     }
+}
+
+/// How a claim is read back.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Lock {
+    /// In the claim's own transaction, which has locked what it took: the other rows of the ring are
+    /// no business of it.
+    Own,
+    /// After an unknown COMMIT: waits for the transaction that may still be at it.
+    Wait,
 }
 
 /// Repeating it changes nothing, so it may follow a read-back.
@@ -140,7 +155,7 @@ pub(crate) fn epoch_of(rung: &[Rung]) -> String {
     format!("CASE id{cases} END")
 }
 
-async fn known_ids(
+pub(crate) async fn known_ids(
     connection: &mut Connection,
     lane: &Lane,
     rows: &str,

@@ -11,7 +11,7 @@ use diesel::prelude::QueryableByName;
 use diesel::sql_query;
 use diesel::sql_types::{BigInt, Text, Unsigned};
 use diesel_async::RunQueryDsl;
-use domain::{TaskFileId, Tenant, Upload, UserId};
+use domain::{TaskFileId, TaskId, Tenant, Upload, UserId};
 
 use crate::Store;
 use crate::door::Op;
@@ -178,6 +178,43 @@ pub(crate) async fn give_to_inserted_task(
     } else {
         Err(StoreError::Fenced)
     }
+}
+
+/// Keeps the file of an import that is opened again from being removed; whether it is there still.
+/// Whoever removes files looks at their time under their lock, so that one of the two is refused.
+pub(crate) async fn keep_of_task(
+    connection: &mut Connection,
+    tenant: &Tenant,
+    task: TaskId,
+) -> Result<bool, StoreError> {
+    let kept = sql_query(format!(
+        "UPDATE task_file FORCE INDEX (tenant_task) SET remove_at = GREATEST(remove_at, {}) \
+         WHERE tenant = ? AND task_id = ? AND role = 'UPLOAD' AND state = 'AVAILABLE'",
+        after(Duration::from_secs(ABANDONED_SECONDS))
+    ))
+    .bind::<Text, _>(tenant.as_str())
+    .bind::<Unsigned<BigInt>, _>(task.0)
+    .execute(connection)
+    .await?;
+    Ok(kept > 0)
+}
+
+/// The file of an import has had its time, and with it what was made of it.
+pub(crate) async fn expire_of_task(
+    connection: &mut Connection,
+    tenant: &Tenant,
+    task: TaskId,
+) -> Result<(), StoreError> {
+    sql_query(
+        "UPDATE task_file FORCE INDEX (tenant_task) \
+         SET state = 'EXPIRED', remove_at = UTC_TIMESTAMP(6) \
+         WHERE tenant = ? AND task_id = ? AND role = 'UPLOAD' AND state = 'AVAILABLE'",
+    )
+    .bind::<Text, _>(tenant.as_str())
+    .bind::<Unsigned<BigInt>, _>(task.0)
+    .execute(connection)
+    .await?;
+    Ok(())
 }
 
 #[derive(QueryableByName)]

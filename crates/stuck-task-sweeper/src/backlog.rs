@@ -41,10 +41,15 @@ async fn tell(store: &Store) -> Result<(), StoreError> {
 }
 
 fn describe() {
-    metrics::describe_gauge!(ROWS, Unit::Count, "Rows that wait or run, by lane.");
+    metrics::describe_gauge!(
+        ROWS,
+        Unit::Count,
+        "Rows that wait or run, by lane; 100000 means so many or more."
+    );
     metrics::describe_gauge!(
         OLDEST,
         Unit::Seconds,
-        "Age of the oldest row that waits or runs, by lane; 0 when there is none."
+        "For how long the latest row should have been looked at, by lane: it is due and not taken, \
+         or its lease is over. 0 when nothing is late."
     );
 }

@@ -17,8 +17,12 @@ pub(crate) struct Done {
     pub(crate) keys: usize,
     /// Finished rows.
     pub(crate) rows: usize,
+    /// Groups of which nothing was left.
+    pub(crate) groups: usize,
     /// Dead letters that somebody had dealt with.
     pub(crate) letters: usize,
+    /// Old notifications.
+    pub(crate) notices: usize,
     /// What storage refused to remove.
     pub(crate) refused: usize,
 }
@@ -34,7 +38,9 @@ impl Done {
             ("task", self.tasks),
             ("key", self.keys),
             ("row", self.rows),
+            ("group", self.groups),
             ("dead_letter", self.letters),
+            ("notification", self.notices),
         ];
         for (kind, count) in counts {
             metrics::counter!(REMOVED, "kind" => kind).increment(count as u64);
@@ -50,7 +56,9 @@ impl Done {
                 tasks = self.tasks,
                 keys = self.keys,
                 rows = self.rows,
+                groups = self.groups,
                 dead_letters = self.letters,
+                notifications = self.notices,
                 refused = self.refused,
                 "removed what has had its time"
             );
@@ -64,7 +72,8 @@ pub(crate) fn describe() {
         REMOVED,
         Unit::Count,
         "What has had its time and was removed, by kind: file (its object), directory (what an \
-         attempt left in storage), task (deleted by its user), key (of a request), row, dead_letter."
+         attempt left in storage), task (deleted by its user), key (of a request), row, group, \
+         dead_letter, notification."
     );
     metrics::describe_counter!(
         "quayside_files_expired_total",

@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use domain::{TaskFileId, task_prefix};
+use engine::until_answered;
 use rand::RngExt;
 use service::{Storage, StorageError};
 use store::{
@@ -21,12 +22,13 @@ const FILES_AT_ONCE: usize = 100;
 const TASKS_AT_ONCE: usize = 20;
 /// How often each kind is taken in one pass; what is left waits for the next.
 const ROUNDS: usize = 20;
-/// Pages of rows that one pass looks at, 1,000 rows each.
+/// Pages of rows that one pass looks at, 1,000 rows each; of other tables it is [`ROUNDS`].
 const PAGES: usize = 200;
 /// So many refusals, and storage counts as away: nothing is won by asking it for the rest.
 const MOST_REFUSALS: usize = 10;
 
-/// Removes files, leftovers, keys, rows, tasks and dead letters that have had their time.
+/// Removes files, leftovers, keys, rows, groups, tasks, dead letters and notifications that have had
+/// their time.
 ///
 /// A database that is away ends a pass, a storage that is away the part of it that needs storage; both
 /// are tried again in the next. What it did is one log line. Shown by `tests/it/retention.rs`.
@@ -34,9 +36,7 @@ pub struct Retention {
     store: Store,
     storage: Storage,
     terms: RetentionTerms,
-    /// Where the walks over rows and dead letters go on.
-    rows_after: u64,
-    letters_after: u64,
+    after: After,
 }
 
 /// What ends a pass, or a part of it.
@@ -56,13 +56,13 @@ impl Retention {
             store,
             storage,
             terms,
-            rows_after: 0,
-            letters_after: 0,
+            after: After::default(),
         }
     }
 
-    /// Runs until stopped, a pass every `interval` plus up to half; the first one after `lease`, and
-    /// so after a pass that met no database, because others come first then.
+    /// Runs until stopped, a pass every `interval` plus up to half; the first one after `lease`. After
+    /// a pass that met no database it waits so long from the moment when it is there again, because
+    /// others come first then.
     pub async fn run(mut self, interval: Duration, lease: Duration, stop: CancellationToken) {
         describe();
         let patient = interval.max(lease);
@@ -74,11 +74,17 @@ impl Retention {
                 return;
             }
             // cut off anywhere: what was taken and not reported is told again
-            wait = match stop.run_until_cancelled(self.pass()).await {
-                Some(true) => interval,
-                Some(false) => patient,
-                None => return,
+            let Some(answered) = stop.run_until_cancelled(self.pass()).await else {
+                return;
             };
+            wait = interval;
+            if !answered {
+                let there = until_answered(&self.store, lease / 3);
+                if stop.run_until_cancelled(there).await.is_none() {
+                    return;
+                }
+                wait = patient;
+            }
         }
     }
 
@@ -206,30 +212,47 @@ impl Retention {
                 break;
             }
         }
-        for _ in 0..PAGES {
-            let Walked { next, removed } = self
-                .store
-                .drop_finished_rows(self.rows_after, self.terms.rows)
-                .await?;
-            done.rows += removed;
-            self.rows_after = next.unwrap_or(0);
-            if next.is_none() {
-                break;
-            }
-        }
-        for _ in 0..ROUNDS {
-            let Walked { next, removed } = self
-                .store
-                .drop_settled_letters(self.letters_after, self.terms.rows)
-                .await?;
-            done.letters += removed;
-            self.letters_after = next.unwrap_or(0);
-            if next.is_none() {
-                break;
-            }
-        }
+        let (store, keep, after) = (&self.store, self.terms.rows, &mut self.after);
+        let rows = |after| store.drop_finished_rows(after, keep);
+        done.rows += walk(PAGES, &mut after.rows, rows).await?;
+        let groups = |after| store.drop_empty_groups(after, keep);
+        done.groups += walk(ROUNDS, &mut after.groups, groups).await?;
+        let letters = |after| store.drop_settled_letters(after, keep);
+        done.letters += walk(ROUNDS, &mut after.letters, letters).await?;
+        let notices = |after| store.drop_old_notifications(after, keep);
+        done.notices += walk(ROUNDS, &mut after.notices, notices).await?;
         Ok(())
     }
+}
+
+/// Where the walks over tables go on: behind these numbers.
+#[derive(Debug, Default)]
+struct After {
+    rows: u64,
+    groups: u64,
+    letters: u64,
+    notices: u64,
+}
+
+/// Walks on, so many pages at most. Answers how many were removed.
+async fn walk<Page>(
+    pages: usize,
+    after: &mut u64,
+    mut page: impl FnMut(u64) -> Page,
+) -> Result<usize, StoreError>
+where
+    Page: Future<Output = Result<Walked, StoreError>>,
+{
+    let mut all = 0;
+    for _ in 0..pages {
+        let Walked { next, removed } = page(*after).await?;
+        all += removed;
+        *after = next.unwrap_or(0);
+        if next.is_none() {
+            break;
+        }
+    }
+    Ok(all)
 }
 
 /// What cannot be removed is tried again in some minutes, and holds up nothing, unless storage is

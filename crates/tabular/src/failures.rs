@@ -12,7 +12,8 @@
 //!   value, which its user sees;
 //! - a cell covered by a merged range is blank, or `#N/A` where the covering is its fault.
 //!
-//! A csv has no cells to mark; there the codes and messages must do. Memory does not grow with
+//! A csv has no cells to mark and no hidden sheet; there the codes and messages must do, and the header
+//! of our first column names the import ([`import_of_header`]). Memory does not grow with
 //! rows: compressed rows beyond 4 MiB wait in an unlinked temporary file for the parts before them.
 //! Proven by `tests/it/failures*.rs`.
 
@@ -28,7 +29,7 @@ use std::path::Path;
 
 use domain::{Calendar, Dataset, RowError, SheetRow, UploadFormat};
 
-pub use columns::{FailureColumn, is_failure_header};
+pub use columns::{FailureColumn, import_of_header, is_failure_header};
 
 use self::columns::{Columns, Reasons};
 use self::lines::Lines;
@@ -74,7 +75,7 @@ impl<W: Write> FailureWriter<W> {
         let columns = Columns::of(terms.dataset, language, terms.columns)?;
         let form = match terms.format {
             UploadFormat::Xlsx => Form::Xlsx(Box::new(Workbook::begin(terms, &columns, out)?)),
-            UploadFormat::Csv => Form::Csv(Lines::begin(&columns, out)?),
+            UploadFormat::Csv => Form::Csv(Lines::begin(&columns, terms.stamp.task, out)?),
         };
         Ok(Self {
             columns,

@@ -32,7 +32,9 @@ mod xlsx;
 
 pub use assemble::{Summary, assemble};
 pub use cut::{Cutter, Piece, Start};
-pub use failures::{FailureColumn, FailureTerms, FailureWriter, is_failure_header};
+pub use failures::{
+    FailureColumn, FailureTerms, FailureWriter, import_of_header, is_failure_header,
+};
 pub use layout::{Layout, OutputColumn};
 pub use press::{Block, Press};
 pub use read::{

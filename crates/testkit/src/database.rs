@@ -49,7 +49,7 @@ impl TestDatabase {
     pub async fn with_examples_at(server: &str) -> Self {
         let database = Self::create_at(server).await;
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/datasets");
-        for name in ["employee", "user", "member"] {
+        for name in ["employee", "user", "member", "coupon_grant"] {
             let script = std::fs::read_to_string(folder.join(format!("{name}.sql")))
                 .expect("each example dataset has its table's script");
             store::run_script(&database.url, &script)

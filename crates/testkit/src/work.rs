@@ -24,6 +24,7 @@ pub fn an_export(lane: &Lane) -> NewExport {
     NewExport {
         tenant: Tenant::parse("acme").expect("a name"),
         user: UserId::parse("7").expect("a name"),
+        request_id: None,
         dataset: "employee".to_owned(),
         name: "员工信息.xlsx".to_owned(),
         queue: "default".to_owned(),

@@ -4,9 +4,9 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use domain::DeadLetterId;
 use store::{Announce, DeadLetter, DeadLetterActed, Refusal};
 
-use super::answer;
 use crate::auth::Caller;
 use crate::exports::traceparent;
+use crate::listing::fresh;
 use crate::problem::{Code, Problem};
 use crate::state::State;
 use crate::tasks::path_id;
@@ -87,7 +87,7 @@ fn told(
         DeadLetterActed::Now(letter, rows) => {
             state.announcer.announce_all(rows);
             tracing::info!(dead_letter.id = %letter.id, actor = %caller.user, "{done}");
-            Ok(answer().json(DeadLetterView::from(*letter)))
+            Ok(fresh().json(DeadLetterView::from(*letter)))
         }
         DeadLetterActed::Refused(letter, why) => Err(refused(&letter, why)),
         DeadLetterActed::NotFound => Err(Problem::not_found()),
@@ -103,6 +103,7 @@ fn refused(letter: &DeadLetter, why: Refusal) -> Problem {
         | Refusal::RowStands(_)
         | Refusal::TaskDeleted
         | Refusal::TaskEnded(_)
+        | Refusal::FileGone
         | Refusal::Superseded => why.to_string(),
     };
     let acts = letter.allowed_acts().iter().map(|act| act.as_str());

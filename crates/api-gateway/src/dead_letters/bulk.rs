@@ -7,9 +7,9 @@ use serde_json::{Map, Value};
 use store::{BulkRedrive, DeadLetterFilter, MAX_BULK_REDRIVE};
 use utoipa::ToSchema;
 
-use super::answer;
 use crate::auth::Caller;
 use crate::body::read_json;
+use crate::listing::fresh;
 use crate::problem::{Code, Problem};
 use crate::state::State;
 
@@ -36,7 +36,7 @@ pub(crate) struct BulkBody {
     rate_per_second: Option<f64>,
 }
 
-/// Which OPEN dead letters; several fields mean AND.
+/// Which of the dead letters that are OPEN or PARKED; several fields mean AND.
 #[derive(Serialize, ToSchema)]
 #[schema(as = RedriveFilter)]
 pub(crate) struct BulkFilter {
@@ -52,9 +52,9 @@ pub(crate) struct BulkFilter {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Redriven)]
 pub(crate) struct BulkView {
-    /// Open letters that the filter holds and that can be redriven, those beyond `max` too.
+    /// Letters of work that the filter holds and nobody has acted on, those beyond `max` too.
     matched: u64,
-    /// How many were put back now. Those whose task was deleted, or went on without them, stay.
+    /// How many were put back now. Those that cannot be stay, such as one whose task was deleted.
     redriven: u64,
 }
 
@@ -89,7 +89,7 @@ pub(crate) async fn redrive_many(
     let done = store.redrive_dead_letters(&tenants, &bulk, &actor).await?;
     tracing::info!(matched = done.matched, redriven = done.redriven, dry_run = bulk.dry_run,
         actor = %caller.user, "dead letters redriven");
-    Ok(answer().json(BulkView {
+    Ok(fresh().json(BulkView {
         matched: done.matched,
         redriven: done.redriven,
     }))

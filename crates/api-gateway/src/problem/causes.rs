@@ -10,6 +10,9 @@ use store::StoreError;
 use super::body::FieldError;
 use super::{Code, Problem};
 
+/// What a client is told to wait whose earlier request is still under way, in seconds.
+const RETRY_WHEN_UNDER_WAY: u32 = 2;
+
 /// What a client is told to wait when a dependency is away.
 const RETRY_WHEN_AWAY: Duration = Duration::from_secs(5);
 
@@ -22,6 +25,7 @@ impl From<StoreError> for Problem {
             StoreError::UnknownCommit(_) => {
                 "it is unknown whether the request was accepted; look at your tasks before you try again"
             }
+            StoreError::InProgress(_) => return Self::in_progress(),
             StoreError::Fenced
             | StoreError::Duplicate(_)
             | StoreError::Refused(_)
@@ -32,6 +36,14 @@ impl From<StoreError> for Problem {
 }
 
 impl Problem {
+    /// `409 idempotency_in_progress`.
+    fn in_progress() -> Self {
+        let detail = "a request with this Idempotency-Key is still under way; send it again later to \
+                      learn what became of it";
+        Self::new(Code::IdempotencyInProgress, detail)
+            .with_header(header::RETRY_AFTER, RETRY_WHEN_UNDER_WAY)
+    }
+
     /// `503 database_unavailable`.
     pub(crate) fn away(error: StoreError, detail: &str) -> Self {
         let away = Self::new(Code::DatabaseUnavailable, detail)

@@ -17,6 +17,7 @@ pub(crate) enum Code {
     FileExpired,
     BodyTooLarge,
     FileTooLarge,
+    ContextTooLarge,
     UnsupportedMedia,
     LegacyXls,
     EncryptedWorkbook,
@@ -32,6 +33,8 @@ pub(crate) enum Code {
     TooManyColumns,
     EmptyFile,
     FilterRequired,
+    UnknownBizType,
+    IdempotencyInProgress,
     IdempotencyKeyReused,
     QuotaExceeded,
     TooManyOpenTasks,
@@ -90,6 +93,11 @@ impl Code {
                 StatusCode::PAYLOAD_TOO_LARGE,
                 "file_too_large",
                 "The file is too large",
+            ),
+            Self::ContextTooLarge => (
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "context_too_large",
+                "A context is too large",
             ),
             Self::UnsupportedMedia => (
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -161,10 +169,20 @@ impl Code {
                 "empty_file",
                 "The file is empty",
             ),
+            Self::UnknownBizType => (
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "unknown_biz_type",
+                "There is no such kind of work",
+            ),
             Self::FilterRequired => (
                 StatusCode::UNPROCESSABLE_ENTITY,
                 "filter_required",
                 "A filter is required",
+            ),
+            Self::IdempotencyInProgress => (
+                StatusCode::CONFLICT,
+                "idempotency_in_progress",
+                "The first request with this key is still under way",
             ),
             Self::IdempotencyKeyReused => (
                 StatusCode::UNPROCESSABLE_ENTITY,

@@ -51,11 +51,12 @@ impl Checked {
         dataset: &Dataset,
     ) -> Result<(), StoreError> {
         for (set, rows) in std::mem::take(&mut self.suspects) {
+            let comparison = store.key_comparison(dataset, &set.names).await?;
             let keys = rows.iter().map(|(_, key)| key.clone()).collect();
-            let classes = store.classes_under_collation(dataset, &set.names, keys);
-            let mut equal: HashMap<usize, Vec<u32>> = HashMap::new();
-            for ((row, _), class) in rows.iter().zip(classes.await?) {
-                equal.entry(class).or_default().push(*row);
+            let marks = store.key_marks(&comparison, keys).await?;
+            let mut equal: HashMap<u64, Vec<u32>> = HashMap::new();
+            for ((row, _), mark) in rows.iter().zip(marks) {
+                equal.entry(mark).or_default().push(*row);
             }
             for rows in equal.into_values().filter(|rows| rows.len() > 1) {
                 for row in &rows {

@@ -124,6 +124,8 @@ impl From<DeadLetter> for DeadLetterView {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = DeadLetterGroup)]
 pub(crate) struct DeadLetterGroupView {
+    /// OPEN, REDRIVEN, DISCARDED or PARKED.
+    status: &'static str,
     lane: String,
     #[schema(required)]
     biz_type: Option<String>,
@@ -138,6 +140,7 @@ pub(crate) struct DeadLetterGroupView {
 impl From<DeadLetterGroup> for DeadLetterGroupView {
     fn from(group: DeadLetterGroup) -> Self {
         Self {
+            status: group.status.as_str(),
             lane: group.lane,
             biz_type: group.biz_type,
             reason: group.reason,

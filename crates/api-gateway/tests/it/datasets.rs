@@ -20,13 +20,13 @@ async fn the_datasets_are_listed_with_what_the_caller_may_do() {
             .get(&token("acme", "7", roles), "/api/v1/datasets")
             .await
             .json();
-        assert_eq!(names(&list), ["employee", "member", "user"]);
+        assert_eq!(names(&list), ["coupon_grant", "employee", "member", "user"]);
         assert_eq!(list["next_cursor"], json!(null));
         assert_eq!(
-            list["items"][0]["may"],
+            list["items"][1]["may"],
             json!({"export": may, "import": may})
         );
-        assert_eq!(list["items"][0]["label"]["zh-CN"], "员工信息");
+        assert_eq!(list["items"][1]["label"]["zh-CN"], "员工信息");
     }
 }
 
@@ -65,7 +65,7 @@ fn with_clerks() -> tempfile::TempDir {
 async fn a_sensitive_column_shows_as_one_that_only_some_may_export() {
     let definitions = with_clerks();
     let directory = definitions.path().to_owned();
-    let house = House::open_with(|settings| settings.datasets.dir = directory).await;
+    let house = House::of_datasets(directory).await;
     for (roles, sees) in [
         (&["CLERK"][..], false),
         (&["CLERK", "MANAGER"], true),
@@ -92,7 +92,7 @@ async fn a_sensitive_column_shows_as_one_that_only_some_may_export() {
 async fn an_export_never_gives_a_sensitive_column_to_one_who_may_not_see_it() {
     let definitions = with_clerks();
     let directory = definitions.path().to_owned();
-    let house = House::open_with(|settings| settings.datasets.dir = directory).await;
+    let house = House::of_datasets(directory).await;
     let clerk = token("acme", "7", &["CLERK"]);
     for (body, pointer) in [
         (json!({"columns": ["id", "salary"]}), "/columns/1"),
@@ -146,7 +146,7 @@ async fn a_dataset_tells_the_rules_between_its_columns() {
     let definition = definition.replacen("columns = [", rules, 1);
     std::fs::write(directory.path().join("member.toml"), definition).unwrap();
     let path = directory.path().to_owned();
-    let house = House::open_with(|settings| settings.datasets.dir = path).await;
+    let house = House::of_datasets(path).await;
     let dataset = house
         .get(&manager(), "/api/v1/datasets/member")
         .await

@@ -281,17 +281,50 @@ async fn lists_are_filtered_paged_and_summed_up() {
         let answer = house.get(&operator(), &format!("{LETTERS}?{wrong}")).await;
         assert_eq!(answer.problem(), "invalid_request", "{wrong}");
     }
-    let summary = house
-        .get(&operator(), &format!("{LETTERS}/summary"))
-        .await
-        .json();
-    let groups = summary["items"].as_array().unwrap();
-    let groups: Vec<_> = groups
-        .iter()
-        .map(|it| (&it["reason"], &it["count"]))
-        .collect();
-    assert_eq!(groups.len(), 2);
-    assert!(groups.contains(&(&json!("timed_out"), &json!(1))));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_parked_waits_for_a_person_as_what_is_open_does() {
+    let house = House::open().await;
+    let mut letters = Vec::new();
+    for code in [
+        FailureCode::Internal,
+        FailureCode::TimedOut,
+        FailureCode::Internal,
+        FailureCode::Internal,
+    ] {
+        letters.push(a_dead_export(&house, code).await.1);
+    }
+    let park = format!(
+        "UPDATE dead_letter SET status = 'PARKED' WHERE id IN ({}, {})",
+        letters[0], letters[1]
+    );
+    house.database.execute(&park).await;
+    act(&house, &operator(), &letters[3], "discard").await;
+    let groups = async |query: &str| {
+        let path = format!("{LETTERS}/summary{query}");
+        let summary = house.get(&operator(), &path).await.json();
+        let items = summary["items"].as_array().unwrap().iter();
+        let mut groups: Vec<String> = items
+            .map(|it| format!("{} {} {}", it["status"], it["reason"], it["count"]))
+            .collect();
+        groups.sort();
+        groups
+    };
+    assert_eq!(
+        groups("").await,
+        [
+            r#""OPEN" "internal" 1"#,
+            r#""PARKED" "internal" 1"#,
+            r#""PARKED" "timed_out" 1"#
+        ]
+    );
+    assert_eq!(groups("?status=OPEN").await, [r#""OPEN" "internal" 1"#]);
+    assert_eq!(ids(&house, &operator(), "").await.len(), 4);
+    let body = json!({"filter": {"reason": "internal"}});
+    let done = redrive(&house, &body).await.json();
+    assert_eq!(done, json!({"matched": 2, "redriven": 2}));
+    assert_eq!(groups("").await, [r#""PARKED" "timed_out" 1"#]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -79,6 +79,7 @@ fn body(path: &str) -> Value {
             "member_no": "M1", "name": "n", "mobile": "13800000000",
             "level": 1, "points": 0, "balance": "1.50",
         }]}),
+        "/api/v1/compensations" => crate::compensations::items(&["m1"]),
         "/api/v1/dead-letters/redrive" => json!({"filter": {"reason": "internal"}}),
         "/api/v1/lanes/{lane}/pause" => json!({"reason": "a test"}),
         _ => json!({}),

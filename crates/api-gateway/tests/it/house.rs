@@ -74,6 +74,8 @@ pub(crate) fn settings(database_url: &str, storage: &std::path::Path) -> Setting
     settings.storage.root = storage.to_owned();
     settings.auth.jwt_secret = SECRET.into();
     settings.datasets.dir = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/datasets").into();
+    let handlers = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/handlers");
+    settings.handlers.dir = Some(handlers.into());
     settings
 }
 
@@ -89,6 +91,15 @@ impl House {
 
     pub(crate) async fn open_with(change: impl FnOnce(&mut Settings)) -> Self {
         Self::over(TestDatabase::create().await, change)
+    }
+
+    /// With other definitions than the examples, which the examples' handlers do not fit.
+    pub(crate) async fn of_datasets(directory: std::path::PathBuf) -> Self {
+        Self::open_with(|settings| {
+            settings.datasets.dir = directory;
+            settings.handlers.dir = None;
+        })
+        .await
     }
 
     /// With the tables of the example datasets.

@@ -229,6 +229,30 @@ async fn retry_redrives_the_batch_that_died_and_the_import_completes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_import_whose_file_has_had_its_time_is_not_tried_again() {
+    let house = House::open().await;
+    let task = house.an_import(&manager()).await;
+    let claimed = house.claim_of(&task, "IMPORT").await;
+    let failure = Failure::permanent(FailureCode::Internal, "broken");
+    house
+        .end(&claimed, Ending::Failed(failure, Duration::ZERO))
+        .await;
+    house
+        .database
+        .execute("UPDATE task_file SET state = 'EXPIRED' WHERE role = 'UPLOAD'")
+        .await;
+    let refused = act(&house, &task, "retry").await;
+    assert_eq!(
+        (refused.status, refused.problem().as_str()),
+        (409, "state_conflict")
+    );
+    let refused = refused.json();
+    assert_eq!(refused["allowed_actions"], json!(["delete"]));
+    let detail = refused["detail"].as_str().unwrap();
+    assert!(detail.contains("submit it anew"), "{detail}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_refused_file_is_not_tried_again_and_delete_takes_the_upload_with_it() {
     let house = House::open().await;
     let task = house.an_import(&manager()).await;

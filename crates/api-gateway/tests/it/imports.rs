@@ -322,7 +322,7 @@ fn with_clerks() -> tempfile::TempDir {
 async fn only_who_may_import_into_a_dataset_may_import_read_its_template_and_write_its_rows() {
     let definitions = with_clerks();
     let directory = definitions.path().to_owned();
-    let house = House::open_with(|settings| settings.datasets.dir = directory).await;
+    let house = House::of_datasets(directory).await;
     let forms = [
         Form::of_csv(),
         Form::new().file("m.csv", CSV).field("dataset", "member"),

@@ -10,6 +10,8 @@ mod auth;
 #[cfg(test)]
 mod bucket;
 #[cfg(test)]
+mod compensations;
+#[cfg(test)]
 mod datasets;
 #[cfg(test)]
 mod dead_letters;

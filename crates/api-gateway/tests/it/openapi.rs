@@ -1,108 +1,67 @@
 //! What the document says against what the gateway does.
 
+mod check;
+mod imports;
+mod operators;
+
 use std::collections::BTreeSet;
 
-use domain::{FailureCode, RowCode};
 use reqwest::Method;
 use serde_json::{Value, json};
 use testkit::TestDatabase;
 
-use crate::dead_letters::{a_dead_export, operator};
-use crate::form::{CSV, Form, IMPORTS};
-use crate::house::{Answer, DAY, House, admin, from_now, manager, sign, token};
-use crate::worker::fault;
+use crate::dead_letters::operator;
+use crate::form::Form;
+use crate::house::{DAY, House, from_now, manager, sign};
+use check::Check;
+use imports::check_imports;
+use operators::{check_dead_letters, check_lanes};
 
-/// Every field of `value` is documented, and every field that must be there is. Refs are followed.
-fn assert_fits(document: &Value, schema: &Value, value: &Value, at: &str) {
-    if let Some(path) = schema["$ref"].as_str() {
-        let target = document
-            .pointer(path.trim_start_matches('#'))
-            .expect("a ref that leads on");
-        return assert_fits(document, target, value, at);
-    }
-    if let Some(choices) = schema["oneOf"].as_array() {
-        if !value.is_null() {
-            let choice = choices
-                .iter()
-                .find(|choice| choice["type"] != "null")
-                .unwrap();
-            assert_fits(document, choice, value, at);
-        }
-        return;
-    }
-    assert_type(schema, value, at);
-    if let (Some(properties), Some(fields)) = (schema["properties"].as_object(), value.as_object())
-    {
-        for required in schema["required"].as_array().into_iter().flatten() {
-            assert!(
-                fields.contains_key(required.as_str().unwrap()),
-                "{at} lacks {required}"
-            );
-        }
-        for (name, field) in fields {
-            let schema = properties
-                .get(name)
-                .unwrap_or_else(|| panic!("{at}/{name} is not documented"));
-            assert_fits(document, schema, field, &format!("{at}/{name}"));
-        }
-    }
-    if let Some(items) = value.as_array() {
-        for (index, item) in items.iter().enumerate() {
-            assert_fits(document, &schema["items"], item, &format!("{at}/{index}"));
-        }
-    }
-}
-
-fn assert_type(schema: &Value, value: &Value, at: &str) {
-    let allowed: Vec<&str> = match &schema["type"] {
-        Value::String(one) => vec![one],
-        Value::Array(several) => several.iter().map(|one| one.as_str().unwrap()).collect(),
-        _ => return,
-    };
-    let actual = match value {
-        Value::Null => "null",
-        Value::Bool(_) => "boolean",
-        Value::Number(number) if number.is_u64() => "integer",
-        Value::Number(_) => "number",
-        Value::String(_) => "string",
-        Value::Array(_) => "array",
-        Value::Object(_) => "object",
-    };
-    let fits = allowed.contains(&actual) || (actual == "integer" && allowed.contains(&"number"));
-    assert!(fits, "{at} is {actual}, documented as {allowed:?}");
-}
-
-struct Check<'a> {
-    document: &'a Value,
-    seen: BTreeSet<(String, String, u16)>,
-}
-
-impl Check<'_> {
-    /// The answer is one that the document knows, in status, media type and shape.
-    fn answer(&mut self, method: &str, route: &str, answer: &Answer) {
-        let method = method.to_lowercase();
-        let operation = &self.document["paths"][route][&method];
-        let documented = &operation["responses"][answer.status.to_string()];
-        assert!(
-            documented.is_object(),
-            "{method} {route} answers {} undocumented",
-            answer.status
-        );
-        self.seen.insert((method, route.to_owned(), answer.status));
-        let Some(content) = documented["content"].as_object() else {
-            assert!(answer.body.is_empty(), "{route}");
-            return;
-        };
-        let media = answer.header("content-type").unwrap();
-        if media == "application/json" || media == "application/problem+json" {
-            let documented = content
-                .get(media)
-                .unwrap_or_else(|| panic!("{route}: {media}"));
-            let schema = &documented["schema"];
-            assert_fits(self.document, schema, &answer.json(), route);
-        }
-    }
-}
+/// Calls of a manager, below `/api/v1`: method, route, path. OPEN and DONE are exports, FILE is the
+/// latter's file.
+const CALLS: &[(&str, &str, &str)] = &[
+    ("GET", "/tasks", "/tasks?limit=1"),
+    ("GET", "/tasks", "/tasks?limit=0"),
+    ("GET", "/tasks", "/tasks?all=true"),
+    ("GET", "/tasks/{id}", "/tasks/OPEN"),
+    ("GET", "/tasks/{id}", "/tasks/DONE"),
+    ("GET", "/tasks/{id}", "/tasks/x"),
+    ("GET", "/tasks/{id}/download", "/tasks/OPEN/download"),
+    ("GET", "/tasks/{id}/download", "/tasks/DONE/download"),
+    (
+        "GET",
+        "/tasks/{id}/files/{file_id}",
+        "/tasks/DONE/files/FILE",
+    ),
+    ("GET", "/tasks/{id}/files/{file_id}", "/tasks/DONE/files/0"),
+    ("GET", "/datasets", "/datasets"),
+    ("GET", "/datasets/{name}", "/datasets/member"),
+    ("GET", "/datasets/{name}", "/datasets/nobody"),
+    ("POST", "/tasks/{id}/cancel", "/tasks/OPEN/cancel"),
+    ("POST", "/tasks/{id}/cancel", "/tasks/OPEN/cancel"),
+    ("POST", "/tasks/{id}/cancel", "/tasks/0/cancel"),
+    ("POST", "/tasks/{id}/retry", "/tasks/OPEN/retry"),
+    ("POST", "/tasks/{id}/retry", "/tasks/OPEN/retry"),
+    ("POST", "/tasks/{id}/retry", "/tasks/0/retry"),
+    ("GET", "/tasks/{id}/attempts", "/tasks/DONE/attempts"),
+    (
+        "GET",
+        "/tasks/{id}/attempts",
+        "/tasks/DONE/attempts?limit=0",
+    ),
+    ("GET", "/tasks/{id}/attempts", "/tasks/0/attempts"),
+    ("GET", "/quotas", "/quotas"),
+    ("GET", "/tasks/{id}/events", "/tasks/DONE/events"),
+    (
+        "POST",
+        "/tasks/{id}/events-ticket",
+        "/tasks/DONE/events-ticket",
+    ),
+    ("POST", "/tasks/events-ticket", "/tasks/events-ticket"),
+    ("DELETE", "/tasks/{id}", "/tasks/OPEN"),
+    ("DELETE", "/tasks/{id}", "/tasks/DONE"),
+    ("DELETE", "/tasks/{id}", "/tasks/DONE"),
+];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_documented_is_what_is_answered() {
@@ -128,131 +87,20 @@ async fn what_is_documented_is_what_is_answered() {
         .await;
     let file = shown.json()["files"][0]["id"].as_str().unwrap().to_owned();
 
-    let calls = [
-        ("GET", "/api/v1/tasks", "/api/v1/tasks?limit=1".to_owned()),
-        ("GET", "/api/v1/tasks", "/api/v1/tasks?limit=0".to_owned()),
-        ("GET", "/api/v1/tasks", "/api/v1/tasks?all=true".to_owned()),
-        ("GET", "/api/v1/tasks/{id}", format!("/api/v1/tasks/{open}")),
-        ("GET", "/api/v1/tasks/{id}", format!("/api/v1/tasks/{done}")),
-        ("GET", "/api/v1/tasks/{id}", "/api/v1/tasks/x".to_owned()),
-        (
-            "GET",
-            "/api/v1/tasks/{id}/download",
-            format!("/api/v1/tasks/{open}/download"),
-        ),
-        (
-            "GET",
-            "/api/v1/tasks/{id}/download",
-            format!("/api/v1/tasks/{done}/download"),
-        ),
-        (
-            "GET",
-            "/api/v1/tasks/{id}/files/{file_id}",
-            format!("/api/v1/tasks/{done}/files/{file}"),
-        ),
-        (
-            "GET",
-            "/api/v1/tasks/{id}/files/{file_id}",
-            format!("/api/v1/tasks/{done}/files/0"),
-        ),
-        ("GET", "/api/v1/datasets", "/api/v1/datasets".to_owned()),
-        (
-            "GET",
-            "/api/v1/datasets/{name}",
-            "/api/v1/datasets/member".to_owned(),
-        ),
-        (
-            "GET",
-            "/api/v1/datasets/{name}",
-            "/api/v1/datasets/nobody".to_owned(),
-        ),
-        (
-            "POST",
-            "/api/v1/tasks/{id}/cancel",
-            format!("/api/v1/tasks/{open}/cancel"),
-        ),
-        (
-            "POST",
-            "/api/v1/tasks/{id}/cancel",
-            format!("/api/v1/tasks/{open}/cancel"),
-        ),
-        (
-            "POST",
-            "/api/v1/tasks/{id}/cancel",
-            "/api/v1/tasks/0/cancel".to_owned(),
-        ),
-        (
-            "POST",
-            "/api/v1/tasks/{id}/retry",
-            format!("/api/v1/tasks/{open}/retry"),
-        ),
-        (
-            "POST",
-            "/api/v1/tasks/{id}/retry",
-            format!("/api/v1/tasks/{open}/retry"),
-        ),
-        (
-            "POST",
-            "/api/v1/tasks/{id}/retry",
-            "/api/v1/tasks/0/retry".to_owned(),
-        ),
-        (
-            "GET",
-            "/api/v1/tasks/{id}/attempts",
-            format!("/api/v1/tasks/{done}/attempts"),
-        ),
-        (
-            "GET",
-            "/api/v1/tasks/{id}/attempts",
-            format!("/api/v1/tasks/{done}/attempts?limit=0"),
-        ),
-        (
-            "GET",
-            "/api/v1/tasks/{id}/attempts",
-            "/api/v1/tasks/0/attempts".to_owned(),
-        ),
-        ("GET", "/api/v1/quotas", "/api/v1/quotas".to_owned()),
-        (
-            "GET",
-            "/api/v1/tasks/{id}/events",
-            format!("/api/v1/tasks/{done}/events"),
-        ),
-        (
-            "POST",
-            "/api/v1/tasks/{id}/events-ticket",
-            format!("/api/v1/tasks/{done}/events-ticket"),
-        ),
-        (
-            "POST",
-            "/api/v1/tasks/events-ticket",
-            "/api/v1/tasks/events-ticket".to_owned(),
-        ),
-        (
-            "DELETE",
-            "/api/v1/tasks/{id}",
-            format!("/api/v1/tasks/{open}"),
-        ),
-        (
-            "DELETE",
-            "/api/v1/tasks/{id}",
-            format!("/api/v1/tasks/{done}"),
-        ),
-        (
-            "DELETE",
-            "/api/v1/tasks/{id}",
-            format!("/api/v1/tasks/{done}"),
-        ),
-    ];
-    for (method, route, path) in calls {
-        let method_ = Method::from_bytes(method.as_bytes()).unwrap();
-        let answer = house
-            .send(house.request(method_, &path).bearer_auth(manager()))
-            .await;
-        check.answer(method, route, &answer);
+    for (method, route, path) in CALLS {
+        let route = format!("/api/v1{route}");
+        let path = path.replace("OPEN", &open).replace("DONE", &done);
+        let path = format!("/api/v1{}", path.replace("FILE", &file));
+        let name = Method::from_bytes(method.as_bytes()).unwrap();
+        let call = house.request(name, &path).bearer_auth(manager());
+        check.answer(method, &route, &house.send(call).await);
     }
     check_imports(&house, &mut check).await;
     check_lanes(&house, &mut check).await;
     check_dead_letters(&house, &mut check).await;
+    for (method, route, answer) in crate::compensations::answers(&house).await {
+        check.answer(method, route, &answer);
+    }
     // A stream without an end of its own ends with the token.
     let short = sign(&json!({"sub": "7", "tenant": "acme", "exp": from_now(2)}));
     let stream = house.get(&short, "/api/v1/tasks/events").await;
@@ -287,186 +135,6 @@ async fn what_is_documented_is_what_is_answered() {
                 .any(|(m, r, status)| (m, r) == (method, route) && (200..300).contains(status));
             assert!(good, "{method} {route} was never seen to succeed");
         }
-    }
-}
-
-async fn check_dead_letters(house: &House, check: &mut Check<'_>) {
-    let letters = "/api/v1/dead-letters";
-    let (_, redriven) = a_dead_export(house, FailureCode::Internal).await;
-    let (_, discarded) = a_dead_export(house, FailureCode::Internal).await;
-    let inbox = "INSERT INTO notification (id, tenant, recipient_kind, recipient, kind, \
-                 notification_key, params) VALUES (7, 'acme', 'ROLE', 'OPERATOR', 'DEAD_LETTERS', \
-                 'x', '{}')";
-    house.database.execute(inbox).await;
-    for (who, route, path) in [
-        (operator(), letters, letters.to_owned()),
-        (manager(), letters, letters.to_owned()),
-        (operator(), letters, format!("{letters}?limit=0")),
-        (
-            operator(),
-            "/api/v1/dead-letters/summary",
-            format!("{letters}/summary"),
-        ),
-        (
-            manager(),
-            "/api/v1/dead-letters/summary",
-            format!("{letters}/summary"),
-        ),
-        (
-            operator(),
-            "/api/v1/dead-letters/{id}",
-            format!("{letters}/{redriven}"),
-        ),
-        (
-            operator(),
-            "/api/v1/dead-letters/{id}",
-            format!("{letters}/0"),
-        ),
-        (
-            manager(),
-            "/api/v1/dead-letters/{id}",
-            format!("{letters}/{redriven}"),
-        ),
-        (
-            operator(),
-            "/api/v1/operation-log",
-            "/api/v1/operation-log".to_owned(),
-        ),
-        (
-            manager(),
-            "/api/v1/operation-log",
-            "/api/v1/operation-log".to_owned(),
-        ),
-        (
-            operator(),
-            "/api/v1/notifications",
-            "/api/v1/notifications".to_owned(),
-        ),
-        (
-            operator(),
-            "/api/v1/notifications",
-            "/api/v1/notifications?limit=x".to_owned(),
-        ),
-    ] {
-        let answer = house.get(&who, &path).await;
-        check.answer("GET", route, &answer);
-    }
-    for (verb, id) in [("redrive", &redriven), ("discard", &discarded)] {
-        let route = format!("/api/v1/dead-letters/{{id}}/{verb}");
-        for (who, id) in [
-            (operator(), id.as_str()),
-            (operator(), id.as_str()),
-            (operator(), "0"),
-            (manager(), "0"),
-        ] {
-            let path = format!("{letters}/{id}/{verb}");
-            let answer = house.post(&who, &path, &json!({})).await;
-            check.answer("POST", &route, &answer);
-        }
-    }
-    for id in ["7", "8"] {
-        let path = format!("/api/v1/notifications/{id}/read");
-        let answer = house.post(&operator(), &path, &json!({})).await;
-        check.answer("POST", "/api/v1/notifications/{id}/read", &answer);
-    }
-    let many = format!("{letters}/redrive");
-    for (who, body) in [
-        (operator(), json!({"filter": {"reason": "internal"}})),
-        (operator(), json!({})),
-        (operator(), json!({"x": 1})),
-        (manager(), json!({})),
-    ] {
-        let answer = house.post(&who, &many, &body).await;
-        check.answer("POST", &many, &answer);
-    }
-}
-
-async fn check_lanes(house: &House, check: &mut Check<'_>) {
-    let lane = "/api/v1/lanes/quayside.export.default";
-    let operator = token("acme", "9", &["OPERATOR"]);
-    for token in [&operator, &manager()] {
-        let answer = house.get(token, "/api/v1/lanes").await;
-        check.answer("GET", "/api/v1/lanes", &answer);
-    }
-    for (token, body) in [
-        (&operator, json!({"reason": "x"})),
-        (&operator, json!({})),
-        (&admin(), json!({"reason": "x"})),
-    ] {
-        let answer = house.post(token, &format!("{lane}/pause"), &body).await;
-        check.answer("POST", "/api/v1/lanes/{lane}/pause", &answer);
-    }
-    for lane in [lane, "/api/v1/lanes/nobody"] {
-        let answer = house
-            .post(&operator, &format!("{lane}/resume"), &json!({}))
-            .await;
-        check.answer("POST", "/api/v1/lanes/{lane}/resume", &answer);
-    }
-}
-
-async fn check_imports(house: &House, check: &mut Check<'_>) {
-    for form in [
-        Form::of_csv(),
-        Form::of_csv().field("x", ""),
-        Form::new().field("dataset", "nobody").file("m.csv", CSV),
-        Form::new().field("dataset", "member").file("m.csv", b""),
-        Form::new()
-            .field("dataset", "member")
-            .file("m.xlsx", b"\x89PNG\r\n\x1a\n\0\0"),
-    ] {
-        let answer = house.import(&manager(), &form).await;
-        check.answer("POST", IMPORTS, &answer);
-    }
-    let import = house.an_import(&manager()).await;
-    house.split(&import, 1).await;
-    let fault = fault(3, RowCode::Required, "");
-    house.apply(&import, 1, vec![fault]).await;
-    let member = "/api/v1/datasets/member";
-    for (route, path) in [
-        ("/api/v1/tasks/{id}", format!("/api/v1/tasks/{import}")),
-        (
-            "/api/v1/tasks/{id}/row-errors",
-            format!("/api/v1/tasks/{import}/row-errors"),
-        ),
-        (
-            "/api/v1/tasks/{id}/row-errors",
-            format!("/api/v1/tasks/{import}/row-errors?format=csv"),
-        ),
-        (
-            "/api/v1/tasks/{id}/row-errors",
-            format!("/api/v1/tasks/{import}/row-errors?code=x"),
-        ),
-        (
-            "/api/v1/tasks/{id}/row-errors",
-            "/api/v1/tasks/0/row-errors".to_owned(),
-        ),
-        (
-            "/api/v1/datasets/{name}/template",
-            format!("{member}/template"),
-        ),
-        (
-            "/api/v1/datasets/{name}/template",
-            format!("{member}/template?format=x"),
-        ),
-        (
-            "/api/v1/datasets/{name}/template",
-            "/api/v1/datasets/x/template".to_owned(),
-        ),
-    ] {
-        let answer = house.get(&manager(), &path).await;
-        check.answer("GET", route, &answer);
-    }
-    let good = json!({"member_no": "M1", "name": "a", "mobile": "13800000000", "level": 1,
-        "points": 0, "balance": 0});
-    for body in [
-        json!({"rows": [good, {"member_no": "M2"}]}),
-        json!({"rows": [{"x": 1}]}),
-        json!({"rows": 1}),
-    ] {
-        let answer = house
-            .post(&manager(), &format!("{member}/rows"), &body)
-            .await;
-        check.answer("POST", "/api/v1/datasets/{name}/rows", &answer);
     }
 }
 

@@ -51,6 +51,7 @@ async fn operators_read_who_did_what_and_by_which_request() {
         ]
     );
     assert_eq!(entries[0]["request_id"], "r-8");
+    assert!(entries[3]["request_id"].is_string(), "{entries:?}");
     assert_eq!(entries[2]["request_id"], "r-7");
     assert_eq!(entries[2]["detail"]["reason"], "internal");
     for (query, found) in [

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use testkit::MoodyProxy;
+use testkit::{MoodyProxy, eventually};
 
 use crate::house::{Answer, House, manager, token};
 
@@ -180,4 +180,48 @@ async fn after_an_unanswered_commit_the_key_tells_and_without_one_the_rows_thems
     let known = send(&house, &manager(), MEMBERS, "j", &body).await;
     assert_eq!((known.status, &known.json()["inserted"]), (200, &json!(1)));
     assert_eq!(members(&house).await, ["M1", "M2", "M3"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_the_first_request_is_under_way_a_second_is_told_so_and_later_what_became_of_it() {
+    let house = House::with_tables().await;
+    // The table's trigger keeps the first request at its rows until it is let go.
+    for statement in [
+        "CREATE TABLE let_go (n INT PRIMARY KEY)",
+        "CREATE TRIGGER slow BEFORE INSERT ON member FOR EACH ROW BEGIN \
+         SET @n = 0; WHILE @n = 0 DO \
+         SELECT COUNT(*) + SLEEP(0.02) INTO @n FROM let_go FOR SHARE; END WHILE; END",
+    ] {
+        house.database.execute(statement).await;
+    }
+    let (token, body) = (manager(), json!({"rows": [member("M1")]}).to_string());
+    let first = send(&house, &token, MEMBERS, "k", &body);
+    let others = async {
+        eventually("the first request at its rows", async || {
+            let waiting = "SELECT COUNT(*) FROM information_schema.processlist \
+                           WHERE db = DATABASE() AND state = 'User sleep'";
+            (house.database.one::<u64>(waiting).await > 0).then_some(())
+        })
+        .await;
+        let second = send(&house, &token, MEMBERS, "k", &body).await;
+        assert_eq!(
+            (second.status, second.problem().as_str()),
+            (409, "idempotency_in_progress"),
+            "{second:?}"
+        );
+        assert_eq!(second.header("retry-after"), Some("2"));
+        house
+            .database
+            .execute("INSERT INTO let_go VALUES (1)")
+            .await;
+    };
+    let (first, ()) = tokio::join!(first, others);
+    assert_eq!((first.status, &first.json()["inserted"]), (200, &json!(1)));
+    let third = send(&house, &token, MEMBERS, "k", &body).await;
+    assert_eq!(
+        (third.status, third.header("idempotency-replayed")),
+        (200, Some("true"))
+    );
+    assert_eq!(third.body, first.body);
+    assert_eq!(members(&house).await, ["M1"]);
 }

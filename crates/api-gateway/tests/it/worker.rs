@@ -75,6 +75,7 @@ impl House {
             finish_context: "{}".to_owned(),
             mends: None,
             max_cnt: 3,
+            finish_max_cnt: 3,
         });
         let effects = Effects::new(move |tx| {
             let split = split.clone();

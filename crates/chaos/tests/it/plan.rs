@@ -27,6 +27,15 @@ fn a_fault_comes_every_three_seconds_and_every_kind_comes() {
     assert_eq!(short.len(), 11, "the first faults are one of each kind");
 }
 
+/// What deploy/local/chaos.sh runs at the end of `./dev test`.
+#[test]
+fn the_short_plan_of_the_test_suite_has_every_kind() {
+    let (length, every) = (Duration::from_secs(24), Duration::from_millis(1_800));
+    let faults = plan(1, length, every, LEASE);
+    let kinds: BTreeSet<_> = faults.iter().map(|(_, fault)| fault.word()).collect();
+    assert_eq!(kinds.len(), 11, "{faults:?}");
+}
+
 #[test]
 fn whoever_is_frozen_is_frozen_for_longer_than_the_lease() {
     for (_, fault) in of(7, 600) {

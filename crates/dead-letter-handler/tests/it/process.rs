@@ -2,10 +2,11 @@
 
 use std::process::{Child, Command, Stdio};
 
-use domain::{FailureCode, Lane};
+use domain::{FailureCode, Lane, UserId};
+use store::Actor;
 use testkit::eventually;
 
-use crate::house::{House, datasets};
+use crate::house::{House, datasets, tenant_of};
 
 /// Killed when the test ends.
 struct Handler(Child);
@@ -41,6 +42,50 @@ async fn what_is_set_aside_on_a_queue_that_no_definition_names_is_told_of_too() 
         .await;
     eventually("the operators to be told", async || {
         (house.told("acme").await.len() == 1).then_some(())
+    })
+    .await;
+}
+
+/// What it says of itself, once its admin port is open.
+async fn readyz(log: &tempfile::NamedTempFile) -> Option<String> {
+    let told = std::fs::read_to_string(log.path()).expect("a log");
+    let line = told
+        .lines()
+        .find(|line| line.contains("admin port is open"))?;
+    let port = line.split("127.0.0.1:").nth(1)?;
+    let port: String = port.chars().take_while(char::is_ascii_digit).collect();
+    let client = reqwest::Client::builder().no_proxy().build();
+    let url = format!("http://127.0.0.1:{port}/readyz");
+    let answer = client.expect("a client").get(url).send().await;
+    answer.expect("it answers").text().await.ok()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lane_of_dead_letters_that_is_paused_is_told_in_readyz() {
+    let house = House::with(Lane::export("default").expect("a lane")).await;
+    let actor = Actor {
+        tenant: tenant_of("acme"),
+        user: UserId::parse("op").expect("a name"),
+        request_id: None,
+    };
+    let lane = house.lane.dead_letters();
+    let paused = house.store.pause_lane(&lane, &actor, "as the test says");
+    paused.await.expect("paused");
+    let log = tempfile::NamedTempFile::new().expect("a file");
+    let _handler = start(&house, &log);
+    let wanted = format!("{lane} is PAUSED, paused by acme/op: as the test says");
+    eventually("the lane to be told of", async || {
+        readyz(&log)
+            .await
+            .filter(|told| told.contains(&wanted))
+            .map(drop)
+    })
+    .await;
+    let resumed = house.store.resume_lane(&lane, &actor);
+    resumed.await.expect("resumed");
+    eventually("the lane to be open", async || {
+        let told = readyz(&log).await?;
+        (!told.contains(&wanted)).then_some(())
     })
     .await;
 }

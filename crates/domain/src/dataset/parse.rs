@@ -22,7 +22,7 @@ const MAX_WIDTH: f64 = 255.0;
 /// Most digits after the point that MySQL keeps.
 const MAX_SCALE: u8 = 30;
 
-pub(super) type Checked<T> = Result<T, DefinitionError>;
+pub(crate) type Checked<T> = Result<T, DefinitionError>;
 
 pub(super) fn parse(name: &str, text: &str) -> Checked<Dataset> {
     let file = File { name, text };
@@ -32,9 +32,9 @@ pub(super) fn parse(name: &str, text: &str) -> Checked<Dataset> {
 }
 
 /// A definition file: turns places in it into line numbers.
-pub(super) struct File<'a> {
-    name: &'a str,
-    text: &'a str,
+pub(crate) struct File<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) text: &'a str,
 }
 
 impl File<'_> {
@@ -351,7 +351,7 @@ impl File<'_> {
         Err(self.fault(span, format!("`{what}` is {value}, it may be 0 to {limit}")))
     }
 
-    pub(super) fn place(&self, span: Range<usize>) -> Place {
+    pub(crate) fn place(&self, span: Range<usize>) -> Place {
         let before = self.text.get(..span.start).unwrap_or(self.text);
         Place {
             file: self.name.to_owned(),
@@ -359,7 +359,7 @@ impl File<'_> {
         }
     }
 
-    pub(super) fn fault(&self, span: Range<usize>, reason: impl Into<String>) -> DefinitionError {
+    pub(crate) fn fault(&self, span: Range<usize>, reason: impl Into<String>) -> DefinitionError {
         DefinitionError::new(self.place(span), reason)
     }
 }

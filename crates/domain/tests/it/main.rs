@@ -9,6 +9,7 @@ mod dead_letters;
 mod export;
 mod file;
 mod groups;
+mod handler;
 mod import;
 mod model;
 mod retry;

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use bus::TraceHeaders;
 use domain::{LaneFault, Rung, Verdict};
-use store::{Claimed, LaneProbe, Poisoned, StoreError};
+use store::{Claimed, LaneProbe, StoreError};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::LaneWorker;
-use crate::ears::{Content, Ears};
+use crate::ears::{Content, Ears, about_orphans};
 use crate::handler::{BizHandler, NoHandler};
 use crate::run::Runner;
 
@@ -72,7 +72,7 @@ impl LaneWorker {
                     return Ok(false);
                 }
                 if !orphans.is_empty() {
-                    let letter = self.about_orphans(orphans, trace);
+                    let letter = about_orphans(&self.settings.lane, orphans, trace);
                     self.store.record_poison(letter).await?;
                 }
             }
@@ -100,21 +100,6 @@ impl LaneWorker {
             self.start(row, permit, trace.clone(), None);
         }
         Ok(claim.orphans)
-    }
-
-    /// One letter for all that a message names in vain.
-    fn about_orphans(&self, orphans: &[Rung], trace: &TraceHeaders) -> Poisoned {
-        let named: Vec<String> = orphans
-            .iter()
-            .map(|orphan| format!("{} (epoch {})", orphan.id, orphan.epoch))
-            .collect();
-        Poisoned {
-            lane: self.settings.lane.clone(),
-            reason: "orphan",
-            detail: format!("no row {} on this lane", named.join(", ")),
-            payload: Vec::new(),
-            headers: trace.traceparent().unwrap_or_default().to_owned(),
-        }
     }
 
     /// Claims the oldest due row of a lane that is not open, to see how it ends. Whether there is one

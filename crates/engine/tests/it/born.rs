@@ -77,6 +77,7 @@ impl Importer {
             finish_context: "{}".to_owned(),
             mends: None,
             max_cnt: 3,
+            finish_max_cnt: 3,
         };
         Effects::new(move |tx| {
             let split = split.clone();
@@ -183,6 +184,7 @@ impl Import {
         let import = NewImport {
             tenant: upload.tenant,
             user: upload.user,
+            request_id: None,
             dataset: "member".to_owned(),
             name: "x.xlsx".to_owned(),
             queue: "default".to_owned(),

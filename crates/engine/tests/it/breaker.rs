@@ -209,6 +209,40 @@ async fn a_probe_whose_worker_vanished_is_taken_by_another() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_probe_whose_row_takes_long_stays_the_only_one() {
+    let house = House::build().await;
+    put_rows(&house, "a", 5).await;
+    let mut settings = settings(&house);
+    settings.breaker.pause = Duration::ZERO;
+    settings.breaker.probe = Duration::from_millis(200);
+    settings.breaker.look = Duration::from_millis(50);
+    let tripped = house
+        .store
+        .trip_lane(&house.lane, "a test", &settings.breaker);
+    assert!(tripped.await.expect("answers"));
+    let probe = Probe::always(Step::FinishWhenLet);
+    let worker = house.work("one", settings, &probe);
+    let until = async || {
+        let standing = house.store.lane(&house.lane).await.expect("answers");
+        standing.probe_at.filter(|_| !probe.runs().is_empty())
+    };
+    let first = eventually("a row to be probed", until).await;
+    eventually(
+        "the probe to have had its time several times over",
+        async || {
+            let kept = until().await? - first;
+            (kept.num_milliseconds() > 1_000).then_some(())
+        },
+    )
+    .await;
+    assert_eq!(probe.runs().len(), 1, "a probe is one row");
+    probe.gate.add_permits(5);
+    until_lane(&house, LaneState::Open).await;
+    until_none(&house, "status <> 'SUCCESS'").await;
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_users_did_wrong_never_pauses_a_lane() {
     let house = House::build().await;
     let rows = BreakerWindow::LEAST + BreakerWindow::IN_A_ROW;

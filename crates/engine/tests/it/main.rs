@@ -4,6 +4,7 @@ mod attempt;
 mod born;
 mod breaker;
 mod budget;
+mod bulk;
 mod burst;
 mod closing;
 mod counted;

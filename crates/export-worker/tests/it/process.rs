@@ -93,6 +93,29 @@ async fn a_worker_told_to_leave_in_mid_export_hands_it_back_and_ends_well() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_worker_killed_while_it_drains_leads_to_one_success_with_one_visible_file() {
+    let house = House::build().await;
+    house.fill(MANY).await;
+    // More time to finish than the export takes.
+    let mut first = house.process_at(house.database.url(), house.shipped_datasets(), 60);
+    let task = house.submit(&json!({"dataset": "employee"})).await;
+    house.until_in_the_middle(task).await;
+    first.signal("TERM");
+    house.until_logged("shutting down").await;
+    let (before, left) = (house.task(task).await, first.0.try_wait());
+    assert_eq!(before.status, TaskStatus::Processing, "it lets it finish");
+    assert!(matches!(left, Ok(None)), "it has not left: {left:?}");
+    first.signal("KILL");
+    let second = house.process(house.shipped_datasets());
+    let done = house.until(task, TaskStatus::Success).await;
+    assert_eq!((done.files.len(), done.retry_count), (1, 1), "{done:?}");
+    assert_eq!(done.files[0].rows, MANY);
+    let path = house.path("storage").join(&done.files[0].object_key);
+    assert_eq!(house.stored(), [path]);
+    drop(second);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_worker_that_has_left_has_no_query_running_at_the_server() {
     let house = House::build().await;
     house.fill(50_000).await;

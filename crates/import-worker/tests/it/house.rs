@@ -10,7 +10,7 @@ use std::time::Duration;
 use bus::EmbeddedBroker;
 use domain::{Catalog, Task, TaskId, TaskStatus, Tenant, UserId};
 use service::Storage;
-use store::{OpenTaskLimits, Retried, Retry, Store, Visibility};
+use store::{Actor, Announce, OpenTaskLimits, Retried, Retry, Store, Visibility};
 use testkit::{TestDatabase, eventually_within};
 
 pub(crate) use uploads::Import;
@@ -126,10 +126,16 @@ impl House {
     pub(crate) async fn retry(&self, task: TaskId) {
         let who = self.caller("acme");
         let retry = Retry {
-            actor: UserId::parse("7").expect("a name"),
+            actor: Actor {
+                tenant: who.tenant.clone(),
+                user: UserId::parse("7").expect("a name"),
+                request_id: None,
+            },
             limits: OpenTaskLimits::default(),
-            scan_interval: Duration::ZERO,
-            trace_context: None,
+            announce: Announce {
+                scan_interval: Duration::ZERO,
+                trace_context: None,
+            },
         };
         let retried = self.store.retry_task(&who, task, &retry).await;
         let retried = retried.expect("retried");

@@ -1,6 +1,7 @@
 //! The laws of the import worker, on a real MySQL and the embedded broker.
 
 mod club;
+mod disk;
 mod duplicates;
 mod failures;
 mod house;
@@ -12,6 +13,7 @@ mod keys;
     reason = "as in the crate whose tests these files are made for"
 )]
 mod kit;
+mod leaving;
 mod memory;
 mod metrics;
 mod options;

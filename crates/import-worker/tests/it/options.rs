@@ -262,5 +262,19 @@ async fn a_csv_is_read_as_well() {
     let file = std::fs::read_to_string(house.path("storage").join(&failures.object_key));
     let file = file.expect("the file");
     assert!(file.contains("\"b,\r\nc\",x,"), "{file}");
+
+    // mended, saved under another name and with other separators, it still names its import
+    let mended = file
+        .replace(",x,", ",2,")
+        .replace("\"b,\r\nc\"", "b")
+        .replace(',', ";");
+    let import = Import {
+        name: "mended.csv",
+        ..Import::club(mended.into_bytes(), json!({}))
+    };
+    let second = house.import(import).await;
+    let done = house.until(second, TaskStatus::Success).await;
+    assert_eq!((done.mends, done.progress.done_rows), (Some(task), 1));
+    assert_eq!(done.warnings, [], "our own columns are no unknown ones");
     worker.stop().await;
 }

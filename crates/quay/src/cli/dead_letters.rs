@@ -2,8 +2,9 @@
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::{GatewayArgs, OutputArgs};
+use super::{GatewayArgs, OutputArgs, PageArgs};
 use crate::exit::EXIT_CODES;
+use crate::listing::given;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -64,14 +65,12 @@ pub(crate) struct LetterFilterArgs {
 impl LetterFilterArgs {
     /// What was given, by the names of the API.
     pub(crate) fn given(&self) -> Vec<(&'static str, String)> {
-        let texts = [
+        given([
             ("reason", &self.reason),
             ("biz_type", &self.biz_type),
             ("created_from", &self.created_from),
             ("created_to", &self.created_to),
-        ];
-        let given = texts.map(|(name, text)| text.clone().map(|text| (name, text)));
-        given.into_iter().flatten().collect()
+        ])
     }
 }
 
@@ -83,17 +82,13 @@ pub(crate) struct ListLettersArgs {
     pub(crate) status: Option<LetterStatusWord>,
     #[command(flatten)]
     pub(crate) filter: LetterFilterArgs,
-    /// How many at most, up to 10,000
-    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=10_000))]
-    pub(crate) limit: u32,
-    /// Count them by lane, type and reason instead; the open ones, unless --status says otherwise
+    /// Count them by state, lane, type and reason instead; those that wait for a person (OPEN and
+    /// PARKED), unless --status says otherwise
     #[arg(long)]
     #[arg(conflicts_with_all = ["reason", "biz_type", "created_from", "created_to", "limit"])]
     pub(crate) summary: bool,
     #[command(flatten)]
-    pub(crate) out: OutputArgs,
-    #[command(flatten)]
-    pub(crate) gateway: GatewayArgs,
+    pub(crate) page: PageArgs,
 }
 
 #[derive(Args)]
@@ -110,8 +105,8 @@ pub(crate) struct OneLetterArgs {
 
 #[derive(Args)]
 #[command(after_help = format!("\
-With an id that one is put back, else all open ones that the filter holds, the oldest first; then it
-asks before it begins, unless --yes or --dry-run says not to.
+With an id that one is put back, else all that are OPEN or PARKED and that the filter holds, the
+oldest first; then it asks before it begins, unless --yes or --dry-run says not to.
 
 {EXIT_CODES}"))]
 pub(crate) struct RedriveArgs {

@@ -89,7 +89,7 @@ pub(crate) struct SeedArgs {
 
 #[derive(Subcommand)]
 pub(crate) enum TopicsCommand {
-    /// Create the topics of the datasets' queues, and of their dead letters
+    /// Create the topics of the datasets' queues and of the handlers, and of their dead letters
     Create(TopicsArgs),
 }
 
@@ -106,6 +106,9 @@ pub(crate) struct TopicsArgs {
     pub(crate) replication: i32,
     #[command(flatten)]
     pub(crate) datasets: DatasetsArgs,
+    /// Directory of the handler definitions; without one, no topics for business work
+    #[arg(long, env = "QUAYSIDE_HANDLERS", value_name = "DIR")]
+    pub(crate) handlers: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) out: OutputArgs,
 }

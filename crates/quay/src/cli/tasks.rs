@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::{GatewayArgs, OutputArgs};
+use super::{GatewayArgs, OutputArgs, PageArgs};
 use crate::exit::EXIT_CODES;
 
 const EXAMPLES: &str = "\
@@ -81,16 +81,11 @@ pub(crate) struct ListArgs {
     /// Only tasks made before then
     #[arg(long, value_name = "TIME")]
     pub(crate) created_to: Option<String>,
-    /// How many at most, up to 10,000
-    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=10_000))]
-    pub(crate) limit: u32,
     /// Everybody's tasks (SUPER_ADMIN)
     #[arg(long)]
     pub(crate) all: bool,
     #[command(flatten)]
-    pub(crate) out: OutputArgs,
-    #[command(flatten)]
-    pub(crate) gateway: GatewayArgs,
+    pub(crate) page: PageArgs,
 }
 
 #[derive(Args)]

@@ -116,7 +116,7 @@ pub(super) fn retry_after(headers: &HeaderMap) -> Option<u64> {
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "shape of map_err")]
-pub(super) fn not_ours(error: serde_json::Error) -> Failure {
+pub(crate) fn not_ours(error: serde_json::Error) -> Failure {
     Failure::new(
         Exit::Failed,
         format!("the server's answer is not understood: {error}"),

@@ -2,6 +2,7 @@
 
 mod bucket;
 mod command;
+mod compensations;
 mod completion;
 mod dead_letters;
 mod errors;
@@ -12,6 +13,7 @@ mod import;
 mod lanes;
 mod manners;
 mod network;
+mod operators;
 mod options;
 mod refusals;
 mod relay;

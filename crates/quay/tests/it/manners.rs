@@ -6,7 +6,7 @@ use std::io::Read;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use testkit::TestDatabase;
+use testkit::{TestDatabase, eventually};
 
 use crate::command::quay;
 use crate::house::{Bell, House, token};
@@ -182,4 +182,37 @@ async fn a_login_that_mysql_refuses_is_called_so() {
         database.one::<u64>("SELECT COUNT(*) FROM user").await,
         before
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_whose_first_sending_is_under_way_is_to_be_sent_again_later() {
+    let house = House::open(Bell::Broken).await;
+    for statement in [
+        "CREATE TABLE let_go (n INT PRIMARY KEY)",
+        "CREATE TRIGGER slow BEFORE INSERT ON task FOR EACH ROW BEGIN \
+         SET @n = 0; WHILE @n = 0 DO \
+         SELECT COUNT(*) + SLEEP(0.02) INTO @n FROM let_go FOR SHARE; END WHILE; END",
+    ] {
+        house.database.execute(statement).await;
+    }
+    let export = ["export", "user", "--idempotency-key", "k"];
+    let _first = house.start_quay(&export);
+    eventually("the first request at its task", async || {
+        let waiting = "SELECT COUNT(*) FROM information_schema.processlist \
+                       WHERE db = DATABASE() AND state = 'User sleep'";
+        (house.database.one::<u64>(waiting).await > 0).then_some(())
+    })
+    .await;
+    let second = house.quay(&export);
+    assert_eq!(second.code, 3, "{}", second.stderr);
+    for words in ["409 idempotency_in_progress", "Try again in 2 s"] {
+        assert!(second.stderr.contains(words), "{words}: {}", second.stderr);
+    }
+    house
+        .database
+        .execute("INSERT INTO let_go VALUES (1)")
+        .await;
+    let third = house.quay(&export);
+    assert_eq!(third.code, 0, "{}", third.stderr);
+    assert_eq!(tasks(&house).await, 1);
 }

@@ -43,6 +43,13 @@ pub(super) fn table<S: Serializer>(
     }))
 }
 
+pub(super) fn secrets<S: Serializer>(
+    secrets: &BTreeMap<String, SecretString>,
+    to: S,
+) -> Result<S::Ok, S::Error> {
+    to.collect_map(secrets.keys().map(|name| (name, BLOT)))
+}
+
 /// The URL with password and query blotted out; what is no URL is blotted out as a whole.
 fn without_password(text: &str) -> String {
     if text.is_empty() {

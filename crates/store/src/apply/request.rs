@@ -69,10 +69,10 @@ impl Store {
 
     /// Writes the rows to the table and remembers the answer under the client's key for a day, unless
     /// it was used before. Of requests with one key that come at once one is written; the others wait
-    /// for it.
+    /// for it, 3 s at most.
     ///
     /// # Errors
-    /// As [`Store::apply_rows`], but that an unknown COMMIT is read back by the key: an error means
+    /// [`StoreError::InProgress`] after that wait. As [`Store::apply_rows`], but that an unknown COMMIT is read back by the key: an error means
     /// that nothing was written, unless the database stays away during the look, too.
     pub async fn apply_rows_once(&self, request: KeyedRows) -> Result<RowsOnce, StoreError> {
         let request = Arc::new(request);

@@ -18,7 +18,7 @@ use crate::door::Op;
 use crate::error::StoreError;
 use crate::operation_log::{self, Actor, Operation};
 use crate::pool::Connection;
-use crate::retry::Announce;
+use crate::reopen::{self, Announce};
 use crate::row::Id;
 
 /// Tries of a redrive that meets an identical export being opened at that very moment.
@@ -58,9 +58,28 @@ pub enum Refusal {
     /// The task was ended, and its rows with it.
     #[error("its task is {0}")]
     TaskEnded(TaskStatus),
+    /// The file of an import has had its time, and what was made of it.
+    #[error("the file of its import has had its time; the import can only be submitted anew")]
+    FileGone,
     /// The end of an import that has gone on to another end since.
     #[error("a later redrive of its group has made it needless")]
     Superseded,
+}
+
+impl Refusal {
+    /// Whether the work can never be put back: there is nothing to be done about its letter.
+    #[must_use]
+    pub const fn is_for_good(self) -> bool {
+        match self {
+            Self::RowGone
+            | Self::RowStands(BizStatus::Success)
+            | Self::TaskDeleted
+            | Self::TaskEnded(_)
+            | Self::FileGone
+            | Self::Superseded => true,
+            Self::NotOpen | Self::Message | Self::RowStands(_) => false,
+        }
+    }
 }
 
 impl Store {
@@ -112,13 +131,12 @@ impl Store {
                     tenant: found.tenant.clone(),
                     targets: vec![Target { letter: id, row }],
                     actor: actor.clone(),
-                    parked_too: true,
                 };
                 let put = put_back(connection, &putting).await?;
                 if let [(_, why), ..] = put.refused.as_slice() {
                     return refused(connection, found, entry, *why).await;
                 }
-                let rung = crate::retry::announce(connection, &put.rows, &announce).await?;
+                let rung = reopen::announce(connection, &put.rows, &announce).await?;
                 operation_log::write(connection, &entry).await?;
                 now(connection, &tenants, id, rung).await
             },

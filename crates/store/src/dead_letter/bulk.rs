@@ -1,18 +1,22 @@
 //! Putting many letters back at once: the oldest first, in transactions of bounded size, their due
-//! times spaced as wide as asked for. Nothing sleeps here.
+//! times spaced as wide as asked for. Nothing sleeps here. Members of one group go in one
+//! transaction, however many they are: a call raises a group's generation once (design.md §5).
+//! Letters whose work can never be put back are discarded on the way, so that nobody has to look at
+//! each of them.
 
-use diesel::prelude::QueryableByName;
+mod chosen;
+
+use std::collections::HashSet;
+
 use diesel::sql_query;
-use diesel::sql_types::{BigInt, Text, Unsigned};
+use diesel::sql_types::Text;
 use diesel_async::RunQueryDsl;
-use domain::{
-    CompensateBizId, DeadLetterId, DeadLetterStatus, ObjectKind, OperationAction, Tenant,
-};
+use domain::{DeadLetterId, ObjectKind, OperationAction, Tenant};
 use serde_json::json;
 
-use super::act::TRIES;
-use super::read::{DeadLetterFilter, filtered, selected};
-use super::redrive::{Putting, Target, put_back};
+use super::act::{Refusal, TRIES};
+use super::read::DeadLetterFilter;
+use super::redrive::{LETTERS_PER_STATEMENT, Putting, put_back};
 use super::summary::number;
 use crate::Store;
 use crate::door::Op;
@@ -21,17 +25,18 @@ use crate::fragment::list;
 use crate::operation_log::{self, Actor, Operation};
 use crate::pool::Connection;
 use crate::row::LockedRow;
+use chosen::Count;
 
 /// Most letters of one call.
 pub const MAX_BULK_REDRIVE: usize = 10_000;
 
-/// Letters of one transaction.
+/// Letters of one transaction, unless they are of one group.
 const LETTERS_PER_TRANSACTION: usize = 200;
 
 /// Which letters are put back, and how.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BulkRedrive {
-    /// Which: of its states only OPEN counts.
+    /// Which: whatever state it names, those that are OPEN or PARKED.
     pub filter: DeadLetterFilter,
     /// Only count them.
     pub dry_run: bool,
@@ -44,15 +49,15 @@ pub struct BulkRedrive {
 /// What became of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BulkRedriven {
-    /// Open letters that the filter holds, those beyond the maximum too.
+    /// Letters that the filter holds and nobody has acted on, those beyond the maximum too.
     pub matched: u64,
-    /// How many were put back. Those whose task was deleted or went on without them stay open.
+    /// How many were put back. Of the others those are DISCARDED whose work can never be
+    /// ([`super::Refusal::is_for_good`]), and the rest stays as it is.
     pub redriven: u64,
 }
 
 impl Store {
-    /// Puts back what the filter holds of these tenants' letters; relay and scan bring the rows. A
-    /// group whose members are many may be redriven in several generations, of which the last counts.
+    /// Puts back what the filter holds of these tenants' letters; relay and scan bring the rows.
     ///
     /// # Errors
     /// [`StoreError`]; what was put back before it stays so, and the call may be repeated.
@@ -62,83 +67,41 @@ impl Store {
         bulk: &BulkRedrive,
         actor: &Actor,
     ) -> Result<BulkRedriven, StoreError> {
-        let filter = DeadLetterFilter {
-            status: Some(DeadLetterStatus::Open),
-            ..bulk.filter.clone()
-        };
         let mut done = BulkRedriven {
             matched: 0,
             redriven: 0,
         };
         let mut left = bulk.max.min(MAX_BULK_REDRIVE);
         for tenant in tenants {
-            done.matched += self.matching(tenant, &filter).await?;
+            done.matched += self.matching(tenant, &bulk.filter).await?;
             if bulk.dry_run {
                 continue;
             }
-            // What cannot be put back stays open, and must not hold up what is behind it.
+            // What cannot be put back stays, and must not hold up what is behind it.
             let mut after = 0;
+            let mut raised = HashSet::new();
             while left > 0 {
-                let most = left.min(LETTERS_PER_TRANSACTION);
-                let targets = self.oldest(tenant, &filter, after, most).await?;
-                let Some(last) = targets.last() else { break };
+                let chosen = self.oldest(tenant, &bulk.filter, after, left).await?;
+                let Some(last) = chosen.last() else { break };
                 after = last.letter.0;
-                let putting = Putting {
-                    tenant: tenant.clone(),
-                    targets,
-                    actor: actor.clone(),
-                    parked_too: false,
-                };
-                let first = done.redriven;
-                let put = self.put_back_some(putting, first, bulk.step_micros).await?;
-                done.redriven += put;
-                left = left.saturating_sub(usize::try_from(put).unwrap_or(usize::MAX));
+                for (group, targets) in self.by_group(chosen).await? {
+                    // Members that come when others have been put back wait for the next call.
+                    if group.is_some_and(|group| !raised.insert(group)) {
+                        continue;
+                    }
+                    let putting = Putting {
+                        tenant: tenant.clone(),
+                        targets,
+                        actor: actor.clone(),
+                    };
+                    let first = done.redriven;
+                    let put = self.put_back_some(putting, first, bulk.step_micros).await?;
+                    done.redriven += put;
+                    left = left.saturating_sub(usize::try_from(put).unwrap_or(usize::MAX));
+                }
             }
         }
         Ok(done)
-    }
-
-    async fn matching(
-        &self,
-        tenant: &Tenant,
-        filter: &DeadLetterFilter,
-    ) -> Result<u64, StoreError> {
-        let (tenant, filter) = (tenant.clone(), filter.clone());
-        self.transact(
-            Op::ReadDeadLetters,
-            async move |connection: &mut Connection| {
-                let select = selected(&filter, "SELECT COUNT(*) AS count FROM dead_letter");
-                let query = filtered(&select, &tenant, &filter).sql(" AND source = 'ROW'");
-                number(query.get_result::<Count>(connection).await?.count)
-            },
-        )
-        .await
-    }
-
-    async fn oldest(
-        &self,
-        tenant: &Tenant,
-        filter: &DeadLetterFilter,
-        after: u64,
-        most: usize,
-    ) -> Result<Vec<Target>, StoreError> {
-        let (tenant, filter) = (tenant.clone(), filter.clone());
-        self.transact(
-            Op::ReadDeadLetters,
-            async move |connection: &mut Connection| {
-                let select = selected(&filter, "SELECT id, compensate_biz_id FROM dead_letter");
-                let query = filtered(&select, &tenant, &filter)
-                    .sql(" AND source = 'ROW' AND compensate_biz_id IS NOT NULL")
-                    .sql(format!(" AND id > {after} ORDER BY id LIMIT {most}"));
-                let found: Vec<Found> = query.load(connection).await?;
-                let target = |found: Found| Target {
-                    letter: DeadLetterId(found.id),
-                    row: CompensateBizId(found.compensate_biz_id),
-                };
-                Ok(found.into_iter().map(target).collect())
-            },
-        )
-        .await
     }
 
     async fn put_back_some(
@@ -172,12 +135,25 @@ impl Store {
             async move |connection: &mut Connection| {
                 let put = put_back(connection, &putting).await?;
                 space(connection, &put.rows, first, step_micros).await?;
-                let entry = |letter: &DeadLetterId| {
-                    let action = OperationAction::DeadLetterRedrive;
+                let entry = |action: OperationAction, letter: &DeadLetterId, detail| {
                     Operation::done(&putting.actor, action, ObjectKind::DeadLetter, letter)
-                        .with_detail(json!({"bulk": true}))
+                        .with_detail(detail)
                 };
-                let entries: Vec<Operation> = put.letters.iter().map(entry).collect();
+                let redriven = |letter| {
+                    entry(
+                        OperationAction::DeadLetterRedrive,
+                        letter,
+                        json!({"bulk": true}),
+                    )
+                };
+                let mut entries: Vec<Operation> = put.letters.iter().map(redriven).collect();
+                let void = put.refused.iter().filter(|(_, why)| why.is_for_good());
+                let void: Vec<_> = void.collect();
+                discard(connection, &void, &putting.actor).await?;
+                entries.extend(void.into_iter().map(|(letter, why)| {
+                    let detail = json!({"bulk": true, "because": why.to_string()});
+                    entry(OperationAction::DeadLetterDiscard, letter, detail)
+                }));
                 operation_log::write_all(connection, &entries).await?;
                 Ok(put.letters.len() as u64)
             },
@@ -189,20 +165,44 @@ impl Store {
         self.transact(
             Op::ReadDeadLetters,
             async move |connection: &mut Connection| {
-                let ids = putting.targets.iter().map(|target| target.letter.0);
-                let counted: Count = sql_query(format!(
-                    "SELECT COUNT(*) AS count FROM dead_letter FORCE INDEX (PRIMARY) \
-                     WHERE id IN ({}) AND status = 'REDRIVEN' AND acted_by = ?",
-                    list(ids)
-                ))
-                .bind::<Text, _>(putting.actor.user.as_str())
-                .get_result(connection)
-                .await?;
-                number(counted.count)
+                let mut before = 0;
+                for targets in putting.targets.chunks(LETTERS_PER_STATEMENT) {
+                    let ids = targets.iter().map(|target| target.letter.0);
+                    let counted: Count = sql_query(format!(
+                        "SELECT COUNT(*) AS count FROM dead_letter FORCE INDEX (PRIMARY) \
+                         WHERE id IN ({}) AND status = 'REDRIVEN' AND acted_by = ?",
+                        list(ids)
+                    ))
+                    .bind::<Text, _>(putting.actor.user.as_str())
+                    .get_result(connection)
+                    .await?;
+                    before += number(counted.count)?;
+                }
+                Ok(before)
             },
         )
         .await
     }
+}
+
+/// Discards letters that are locked and that nobody has acted on.
+async fn discard(
+    connection: &mut Connection,
+    letters: &[&(DeadLetterId, Refusal)],
+    actor: &Actor,
+) -> Result<(), StoreError> {
+    for letters in letters.chunks(LETTERS_PER_STATEMENT) {
+        sql_query(format!(
+            "UPDATE dead_letter FORCE INDEX (PRIMARY) SET status = 'DISCARDED', acted_by = ?, \
+             acted_at = UTC_TIMESTAMP(6), updated_at = UTC_TIMESTAMP(6) \
+             WHERE id IN ({}) AND status IN ('OPEN', 'PARKED')",
+            list(letters.iter().map(|(letter, _)| letter.0))
+        ))
+        .bind::<Text, _>(actor.user.as_str())
+        .execute(connection)
+        .await?;
+    }
+    Ok(())
 }
 
 /// Spaces the due times of rows that were put back just now, `first` after what came before.
@@ -212,34 +212,23 @@ async fn space(
     first: u64,
     step_micros: u64,
 ) -> Result<(), StoreError> {
-    if step_micros == 0 || rows.is_empty() {
+    if step_micros == 0 {
         return Ok(());
     }
-    let ids = list(rows.iter().map(|row| row.id.0));
-    let matched = sql_query(format!(
-        "UPDATE compensate_biz FORCE INDEX (PRIMARY) SET wake_at = UTC_TIMESTAMP(6) \
-         + INTERVAL ({first} + FIELD(id, {ids}) - 1) * {step_micros} MICROSECOND \
-         WHERE id IN ({ids}) AND status = 'WAIT_HANDLE' AND announced = FALSE"
-    ))
-    .execute(connection)
-    .await?;
-    if matched == rows.len() {
-        Ok(())
-    } else {
-        Err(StoreError::Fenced)
+    let mut first = first;
+    for rows in rows.chunks(LETTERS_PER_TRANSACTION) {
+        let ids = list(rows.iter().map(|row| row.id.0));
+        let matched = sql_query(format!(
+            "UPDATE compensate_biz FORCE INDEX (PRIMARY) SET wake_at = UTC_TIMESTAMP(6) \
+             + INTERVAL ({first} + FIELD(id, {ids}) - 1) * {step_micros} MICROSECOND \
+             WHERE id IN ({ids}) AND status = 'WAIT_HANDLE' AND announced = FALSE"
+        ))
+        .execute(connection)
+        .await?;
+        if matched != rows.len() {
+            return Err(StoreError::Fenced);
+        }
+        first += matched as u64;
     }
-}
-
-#[derive(QueryableByName)]
-struct Count {
-    #[diesel(sql_type = BigInt)]
-    count: i64,
-}
-
-#[derive(QueryableByName)]
-struct Found {
-    #[diesel(sql_type = Unsigned<BigInt>)]
-    id: u64,
-    #[diesel(sql_type = Unsigned<BigInt>)]
-    compensate_biz_id: u64,
+    Ok(())
 }

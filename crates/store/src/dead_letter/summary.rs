@@ -12,9 +12,15 @@ use crate::door::Op;
 use crate::error::StoreError;
 use crate::pool::Connection;
 
+/// The states of a letter that waits for a person: one that is PARKED does as one that is OPEN.
+pub(super) const WAITING: [DeadLetterStatus; 2] =
+    [DeadLetterStatus::Open, DeadLetterStatus::Parked];
+
 /// How many letters of one kind stand in one state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeadLetterGroup {
+    /// The state.
+    pub status: DeadLetterStatus,
     /// The lane that they were on.
     pub lane: String,
     /// The kind of work; none of messages.
@@ -45,21 +51,23 @@ pub struct OpenDeadLetters {
 }
 
 impl Store {
-    /// How many letters of each kind a tenant has in one state, the most first.
+    /// How many letters of each kind these tenants have in one state, the most first; without a state,
+    /// those that wait for a person: OPEN and PARKED.
     ///
     /// # Errors
     /// [`StoreError`].
     pub async fn dead_letter_groups(
         &self,
         tenants: &[Tenant],
-        status: DeadLetterStatus,
+        status: Option<DeadLetterStatus>,
     ) -> Result<Vec<DeadLetterGroup>, StoreError> {
         let tenants = tenants.to_vec();
+        let statuses = status.map_or(WAITING.to_vec(), |status| vec![status]);
         self.transact(
             Op::ReadDeadLetters,
             async move |connection: &mut Connection| {
-                let mut groups: Vec<GroupRow> = Vec::new();
-                for tenant in &tenants {
+                let mut groups: Vec<DeadLetterGroup> = Vec::new();
+                for (tenant, status) in each(&tenants, &statuses) {
                     let rows: Vec<GroupRow> = sql_query(
                         "SELECT lane, biz_type, reason, COUNT(*) AS count, \
                          MIN(created_at) AS first_at, MAX(created_at) AS last_at \
@@ -70,10 +78,12 @@ impl Store {
                     .bind::<Text, _>(status.as_str())
                     .load(connection)
                     .await?;
-                    groups.extend(rows);
+                    for row in rows {
+                        groups.push(row.into_group(status)?);
+                    }
                 }
                 groups.sort_by_key(|group| std::cmp::Reverse(group.count));
-                groups.into_iter().map(GroupRow::into_group).collect()
+                Ok(groups)
             },
         )
         .await
@@ -88,7 +98,7 @@ impl Store {
             Op::ReadDeadLetters,
             async move |connection: &mut Connection| {
                 let mut open = Vec::new();
-                for status in [DeadLetterStatus::Open, DeadLetterStatus::Parked] {
+                for status in WAITING {
                     let rows: Vec<OpenRow> = sql_query(
                         "SELECT lane, biz_type, reason, COUNT(*) AS count \
                          FROM dead_letter FORCE INDEX (status_kind) \
@@ -108,6 +118,14 @@ impl Store {
     }
 }
 
+fn each<'a>(
+    tenants: &'a [Tenant],
+    statuses: &'a [DeadLetterStatus],
+) -> impl Iterator<Item = (&'a Tenant, DeadLetterStatus)> {
+    let of = move |tenant| statuses.iter().map(move |status| (tenant, *status));
+    tenants.iter().flat_map(of)
+}
+
 #[derive(QueryableByName)]
 struct GroupRow {
     #[diesel(sql_type = Text)]
@@ -125,8 +143,9 @@ struct GroupRow {
 }
 
 impl GroupRow {
-    fn into_group(self) -> Result<DeadLetterGroup, StoreError> {
+    fn into_group(self, status: DeadLetterStatus) -> Result<DeadLetterGroup, StoreError> {
         Ok(DeadLetterGroup {
+            status,
             lane: self.lane,
             biz_type: self.biz_type,
             reason: self.reason,

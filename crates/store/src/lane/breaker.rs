@@ -64,7 +64,7 @@ impl Store {
     }
 
     /// Takes the probe of a lane that paused by itself, when it is due: one asker gets it, for so
-    /// long; then it is due again.
+    /// long; then it is due again, unless its row is still at work ([`Store::keep_probe`]).
     ///
     /// # Errors
     /// [`StoreError`]; after an unknown COMMIT, [`LaneProbe::held_by`] tells.
@@ -94,6 +94,35 @@ impl Store {
                 owner,
                 trips: standing.trips,
             }))
+        })
+        .await
+    }
+
+    /// Keeps a probe whose row is still at work: for so long from now on nobody else gets one. Whether
+    /// it is still this one.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn keep_probe(
+        &self,
+        lane: &Lane,
+        probe: &LaneProbe,
+        limit: Duration,
+    ) -> Result<bool, StoreError> {
+        let (lane, probe) = (lane.clone(), probe.clone());
+        self.transact(Op::MoveLane, async move |connection: &mut Connection| {
+            let matched = sql_query(format!(
+                "UPDATE lane FORCE INDEX (PRIMARY) SET probe_at = {}, \
+                 updated_at = UTC_TIMESTAMP(6) WHERE name = ? AND state = 'PROBING' \
+                 AND probe_owner = ? AND trips = ?",
+                after(limit)
+            ))
+            .bind::<Text, _>(lane.as_str())
+            .bind::<Text, _>(&probe.owner)
+            .bind::<Unsigned<Integer>, _>(probe.trips)
+            .execute(connection)
+            .await?;
+            Ok(matched == 1)
         })
         .await
     }

@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use diesel::prelude::QueryableByName;
+use diesel::result::Error as DieselError;
 use diesel::sql_query;
 use diesel::sql_types::{BigInt, Binary, Bool, Nullable, Text, Unsigned};
 use diesel_async::RunQueryDsl;
 use domain::{Tenant, UserId};
 
-use crate::error::StoreError;
+use crate::error::{StoreError, waited_in_vain};
 use crate::fragment::after;
 use crate::pool::Connection;
 
@@ -52,7 +53,9 @@ impl Key<'_> {
     /// the transaction.
     ///
     /// # Errors
-    /// [`StoreError::Duplicate`] when it is taken.
+    /// [`StoreError::Duplicate`] when it is taken; [`StoreError::InProgress`] when somebody has been
+    /// about to for longer than a lock is waited for (3 s): not worth the four waits more that other
+    /// locks are given.
     pub(crate) async fn take(
         self,
         connection: &mut Connection,
@@ -69,7 +72,8 @@ impl Key<'_> {
         .bind::<Text, _>(self.key)
         .bind::<Text, _>(request_hash)
         .execute(connection)
-        .await?;
+        .await
+        .map_err(in_progress)?;
         Ok(())
     }
 
@@ -109,6 +113,9 @@ impl Key<'_> {
 
     /// The request that used the key; waits for one that is about to. One that has expired is removed,
     /// and counts as none.
+    ///
+    /// # Errors
+    /// [`StoreError::InProgress`] as [`Key::take`].
     pub(crate) async fn first_request(
         self,
         connection: &mut Connection,
@@ -123,7 +130,8 @@ impl Key<'_> {
         .bind::<Text, _>(self.route)
         .bind::<Text, _>(self.key)
         .load(connection)
-        .await?;
+        .await
+        .map_err(in_progress)?;
         let Some(first) = found.into_iter().next() else {
             return Ok(None);
         };
@@ -135,5 +143,13 @@ impl Key<'_> {
             .execute(connection)
             .await?;
         Ok(None)
+    }
+}
+
+fn in_progress(error: DieselError) -> StoreError {
+    if waited_in_vain(&error) {
+        StoreError::InProgress(Box::new(error))
+    } else {
+        error.into()
     }
 }

@@ -30,7 +30,8 @@ pub struct FileToRemove {
 impl Store {
     /// At most `limit` files whose time has come, oldest first, each told to one caller. From now on
     /// a file that had expired is EXPIRED, and an upload without a task can have none any more. An
-    /// upload whose import is open is kept for it. What is not reported by
+    /// upload whose import is open is kept for it, and one that a retry would need until the sweep of
+    /// ended tasks gives it up ([`Store::take_ended_tasks`]). What is not reported by
     /// [`Store::files_removed`] is told again after some minutes.
     ///
     /// # Errors
@@ -53,8 +54,10 @@ impl Store {
             ids.sort_unstable();
             let due: Vec<DueFile> = sql_query(format!(
                 "SELECT f.id, f.object_key, f.state = 'AVAILABLE' AS is_available, \
-                 f.role = 'UPLOAD' AND f.state = 'AVAILABLE' AND t.id IS NOT NULL \
-                 AND t.finished_at IS NULL AS is_needed \
+                 COALESCE(f.role = 'UPLOAD' AND f.state = 'AVAILABLE' AND t.deleted_at IS NULL \
+                 AND (t.finished_at IS NULL OR (t.sweep_at IS NOT NULL \
+                 AND t.status IN ('FAILED', 'PARTIAL_SUCCESS'))), FALSE) AND t.id IS NOT NULL \
+                 AS is_needed \
                  FROM task_file f FORCE INDEX (PRIMARY) \
                  LEFT JOIN task t FORCE INDEX (PRIMARY) ON t.id = f.task_id \
                  WHERE f.id IN ({}) AND f.remove_at <= UTC_TIMESTAMP(6) \
@@ -105,7 +108,7 @@ async fn take(connection: &mut Connection, due: &[DueFile]) -> Result<(), StoreE
     if due.is_empty() {
         return Ok(());
     }
-    // An upload of an open import keeps its state: it can be read until the import has ended.
+    // An upload that is needed keeps its state.
     let needed = due.iter().filter(|file| file.is_needed).map(|file| file.id);
     let kept = match list(needed) {
         none if none.is_empty() => "FALSE".to_owned(),

@@ -24,6 +24,7 @@ use crate::pool::Connection;
 use crate::row::Id;
 use crate::submit::{EXPORT, IMPORT, IMPORT_FINISH};
 use crate::task::load;
+use crate::upload;
 
 /// A task that has ended, and what of its objects is to be removed.
 #[derive(Debug, Clone)]
@@ -98,7 +99,7 @@ impl Store {
             .await?;
         let mut ended = Vec::with_capacity(due.len());
         for task in due {
-            match self.what_goes(&task).await {
+            match self.what_goes(&task, terms).await {
                 Ok(goes) => ended.extend(goes.map(|goes| task.into_ended(goes))),
                 Err(error) if error.is_transient() => return Err(error),
                 Err(error) => {
@@ -110,38 +111,39 @@ impl Store {
     }
 
     /// None when the task was opened again.
-    async fn what_goes(&self, due: &DueTask) -> Result<Option<Goes>, StoreError> {
+    async fn what_goes(
+        &self,
+        due: &DueTask,
+        terms: RetentionTerms,
+    ) -> Result<Option<Goes>, StoreError> {
         if due.is_deleted {
             return Ok(Some(Goes::All {
                 and_the_task: due.is_past,
             }));
         }
-        let (id, tenant, is_past) = (
-            TaskId(due.id),
-            Tenant::stored(due.tenant.clone()),
-            due.is_past,
-        );
+        let (id, tenant) = (TaskId(due.id), Tenant::stored(due.tenant.clone()));
+        let past = before(terms.rows);
         self.transact(Op::Retention, async move |connection: &mut Connection| {
             // Whoever opens it again waits for this lock, or is waited for.
-            let still: Vec<Id> = sql_query(
-                "SELECT id FROM task FORCE INDEX (PRIMARY) \
-                 WHERE id = ? AND finished_at IS NOT NULL FOR UPDATE",
-            )
+            let still: Vec<Ended> = sql_query(format!(
+                "SELECT finished_at <= {past} AS is_past FROM task FORCE INDEX (PRIMARY) \
+                 WHERE id = ? AND finished_at IS NOT NULL FOR UPDATE"
+            ))
             .bind::<Unsigned<BigInt>, _>(id.0)
             .load(connection)
             .await?;
-            let task = if still.is_empty() {
-                None
-            } else {
-                load(connection, &tenant, id).await?
+            let Some(Ended { is_past }) = still.into_iter().next() else {
+                return Ok(None);
             };
-            match task {
-                Some(task) => {
-                    let end = attempts_end(connection, &task, is_past).await?;
-                    Ok(Some(Goes::Leftovers(end)))
-                }
-                None => Ok(None),
+            let Some(task) = load(connection, &tenant, id).await? else {
+                return Ok(None);
+            };
+            let end = attempts_end(connection, &task, is_past).await?;
+            if is_past {
+                // From this commit on no retry is offered: what it would need is about to go.
+                upload::expire_of_task(connection, &tenant, id).await?;
             }
+            Ok(Some(Goes::Leftovers(end)))
         })
         .await
     }
@@ -290,6 +292,12 @@ impl DueTask {
             told_at: self.told_at,
         }
     }
+}
+
+#[derive(QueryableByName)]
+struct Ended {
+    #[diesel(sql_type = Bool)]
+    is_past: bool,
 }
 
 #[derive(QueryableByName)]

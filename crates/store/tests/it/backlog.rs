@@ -18,19 +18,55 @@ async fn what_waits_and_what_runs_is_open_and_what_has_ended_is_not() {
     assert_eq!(store.backlog(&lane).await.expect("answers"), none);
     let first = store.submit_export(new.clone()).await.expect("accepted");
     store.submit_export(new).await.expect("accepted");
-    let older = "UPDATE compensate_biz SET created_at = UTC_TIMESTAMP(6) - INTERVAL 1 HOUR ORDER BY id LIMIT 1";
-    database.execute(older).await;
+    let aged = "UPDATE compensate_biz SET created_at = UTC_TIMESTAMP(6) - INTERVAL 1 HOUR";
+    database.execute(aged).await;
     let claim = store.claim_rung(&lane, &[first.rung], &terms("one")).await;
     let row = claim.expect("answers").claimed.remove(0);
     let open = store.backlog(&lane).await.expect("answers");
     assert_eq!(open.rows, 2);
-    assert!((3_600..7_200).contains(&open.oldest_seconds), "{open:?}");
+    assert!(
+        open.oldest_seconds < 3_600,
+        "old, but nothing is late: {open:?}"
+    );
     let ended = Ending::Finished(store::Effects::none());
     let settled = store.settle_held(&row.lease, ended, Story::default()).await;
     settled.expect("answers");
     let open = store.backlog(&lane).await.expect("answers");
     assert_eq!(open.rows, 1);
-    assert!(open.oldest_seconds < 3_600, "{open:?}");
+    let late = "UPDATE compensate_biz SET wake_at = UTC_TIMESTAMP(6) - INTERVAL 1 HOUR \
+                WHERE wake_at IS NOT NULL";
+    database.execute(late).await;
+    let open = store.backlog(&lane).await.expect("answers");
+    assert_eq!(open.rows, 1);
+    assert!((3_600..7_200).contains(&open.oldest_seconds), "{open:?}");
+    let due_later = "UPDATE compensate_biz SET wake_at = UTC_TIMESTAMP(6) + INTERVAL 1 HOUR \
+                     WHERE wake_at IS NOT NULL";
+    database.execute(due_later).await;
+    let open = store.backlog(&lane).await.expect("answers");
+    assert_eq!(
+        (open.rows, open.oldest_seconds),
+        (1, 0),
+        "as a slow redrive"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_more_than_a_hundred_thousand_rows_are_counted() {
+    let database = TestDatabase::create().await;
+    let store = database.store();
+    let lane = a_lane();
+    let put = |rows: u32, from: u32| {
+        format!(
+            "SET cte_max_recursion_depth = 1000000; \
+             INSERT INTO compensate_biz (biz_type, biz_id, context, lane, wake_at) \
+             WITH RECURSIVE s (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < {rows}) \
+             SELECT 'X', n + {from}, '{{}}', '{lane}', UTC_TIMESTAMP(6) FROM s"
+        )
+    };
+    database.execute(&put(99_999, 0)).await;
+    assert_eq!(store.backlog(&lane).await.expect("answers").rows, 99_999);
+    database.execute(&put(9, 100_000)).await;
+    assert_eq!(store.backlog(&lane).await.expect("answers").rows, 100_000);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -315,3 +315,53 @@ async fn a_heartbeat_extends_the_lease_but_never_past_the_hard_deadline() {
         .await;
     assert!(at_deadline);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_claim_holds_up_nobody_over_rows_of_its_ring_that_it_did_not_take() {
+    use mysql_async::prelude::Queryable;
+
+    let database = TestDatabase::create().await;
+    let store = database.store();
+    let lane = a_lane();
+    let mut ring = Vec::new();
+    for _ in 0..3 {
+        let submitted = store.submit_export(an_export(&lane)).await;
+        ring.push(submitted.expect("accepted").rung);
+    }
+    ring[0].epoch = LeaseEpoch(9);
+    let lock = |row: usize| {
+        let id = ring[row].id;
+        format!("SELECT id FROM compensate_biz WHERE id = {id} FOR UPDATE")
+    };
+    let until_waiting = async |waiting: u64| {
+        testkit::eventually("transactions to wait", async || {
+            let sql = "SELECT COUNT(*) FROM performance_schema.data_locks \
+                       WHERE LOCK_STATUS = 'WAITING' AND OBJECT_SCHEMA = DATABASE()";
+            (database.one::<u64>(sql).await == waiting).then_some(())
+        })
+        .await;
+    };
+    let mut third = database.plain_connection().await;
+    third.query_drop("BEGIN").await.expect("begins");
+    third.query_drop(lock(2)).await.expect("locks the last");
+    let terms = terms("one");
+    let claim = store.claim_rung(&lane, &ring, &terms);
+    // Another takes the row that the claim has passed by, and then waits for one that it has taken.
+    let other = async {
+        until_waiting(1).await;
+        let mut other = database.plain_connection().await;
+        other.query_drop("BEGIN").await.expect("begins");
+        other.query_drop(lock(0)).await.expect("it is nobody's");
+        let release = async {
+            until_waiting(2).await;
+            third.query_drop("ROLLBACK").await.expect("releases");
+        };
+        let (taken, ()) = tokio::join!(other.query_drop(lock(1)), release);
+        other.query_drop("ROLLBACK").await.expect("releases");
+        taken
+    };
+    let (claim, other) = tokio::join!(claim, other);
+    let claim = claim.expect("claimed");
+    assert_eq!((claim.claimed.len(), claim.duplicates), (2, 1));
+    other.expect("no deadlock");
+}

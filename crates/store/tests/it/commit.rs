@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use domain::{BizStatus, Failure, FailureCode, TaskStatus};
+use mysql_async::prelude::Queryable;
 use store::{
     Cancelled, Deleted, Effects, Ending, NewExport, Retried, Settled, Store, StoreSettings, Story,
 };
-use testkit::{MoodyProxy, TestDatabase, a_lane, an_export, terms};
+use testkit::{MoodyProxy, TestDatabase, a_lane, an_export, eventually, terms};
 
 use crate::settle::owner;
 
@@ -220,4 +221,64 @@ async fn a_retry_and_a_delete_whose_commit_was_not_answered_are_known_to_have_ha
     let deleted = store.delete_task(&owner(), task).await;
     assert!(matches!(deleted.expect("answers"), Deleted::Now(_)));
     assert_eq!(proxy.cuts_left(), 0, "the cuts happened");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rescue_whose_commit_was_not_answered_is_told_once() {
+    let Cut {
+        database,
+        proxy,
+        store,
+    } = behind_a_proxy().await;
+    let lane = a_lane();
+    let mut tasks = Vec::new();
+    for _ in 0..2 {
+        let row = crate::settle::a_claimed_export(&store, &lane).await;
+        tasks.push(row.task_id.expect("a task"));
+    }
+    database
+        .execute("UPDATE compensate_biz SET wake_at = UTC_TIMESTAMP(6)")
+        .await;
+    // The cut is to meet the rescue, and not the look for what there is to rescue.
+    let mut other = database.plain_connection().await;
+    other.query_drop("BEGIN").await.expect("begins");
+    let lock = format!("SELECT id FROM task WHERE id = {} FOR UPDATE", tasks[0]);
+    other.query_drop(lock).await.expect("locks");
+    let cut = async {
+        eventually("the rescue to wait for the task", async || {
+            crate::door::waiting_for(&database, tasks[0])
+                .await
+                .then_some(())
+        })
+        .await;
+        proxy.cut_next_commits(1);
+        other.query_drop("ROLLBACK").await.expect("releases");
+    };
+    let (rescued, ()) = tokio::join!(store.sweep(&lane, 10), cut);
+    assert_eq!(proxy.cuts_left(), 0, "the cut happened");
+    assert_eq!(rescued.expect("read back").len(), 2);
+    let attempts: u64 = database
+        .one("SELECT COUNT(*) FROM compensate_biz_attempt WHERE outcome = 'LOST'")
+        .await;
+    assert_eq!(attempts, 2);
+    assert_eq!(store.sweep(&lane, 10).await.expect("swept"), []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_whose_letter_was_not_confirmed_is_set_aside_once() {
+    let Cut {
+        database,
+        proxy,
+        store,
+    } = behind_a_proxy().await;
+    for lane in [a_lane(), a_lane().dead_letters()] {
+        proxy.cut_next_commits(1);
+        let kept = store.record_poison(crate::dead_letter::a_message(&lane));
+        kept.await.expect("read back");
+        assert_eq!(proxy.cuts_left(), 0, "the cut happened");
+    }
+    let (letters, told): (u64, u64) = database
+        .one("SELECT (SELECT COUNT(*) FROM dead_letter), (SELECT COUNT(*) FROM compensate_biz)")
+        .await;
+    assert_eq!((letters, told), (2, 1));
 }

@@ -355,7 +355,7 @@ async fn letters_are_counted_by_lane_type_and_reason() {
     store.record_poison(a_message(&lane)).await.expect("kept");
     let both = [house(), acme()].concat();
     let groups = store
-        .dead_letter_groups(&both, DeadLetterStatus::Open)
+        .dead_letter_groups(&both, Some(DeadLetterStatus::Open))
         .await;
     let groups: Vec<_> = groups
         .expect("counted")
@@ -398,7 +398,7 @@ pub(crate) async fn exercise(store: &Store, lane: &Lane) {
             }
         }
     }
-    let groups = store.dead_letter_groups(&both, DeadLetterStatus::Open);
+    let groups = store.dead_letter_groups(&both, Some(DeadLetterStatus::Open));
     groups.await.expect("counted");
     store.open_dead_letters().await.expect("counted");
     let newest = letters(store, &acme()).await;
@@ -410,6 +410,9 @@ pub(crate) async fn exercise(store: &Store, lane: &Lane) {
         .expect("answered");
     let row = a_claimed_export(store, lane).await;
     fail(store, &row, broken()).await;
+    let row = a_claimed_export(store, lane).await;
+    let deleted = fail(store, &row, broken()).await;
+    crate::delete::delete(store, deleted).await;
     let bulk = BulkRedrive {
         filter: DeadLetterFilter::default(),
         dry_run: false,

@@ -46,6 +46,7 @@ async fn stand(store: &Store) -> Vec<DeadLetterStatus> {
 
 const OPEN: DeadLetterStatus = DeadLetterStatus::Open;
 const REDRIVEN: DeadLetterStatus = DeadLetterStatus::Redriven;
+const DISCARDED: DeadLetterStatus = DeadLetterStatus::Discarded;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dry_run_counts_and_changes_nothing() {
@@ -105,7 +106,7 @@ async fn a_rate_spaces_the_due_times_and_nothing_else() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn only_what_the_filter_holds_is_put_back_and_neither_messages_nor_what_is_parked() {
+async fn only_what_the_filter_holds_is_put_back_what_is_parked_too_and_never_messages() {
     let (database, store) = with_dead(3).await;
     let other = a_claimed_export(&store, &a_lane()).await;
     let timed_out = domain::Failure::permanent(domain::FailureCode::TimedOut, "late");
@@ -129,7 +130,7 @@ async fn only_what_the_filter_holds_is_put_back_and_neither_messages_nor_what_is
         (filter("internal", "IMPORT"), (0, 0)),
         (filter("malformed", "EXPORT"), (0, 0)),
         (filter("timed_out", "EXPORT"), (1, 1)),
-        (DeadLetterFilter::default(), (2, 2)),
+        (DeadLetterFilter::default(), (3, 3)),
     ] {
         let bulk = BulkRedrive {
             filter,
@@ -140,7 +141,7 @@ async fn only_what_the_filter_holds_is_put_back_and_neither_messages_nor_what_is
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn batches_of_one_import_are_one_generation_and_its_needless_end_stays_set_aside() {
+async fn batches_of_one_import_are_one_generation_and_its_needless_end_is_discarded() {
     let mut split = Split::into(3).await;
     split.done(0).await;
     split.dead(1).await;
@@ -150,7 +151,7 @@ async fn batches_of_one_import_are_one_generation_and_its_needless_end_stays_set
     split.stands_at(TaskStatus::Failed).await;
 
     assert_eq!(redrive(&split.store, &everything()).await, (3, 2));
-    assert_eq!(stand(&split.store).await, [REDRIVEN, REDRIVEN, OPEN]);
+    assert_eq!(stand(&split.store).await, [REDRIVEN, REDRIVEN, DISCARDED]);
     split.stands_at(TaskStatus::Processing).await;
     let generation: u32 = split
         .database
@@ -236,4 +237,79 @@ async fn anothers_letters_are_neither_counted_nor_put_back() {
     };
     let tasks = store.tasks(&owner(), filter).await.expect("listed").items;
     assert!(tasks.iter().all(|task| task.status == TaskStatus::Failed));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_raises_the_generation_of_a_group_once_however_many_its_dead_members_are() {
+    const MANY: u32 = 450;
+    let split = Split::into(MANY).await;
+    split
+        .database
+        .execute(&format!(
+            "UPDATE compensate_biz SET status = 'FAILED', wake_at = NULL, announced = FALSE \
+             WHERE group_id IS NOT NULL; \
+             UPDATE compensate_group SET dead = {MANY}, ended_generation = 1; \
+             INSERT INTO dead_letter (tenant, source, lane, biz_type, compensate_biz_id, reason) \
+             SELECT tenant, 'ROW', lane, biz_type, id, 'internal' FROM compensate_biz \
+             WHERE group_id IS NOT NULL ORDER BY id"
+        ))
+        .await;
+    let some = BulkRedrive {
+        max: 300,
+        step_micros: 1_000_000,
+        ..everything()
+    };
+    let group = "SELECT generation, dead FROM compensate_group";
+    assert_eq!(redrive(&split.store, &some).await, (450, 300));
+    let (generation, dead): (u32, u32) = split.database.one(group).await;
+    assert_eq!((generation, dead), (2, 150));
+    let spaced: u64 = split
+        .database
+        .one(
+            "SELECT COUNT(DISTINCT ROUND(TIMESTAMPDIFF(MICROSECOND, created_at, wake_at) / 1e6)) \
+              FROM compensate_biz WHERE status = 'WAIT_HANDLE' AND group_id IS NOT NULL",
+        )
+        .await;
+    assert!(spaced >= 299, "{spaced} of 300 due times");
+    assert_eq!(redrive(&split.store, &some).await, (150, 150));
+    let (generation, dead): (u32, u32) = split.database.one(group).await;
+    assert_eq!((generation, dead), (3, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn letters_whose_work_can_never_be_put_back_are_discarded_and_the_others_stay() {
+    let (database, store) = with_dead(5).await;
+    let rows: Vec<(u64, u64)> = database
+        .query("SELECT id, task_id FROM compensate_biz WHERE biz_type = 'EXPORT' ORDER BY id")
+        .await;
+    crate::delete::delete(&store, domain::TaskId(rows[0].1)).await;
+    let status = |row: usize, status: &str| {
+        let id = rows[row].0;
+        format!("UPDATE compensate_biz SET status = '{status}' WHERE id = {id}")
+    };
+    database
+        .execute(&format!(
+            "DELETE FROM compensate_biz WHERE id = {}; {}; {}",
+            rows[1].0,
+            status(2, "SUCCESS"),
+            status(3, "PROCESSING"),
+        ))
+        .await;
+    assert_eq!(redrive(&store, &everything()).await, (5, 1));
+    assert_eq!(
+        stand(&store).await,
+        [DISCARDED, DISCARDED, DISCARDED, OPEN, REDRIVEN]
+    );
+    let log: Vec<(String, u64)> = database
+        .query(
+            "SELECT action, COUNT(*) FROM operation_log WHERE actor = 'op' \
+             AND (action = 'DEAD_LETTER_REDRIVE' OR detail LIKE '%because%') \
+             GROUP BY action ORDER BY action",
+        )
+        .await;
+    let log: Vec<(&str, u64)> = log.iter().map(|(action, n)| (&**action, *n)).collect();
+    assert_eq!(
+        log,
+        [("DEAD_LETTER_DISCARD", 3), ("DEAD_LETTER_REDRIVE", 1)]
+    );
 }

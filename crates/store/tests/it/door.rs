@@ -200,10 +200,49 @@ async fn every_connection_has_the_session_that_the_design_asks_for() {
 }
 
 /// Whether somebody waits for the lock of that task.
-async fn waiting_for(database: &TestDatabase, task: TaskId) -> bool {
+pub(crate) async fn waiting_for(database: &TestDatabase, task: TaskId) -> bool {
     let sql = format!(
         "SELECT COUNT(*) FROM performance_schema.data_locks WHERE LOCK_STATUS = 'WAITING' \
          AND OBJECT_NAME = 'task' AND OBJECT_SCHEMA = DATABASE() AND LOCK_DATA = '{task}'"
     );
     database.one::<u64>(&sql).await > 0
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transaction_that_meets_locks_five_times_is_given_up_and_leaves_nothing() {
+    let database = TestDatabase::create().await;
+    let store = database.store();
+    for (number, text) in [
+        (
+            1205,
+            "Lock wait timeout exceeded; try restarting transaction",
+        ),
+        (
+            1213,
+            "Deadlock found when trying to get lock; try restarting transaction",
+        ),
+    ] {
+        let rows = "SELECT (SELECT COUNT(*) FROM task) + (SELECT COUNT(*) FROM compensate_biz) \
+                    + (SELECT COUNT(*) FROM operation_log)";
+        let before: u64 = database.one(rows).await;
+        refuse_tasks(&database, 5, number, text).await;
+        let refused = store.submit_export(an_export(&a_lane())).await;
+        let error = refused.expect_err("five tries are all");
+        assert!(matches!(error, StoreError::Contended(_)), "{error:?}");
+        assert!(error.is_transient(), "a later call may succeed");
+        assert_eq!(
+            database.one::<u64>(rows).await,
+            before,
+            "nothing was written"
+        );
+        // the next call is the sixth try, which the fifth of a call would have been
+        let accepted = store.submit_export(an_export(&a_lane())).await;
+        accepted.expect("nothing is in its way");
+        let tries: u32 = database.one("SELECT number FROM tries").await;
+        assert_eq!(tries, 6);
+
+        refuse_tasks(&database, 4, number, text).await;
+        let accepted = store.submit_export(an_export(&a_lane())).await;
+        accepted.expect("the fifth try counts");
+    }
 }

@@ -203,6 +203,7 @@ pub(crate) async fn a_claimed_import(store: &Store, lane: &Lane) -> (TaskId, Cla
     let import = NewImport {
         tenant,
         user,
+        request_id: None,
         dataset: "member".to_owned(),
         name: "members.xlsx".to_owned(),
         queue: "default".to_owned(),
@@ -253,6 +254,7 @@ pub(crate) fn sealed_with(lane: &Lane, batch_lane: &Lane, batches: Vec<NewBatch>
         finish_context: "{}".to_owned(),
         mends: None,
         max_cnt: 3,
+        finish_max_cnt: 3,
     };
     Effects::new(move |tx| {
         let split = split.clone();

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use domain::{Failure, FailureCode, FileRole, FileState, Task, TaskStatus};
-use store::{Ending, Retried};
+use domain::{BizStatus, Failure, FailureCode, FileRole, FileState, Task, TaskStatus};
+use store::{Ending, Retried, Settled, StoreError, Story};
 use testkit::{TestDatabase, a_lane, terms};
 
 use crate::group_import::{ROWS, Split, a_claimed_import, settled};
@@ -260,4 +260,48 @@ async fn of_many_retries_at_once_one_redrives_the_batches() {
         .one("SELECT generation FROM compensate_group")
         .await;
     assert_eq!(generation, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_that_is_put_back_though_the_ledger_has_it_ends_as_done() {
+    let mut split = Split::into(2).await;
+    split.done(0).await;
+    let born = split.dead(1).await;
+    split.finish(&born).await;
+    // as a row looks that was restored, or put back by hand
+    let applied_before = split.batches[0].id;
+    split
+        .database
+        .execute(&format!(
+            "UPDATE compensate_biz SET status = 'FAILED' WHERE id = {applied_before}; \
+             UPDATE compensate_group SET succeeded = 0, dead = 2"
+        ))
+        .await;
+    retry(&mut split).await;
+    let row = split.claim(0).await;
+    let again = split
+        .store
+        .settle_held(
+            &row.lease,
+            crate::group_import::applied(0),
+            Story::default(),
+        )
+        .await;
+    assert!(matches!(again, Err(StoreError::Duplicate(_))), "{again:?}");
+    let failed = Ending::Failed(broken(), Duration::ZERO);
+    let settled = split
+        .store
+        .settle_held(&row.lease, failed, Story::default());
+    let settled = settled.await.expect("settled");
+    assert_eq!(settled, Settled::Now(BizStatus::Success, Vec::new()));
+    let born = split.done(1).await;
+    split.finish(&born).await;
+    let done = split.seen().await;
+    assert_eq!(done.status, TaskStatus::Success);
+    assert_eq!(done.progress.done_rows, u64::from(2 * ROWS));
+    let open_letters: u64 = split
+        .database
+        .one("SELECT COUNT(*) FROM dead_letter WHERE status = 'OPEN'")
+        .await;
+    assert_eq!(open_letters, 0);
 }

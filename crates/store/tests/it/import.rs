@@ -80,6 +80,7 @@ pub(crate) fn an_import(lanes: &Lanes, upload: Upload) -> NewImport {
     NewImport {
         tenant: acme(),
         user: UserId::parse("7").expect("a name"),
+        request_id: Some("r-6".to_owned()),
         dataset: "member".to_owned(),
         name: upload.name.clone(),
         queue: "default".to_owned(),
@@ -126,6 +127,7 @@ pub(crate) fn cut(lanes: &Lanes, total_rows: u64, batches: usize) -> SplitDone {
         finish_context: "{\"finish\":true}".to_owned(),
         mends: None,
         max_cnt: 3,
+        finish_max_cnt: 5,
     }
 }
 

@@ -292,9 +292,30 @@ pub(crate) async fn exercise(store: &Store, lane: &Lane) {
     let failed = store.probe_failed(lane, &probe, "x", &terms).await;
     assert!(failed.expect("answers"));
     let probe = take(store, lane, "one").await.expect("it is due");
+    let kept = store.keep_probe(lane, &probe, Duration::ZERO).await;
+    assert!(kept.expect("answers"));
     assert!(store.probe_succeeded(lane, &probe).await.expect("answers"));
     store.pause_lane(lane, &ann, "x").await.expect("answers");
     store.resume_lane(lane, &ann).await.expect("answers");
     assert!(store.knows_lane(lane).await.expect("answers"));
     store.lanes(&[]).await.expect("answers");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_probe_that_is_kept_is_nobody_elses_until_it_is_lost() {
+    let database = TestDatabase::create().await;
+    let (store, lane) = (database.store(), a_lane());
+    trip(&store, &lane, &at_once()).await;
+    let probe = take(&store, &lane, "one").await.expect("it is due");
+    let due = "UPDATE lane SET probe_at = UTC_TIMESTAMP(6)";
+    let limit = Duration::from_secs(60);
+    let keep = async || store.keep_probe(&lane, &probe, limit).await;
+    database.execute(due).await;
+    assert!(keep().await.expect("answers"));
+    assert_eq!(take(&store, &lane, "two").await, None, "it is kept");
+    database.execute(due).await;
+    take(&store, &lane, "two").await.expect("it was not kept");
+    assert!(!keep().await.expect("answers"), "it is another's");
+    let now = standing(&store, &lane).await;
+    assert_eq!(now.probe_owner.as_deref(), Some("two"));
 }

@@ -2,6 +2,8 @@
 //! no deadlock among them, and the server, which counts, has counted none. (The door would repeat a
 //! transaction that was rolled back, so no answer shows it.)
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use domain::Rung;
 use store::{Claimed, Ending, Settled, Store, StoreSettings, Story};
 use testkit::{TestDatabase, a_lane, terms};
@@ -74,6 +76,7 @@ async fn at_once(store: &Store, round: usize) {
     .await;
     let rings: Vec<Rung> = born.into_iter().map(|(_, row)| row.rung).collect();
     let to_do = Mutex::new(rings.iter().copied().enumerate().rev().collect::<Vec<_>>());
+    let at_work = AtomicUsize::new(WORKERS);
     let working = (0..WORKERS).map(|_| async {
         while let Some((number, ring)) = pop(&to_do).await {
             let claim = store.claim_rung(&batch_lane, &[ring], &terms("w")).await;
@@ -94,9 +97,12 @@ async fn at_once(store: &Store, round: usize) {
                 }
             }
         }
+        at_work.fetch_sub(1, Ordering::SeqCst);
     });
+    // What is put back when the last of them has left stays: nobody would take it.
+    let goes_on = || at_work.load(Ordering::SeqCst) > 0;
     let putting_back = async {
-        while !to_do.lock().await.is_empty() {
+        while goes_on() {
             let retried = store.retry_task(&owner(), task, &by_the_owner()).await;
             if let store::Retried::Now(_, rows) = retried.expect("answered") {
                 let mut to_do = to_do.lock().await;
@@ -108,13 +114,13 @@ async fn at_once(store: &Store, round: usize) {
         }
     };
     let sweeping = async {
-        while !to_do.lock().await.is_empty() {
+        while goes_on() {
             store.sweep(&batch_lane, 100).await.expect("answered");
         }
     };
     let cancelling = async {
         // Of some imports all is done first.
-        while round.is_multiple_of(2) && to_do.lock().await.len() > 4 * round {
+        while round.is_multiple_of(2) && goes_on() && to_do.lock().await.len() > 4 * round {
             tokio::task::yield_now().await;
         }
         store.cancel_task(&owner(), task).await.expect("answered");

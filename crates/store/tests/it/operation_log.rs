@@ -1,7 +1,7 @@
 //! Who did what.
 
 use domain::{OperationAction, Tenant, UserId};
-use store::{Actor, OperationFilter, OperationRecord, Store, Visibility};
+use store::{Actor, NewExport, OperationFilter, OperationRecord, Store, Visibility};
 use testkit::{TestDatabase, a_lane, an_export};
 
 use crate::delete::delete;
@@ -28,7 +28,10 @@ fn told(entries: &[OperationRecord]) -> Vec<(&str, &str, &str)> {
 async fn a_life(store: &Store) {
     let who = owner();
     let task = store
-        .submit_export(an_export(&a_lane()))
+        .submit_export(NewExport {
+            request_id: Some("r-6".to_owned()),
+            ..an_export(&a_lane())
+        })
         .await
         .expect("accepted")
         .task;
@@ -65,7 +68,12 @@ async fn every_act_on_a_task_is_written_with_who_did_it() {
             ("7", "TASK_DELETE", "DONE"),
         ]
     );
-    assert_eq!(entries[1].request_id.as_deref(), Some("r-9"));
+    let requests = entries.iter().rev();
+    let requests: Vec<_> = requests.map(|entry| entry.request_id.as_deref()).collect();
+    assert_eq!(
+        requests,
+        [Some("r-6"), None, Some("r-7"), Some("r-9"), None]
+    );
     assert!(
         entries
             .iter()

@@ -144,6 +144,7 @@ async fn exercise(store: &Store, lane: &Lane) {
     crate::operation_log::exercise(store).await;
     crate::notification::exercise(store).await;
     crate::lane::exercise(store, lane).await;
+    crate::compensation::exercise(store).await;
     // the last: it takes away what has ended
     crate::retention::exercise(store).await;
 }
@@ -190,7 +191,9 @@ async fn statements_of(database: &TestDatabase, lane: &Lane) -> Vec<String> {
         .query_drop("SET GLOBAL log_output = 'TABLE'; SET GLOBAL general_log = ON")
         .await
         .expect("the throwaway server lets its log be switched on");
-    exercise(&database.store_with_pool(1), lane).await;
+    let store = database.store_with_pool(1);
+    crate::batch_run::exercise(database, &store).await;
+    exercise(&store, lane).await;
     let name = database.url().rsplit('/').next().expect("a name");
     let statements: Vec<Vec<u8>> = admin
         .query(format!(
@@ -274,10 +277,15 @@ async fn fill(database: &TestDatabase, lane: &Lane, rows: usize) {
              INSERT INTO operation_log (tenant, actor, action, object_kind, object_id, outcome) \
              SELECT 'acme', n % 10, 'TASK_SUBMIT', 'TASK', n, 'DONE' FROM {numbers}; \
              INSERT INTO notification (tenant, recipient_kind, recipient, kind, \
-             notification_key, params) SELECT 'acme', 'ROLE', IF(n % 2, 'OPERATOR', 'MANAGER'), \
-             'DEAD_LETTERS', UUID(), '{{}}' FROM {numbers}; \
+             notification_key, params, created_at, updated_at) \
+             SELECT 'acme', 'ROLE', IF(n % 2, 'OPERATOR', 'MANAGER'), 'DEAD_LETTERS', UUID(), \
+             '{{}}', created_at, IF(n % 10, UTC_TIMESTAMP(6), created_at) FROM (SELECT n, \
+             UTC_TIMESTAMP(6) - INTERVAL 60 DAY AS created_at FROM {numbers}) aged; \
+             INSERT INTO compensate_group (tenant, sealed, ended_generation, created_at, \
+             updated_at) SELECT 'acme', TRUE, n % 10 = 0, created_at, created_at FROM (SELECT n, \
+             UTC_TIMESTAMP(6) - INTERVAL 60 DAY AS created_at FROM {numbers}) aged; \
              INSERT INTO lane (name) SELECT UUID() FROM {numbers} WHERE n % 2000 = 0; \
-             ANALYZE TABLE task, task_file, compensate_biz, idempotency, dead_letter, operation_log, notification, lane"
+             ANALYZE TABLE task, task_file, compensate_biz, idempotency, dead_letter, operation_log, notification, compensate_group, lane"
         ))
         .await;
     crate::import::plan::fill(database, rows).await;

@@ -3,6 +3,8 @@
 mod files;
 mod leftovers;
 mod purge;
+mod rest;
+mod retries;
 mod rows;
 
 use std::time::Duration;
@@ -99,6 +101,11 @@ pub(crate) async fn exercise(store: &Store) {
         after = walked.expect("walked").next;
     }
     let walked = store.drop_settled_letters(0, Duration::ZERO).await;
+    walked.expect("walked");
+    let month = 30 * DAY;
+    let walked = store.drop_empty_groups(0, month).await;
+    walked.expect("walked");
+    let walked = store.drop_old_notifications(0, month).await;
     walked.expect("walked");
 }
 

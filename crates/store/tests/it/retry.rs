@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use domain::{Failure, FailureCode, Lane, Task, TaskId, TaskStatus, Tenant, UserId};
 use store::{
-    Announced, Beat, Claimed, Effects, Ending, Once, OpenTaskLimits, Quota, Retried, Retry, Store,
-    Story, Submission, Visibility,
+    Actor, Announce, Announced, Beat, Claimed, Effects, Ending, Once, OpenTaskLimits, Quota,
+    Retried, Retry, Store, Story, Submission, Visibility,
 };
 use testkit::{TestDatabase, a_lane, an_export, terms};
 
@@ -14,10 +14,18 @@ use crate::submit::{NO_LIMITS, new_task, submit, while_open};
 
 pub(crate) fn by_the_owner() -> Retry {
     Retry {
-        actor: UserId::parse("7").expect("a name"),
+        actor: Actor {
+            tenant: Tenant::parse("acme").expect("a name"),
+            user: UserId::parse("7").expect("a name"),
+            request_id: Some("r-7".to_owned()),
+        },
         limits: NO_LIMITS,
-        scan_interval: Duration::from_secs(5),
-        trace_context: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned()),
+        announce: Announce {
+            scan_interval: Duration::from_secs(5),
+            trace_context: Some(
+                "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned(),
+            ),
+        },
     }
 }
 

@@ -1,7 +1,8 @@
 //! One request, however often it comes.
 
 use domain::TaskId;
-use store::{NewExport, Once, OpenTaskLimits, Store, Submission};
+use mysql_async::prelude::Queryable;
+use store::{NewExport, Once, OpenTaskLimits, Store, StoreError, Submission};
 use testkit::{TestDatabase, a_lane, an_export};
 
 use crate::settle::owner;
@@ -143,4 +144,27 @@ async fn a_submit_answers_with_the_task_as_it_is_stored_and_the_row_to_ring() {
             .await;
         assert_eq!(row, accepted.rung.id.0);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_whose_key_another_has_been_using_for_longer_than_a_lock_wait_is_told_so() {
+    let database = TestDatabase::create().await;
+    let store = database.store();
+    let export = an_export(&a_lane());
+    let mut first = database.plain_connection().await;
+    first.query_drop("BEGIN").await.expect("begins");
+    let (tenant, user) = (export.tenant.as_str(), export.user.as_str());
+    let take = format!(
+        "INSERT INTO idempotency (tenant, created_by, route, idempotency_key, request_hash, \
+         task_id, expires_at) VALUES ('{tenant}', '{user}', 'POST /exports', 'k', \
+         REPEAT('a', 64), 0, UTC_TIMESTAMP(6) + INTERVAL 1 DAY)"
+    );
+    first.query_drop(take).await.expect("takes the key");
+    let told = store
+        .submit_export_once(export.clone(), with_key("k", 'a'), NO_LIMITS)
+        .await;
+    assert!(matches!(told, Err(StoreError::InProgress(_))), "{told:?}");
+    new_task(&store, &export, with_key("j", 'a')).await;
+    first.query_drop("ROLLBACK").await.expect("gives it up");
+    new_task(&store, &export, with_key("k", 'a')).await;
 }

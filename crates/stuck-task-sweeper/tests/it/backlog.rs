@@ -5,7 +5,7 @@ use testkit::{a_lane, an_export, eventually};
 use crate::house::House;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn work_that_gets_old_is_told_of_every_lane_though_nobody_works_on_it() {
+async fn work_that_gets_late_is_told_of_every_lane_though_nobody_works_on_it() {
     let house = House::build().await;
     let lanes = [a_lane(), a_lane()];
     for lane in &lanes {
@@ -13,7 +13,7 @@ async fn work_that_gets_old_is_told_of_every_lane_though_nobody_works_on_it() {
         submitted.expect("accepted");
     }
     let older = format!(
-        "UPDATE compensate_biz SET created_at = created_at - INTERVAL 1 HOUR WHERE lane = '{}'",
+        "UPDATE compensate_biz SET wake_at = wake_at - INTERVAL 2 HOUR WHERE lane = '{}'",
         lanes[1]
     );
     house.database.execute(&older).await;
@@ -23,12 +23,12 @@ async fn work_that_gets_old_is_told_of_every_lane_though_nobody_works_on_it() {
         let line = metrics.lines().find(|line| line.starts_with(&gauge))?;
         line.strip_prefix(&gauge)?.parse().ok()
     };
-    let (young, old) = eventually("both to be told of", async || {
+    let (due, late) = eventually("both to be told of", async || {
         let (_, metrics) = sweeping.ask("/metrics").await;
         Some((of(&metrics, &lanes[0])?, of(&metrics, &lanes[1])?))
     })
     .await;
-    assert!(young < 3_600.0 && old >= 3_600.0, "{young} {old}");
+    assert!(due < 3_600.0 && late >= 3_600.0, "{due} {late}");
     let open = sweeping.counted("quayside_lane_open_rows").await;
     assert_eq!(open, 2);
 }

@@ -62,11 +62,16 @@ impl House {
 
     /// A retention in this process: rows for 30 days, leftovers for one.
     pub(crate) fn retention(&self) -> Retention {
+        self.retention_on(self.store.clone())
+    }
+
+    /// The same, on a way of its own to the database.
+    pub(crate) fn retention_on(&self, store: Store) -> Retention {
         let terms = RetentionTerms {
             rows: 30 * DAY,
             leftovers: DAY,
         };
-        Retention::new(self.store.clone(), self.storage(), terms)
+        Retention::new(store, self.storage(), terms)
     }
 
     /// An export on the lane, whose worker has vanished in the midst of it.

@@ -1,9 +1,10 @@
 //! What has had its time goes from storage and database, and nothing else.
 
 use domain::{FileRole, FileState, Lane, TaskId, TaskStatus, task_prefix};
-use std::time::Duration;
-use store::{Claimed, Effects, Ending, NewArtifact, Story};
-use testkit::a_lane;
+use std::time::{Duration, Instant};
+use store::{Claimed, Effects, Ending, NewArtifact, Store, StoreSettings, Story};
+use testkit::{MoodyProxy, a_lane, eventually};
+use tokio_util::sync::CancellationToken;
 
 use crate::house::{DAY, House};
 
@@ -160,4 +161,66 @@ async fn two_at_once_leave_of_deleted_tasks_nothing_and_of_the_others_everything
         let seen = seen.expect("read").expect("it stays");
         assert_eq!(seen.files.len(), 1);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_an_outage_others_come_first_for_a_lease_period_from_its_end() {
+    let house = House::build().await;
+    house
+        .database
+        .execute(
+            "INSERT INTO idempotency (tenant, created_by, route, idempotency_key, request_hash, \
+             task_id, expires_at) VALUES ('acme', '7', 'x', 'k', 'h', 1, UTC_TIMESTAMP(6))",
+        )
+        .await;
+    let proxy = MoodyProxy::before(house.database.url()).await;
+    let url = proxy.url(house.database.url());
+    let store = Store::connect(StoreSettings { url, pool_size: 2 }).expect("a pool");
+    let (lease, stop) = (Duration::from_secs(1), CancellationToken::new());
+    let retention = house.retention_on(store);
+    proxy.go_away();
+    #[expect(clippy::disallowed_methods, reason = "awaited below")]
+    let running = tokio::spawn(retention.run(Duration::from_millis(10), lease, stop.clone()));
+    let met = eventually("a pass to meet the outage", async || {
+        (proxy.refused() > 0).then(Instant::now)
+    })
+    .await;
+    // What it would wait if it counted from the failed pass is nearly over when the outage ends.
+    eventually("a lease period to pass", async || {
+        (met.elapsed() > lease).then_some(())
+    })
+    .await;
+    let back = Instant::now();
+    proxy.come_back();
+    eventually("the key to be forgotten", async || {
+        let left: u64 = house.database.one("SELECT COUNT(*) FROM idempotency").await;
+        (left == 0).then_some(())
+    })
+    .await;
+    let waited = back.elapsed();
+    assert!(waited >= lease, "{waited:?}");
+    stop.cancel();
+    running.await.expect("it ends well");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pass_removes_groups_without_rows_and_old_notifications() {
+    let house = House::build().await;
+    let old = "UTC_TIMESTAMP(6) - INTERVAL 31 DAY";
+    house
+        .database
+        .execute(&format!(
+            "INSERT INTO compensate_group (tenant, sealed, ended_generation, created_at, \
+             updated_at) VALUES ('acme', TRUE, 1, {old}, {old}); \
+             INSERT INTO notification (tenant, recipient_kind, recipient, kind, \
+             notification_key, params, created_at, updated_at) \
+             VALUES ('acme', 'ROLE', 'OPERATOR', 'DEAD_LETTERS', 'x', '{{}}', {old}, {old})"
+        ))
+        .await;
+    assert!(house.retention().pass().await);
+    let left: u64 = house
+        .database
+        .one("SELECT (SELECT COUNT(*) FROM compensate_group) + (SELECT COUNT(*) FROM notification)")
+        .await;
+    assert_eq!(left, 0);
 }

@@ -3,7 +3,7 @@
 use std::io;
 
 use domain::{
-    Column, ColumnType, Dataset, PlacedCell, RowCode, RowError, SheetCell, column_letters,
+    Column, ColumnType, Dataset, PlacedCell, RowCode, RowError, SheetCell, TaskId, column_letters,
 };
 
 use crate::language::Language;
@@ -30,11 +30,30 @@ pub(super) const OWN_WIDTHS: [f64; 3] = [12.0, 24.0, 60.0];
 #[must_use]
 pub fn is_failure_header(text: &str) -> bool {
     let text = text.trim().to_lowercase();
+    let text = named_import(&text).map_or(&*text, |(own, _)| own);
     Language::ALL.iter().any(|language| {
         own_headers(*language)
             .iter()
             .any(|own| own.to_lowercase() == text)
     })
+}
+
+/// The import that a header of a failure file names. A csv has no hidden sheet for a [`Stamp`], so
+/// there the first of our headers says whose rows these are: `Original row #1042`.
+///
+/// [`Stamp`]: crate::Stamp
+#[must_use]
+pub fn import_of_header(text: &str) -> Option<TaskId> {
+    let (_, task) = named_import(text.trim())?;
+    is_failure_header(text).then_some(task)
+}
+
+/// A header without the import that it names, and that.
+fn named_import(text: &str) -> Option<(&str, TaskId)> {
+    let (own, number) = text.rsplit_once('#')?;
+    let is_number = number.bytes().all(|byte| byte.is_ascii_digit());
+    let number = number.parse().ok().filter(|_| is_number)?;
+    Some((own.trim_end(), TaskId(number)))
 }
 
 pub(super) fn own_headers(language: Language) -> [&'static str; 3] {
@@ -108,6 +127,15 @@ impl Columns {
     pub(super) fn headers(&self) -> impl Iterator<Item = &str> {
         let own = self.own.iter().map(|column| column.header.as_str());
         own.chain(own_headers(self.language))
+    }
+
+    /// All headers, in order, of which the first of ours names the import.
+    pub(super) fn headers_of(&self, import: Option<TaskId>) -> Vec<String> {
+        let mut headers: Vec<String> = self.headers().map(str::to_owned).collect();
+        if let (Some(import), Some(row)) = (import, headers.get_mut(self.own.len())) {
+            *row = format!("{row} #{import}");
+        }
+        headers
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use domain::{Calendar, NumberStyle, RowError, SheetCell, SheetRow};
+use domain::{Calendar, NumberStyle, RowError, SheetCell, SheetRow, TaskId};
 
 use super::columns::{Columns, Kept, NO_VALUE, OwnedColumn, Reasons};
 use super::seen::{identifier, iso};
@@ -15,8 +15,9 @@ pub(super) struct Lines<W> {
 }
 
 impl<W: Write> Lines<W> {
-    pub(super) fn begin(columns: &Columns, mut out: W) -> io::Result<Self> {
-        out.write_all(&first_line(columns.headers()))?;
+    pub(super) fn begin(columns: &Columns, import: Option<TaskId>, mut out: W) -> io::Result<Self> {
+        let headers = columns.headers_of(import);
+        out.write_all(&first_line(headers.iter().map(String::as_str)))?;
         Ok(Self {
             out,
             line: Vec::new(),

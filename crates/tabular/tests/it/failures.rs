@@ -10,7 +10,9 @@ use domain::{
     Calendar, NumberStyle, RowCode, RowError, SheetCell, SheetChunk, TaskId, UploadFormat,
 };
 use serde_json::Map;
-use tabular::{FailureColumn, FailureTerms, FailureWriter, Merges, Stamp, is_failure_header};
+use tabular::{
+    FailureColumn, FailureTerms, FailureWriter, Merges, Stamp, import_of_header, is_failure_header,
+};
 
 use crate::openpyxl::python;
 use crate::people::{dataset, open};
@@ -275,12 +277,31 @@ fn the_added_columns_are_recognised_in_every_language_and_replaced_when_they_com
         "导入错误代码",
         "导入错误说明",
         " original ROW ",
+        "Original row #1042",
         "Import error code",
     ] {
         assert!(is_failure_header(own), "{own}");
     }
-    for other in ["", "行号", "姓名", "row", "Import error", "错误代码"] {
+    for other in [
+        "",
+        "行号",
+        "姓名",
+        "row #7",
+        "Import error",
+        "错误代码",
+        "#7",
+    ] {
         assert!(!is_failure_header(other), "{other}");
+        assert_eq!(import_of_header(other), None, "{other}");
+    }
+    for (header, import) in [
+        ("原表行号 #1042", Some(1_042)),
+        (" ORIGINAL row#7 ", Some(7)),
+        ("Original row", None),
+        ("Original row #+7", None),
+        ("Original row #18446744073709551616", None),
+    ] {
+        assert_eq!(import_of_header(header), import.map(TaskId), "{header}");
     }
     let made = Made::of(vec![
         column("姓名", "name", 0),

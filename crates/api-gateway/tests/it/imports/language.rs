@@ -56,7 +56,7 @@ async fn the_options_say_it_if_they_came_before_the_file_else_the_client_else_th
 async fn a_file_that_is_too_large_is_refused_so_too() {
     let definitions = super::limits::small();
     let directory = definitions.path().to_owned();
-    let house = House::open_with(|settings| settings.datasets.dir = directory).await;
+    let house = House::of_datasets(directory).await;
     let file = super::limits::csv_of(super::limits::MEMBER_BYTES + 1);
     let form = Form::new().field("dataset", "member").file("m.csv", &file);
     let chinese = detail(&house, &form, Some("zh")).await;

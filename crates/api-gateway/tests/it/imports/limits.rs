@@ -31,7 +31,7 @@ pub(super) fn csv_of(bytes: usize) -> Vec<u8> {
 async fn a_file_of_the_limit_is_taken_and_one_byte_more_is_not_wherever_the_dataset_stands() {
     let definitions = small();
     let directory = definitions.path().to_owned();
-    let house = House::open_with(|settings| settings.datasets.dir = directory).await;
+    let house = House::of_datasets(directory).await;
     let forms = |bytes: usize| {
         let file = csv_of(bytes);
         [
@@ -66,7 +66,7 @@ fn streamed(form: &Form) -> Body {
 async fn a_file_that_grows_too_large_while_it_streams_is_refused_and_what_came_of_it_is_removed() {
     let definitions = small();
     let directory = definitions.path().to_owned();
-    let house = House::open_with(|settings| settings.datasets.dir = directory).await;
+    let house = House::of_datasets(directory).await;
     for form in [
         Form::new()
             .field("dataset", "member")
@@ -98,7 +98,7 @@ async fn a_file_that_grows_too_large_while_it_streams_is_refused_and_what_came_o
 async fn a_length_that_is_too_large_is_refused_before_the_first_byte() {
     let definitions = small();
     let directory = definitions.path().to_owned();
-    let house = House::open_with(|settings| settings.datasets.dir = directory).await;
+    let house = House::of_datasets(directory).await;
     let all = Form::new().file("m.csv", &csv_of(4_000_000));
     let all = HalfUpload::begin(&house, &manager(), &all, all.body().len()).await;
     let of_member = Form::new()
@@ -120,7 +120,7 @@ async fn a_length_that_is_too_large_is_refused_before_the_first_byte() {
 async fn a_client_that_sends_a_large_file_to_its_end_reads_the_refusal() {
     let definitions = small();
     let directory = definitions.path().to_owned();
-    let house = House::open_with(|settings| settings.datasets.dir = directory).await;
+    let house = House::of_datasets(directory).await;
     let form = Form::new()
         .field("dataset", "member")
         .file("m.csv", &csv_of(20_000_000));

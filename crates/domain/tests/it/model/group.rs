@@ -1,6 +1,7 @@
 //! A group of two rows, its generations and their follow-ups, driven by `domain::GroupState` and
 //! `domain::transition`. Each step is one transaction under the group's lock; two workers run
-//! follow-ups of different generations at once.
+//! follow-ups of different generations at once. Only a cancel is two steps: it locks the open rows
+//! before it waits for the group, and a letter of another row may be redriven in between.
 
 mod settling;
 
@@ -8,7 +9,7 @@ use domain::{BizStatus, Event, FailureKind};
 use stateright::{Model, Property};
 
 use super::{breaks, holds};
-use settling::{ENDED, cancel_all};
+use settling::{ENDED, locks};
 
 const MEMBERS: usize = 2;
 
@@ -19,6 +20,7 @@ const COUNTS: &str = "the group's counters are what its rows say";
 const ENDS_ONCE: &str = "a group ends once for each generation";
 const ENDS: &str = "a sealed group whose rows have all ended has ended since they were put back";
 const NEWER_STAYS: &str = "an older follow-up never overwrites a newer result";
+const CANCELLED_STAYS: &str = "no row of a cancelled task is open";
 const NEWEST_IS_SHOWN: &str = "when all is done, the result is that of the last generation";
 
 /// A rule that a negative model leaves out.
@@ -32,6 +34,10 @@ enum Rule {
     Lock,
     /// A redrive raises the generation.
     RedriveRaises,
+    /// A cancel looks again, under the group's lock, which rows are open.
+    CancelLooksAgain,
+    /// A letter does not open a task that was cancelled.
+    CancelledStays,
 }
 
 struct Club {
@@ -42,6 +48,13 @@ struct Club {
 struct FollowUp {
     generation: u32,
     status: BizStatus,
+}
+
+/// The open rows that a cancel has locked.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Locked {
+    members: [bool; MEMBERS],
+    follow_ups: Vec<bool>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -57,6 +70,9 @@ struct State {
     went_back: bool,
     /// The generation that a person ended as a whole: it has no follow-up.
     cancelled_for: u32,
+    /// The task is CANCELLED.
+    task_cancelled: bool,
+    cancelling: Option<Locked>,
     redrives: u32,
     /// It has ended since the last redrive.
     ended: bool,
@@ -79,9 +95,12 @@ enum Step {
     Happens(usize, Event),
     /// Where counters are read without a lock: the write that follows.
     Count(usize),
-    /// A person puts back the members of this mask.
-    Redrive(usize),
-    CancelAll,
+    /// The owner has the members of this mask tried again, once all have ended.
+    TryAgain(usize),
+    /// An operator redrives the dead letters of the members of this mask.
+    RedriveLetters(usize),
+    CancelLocks,
+    CancelEnds,
     FollowUpHappens(usize, Event),
 }
 
@@ -124,6 +143,8 @@ impl Model for Club {
             result: None,
             went_back: false,
             cancelled_for: 0,
+            task_cancelled: false,
+            cancelling: None,
             redrives: 0,
             ended: false,
         };
@@ -137,15 +158,22 @@ impl Model for Club {
         for member in 0..MEMBERS {
             if state.read[member].is_some() {
                 steps.push(Step::Count(member));
-            } else {
+            } else if !state.is_locked(|locked| locked.members[member]) {
                 steps.extend(LIFE.map(|event| Step::Happens(member, event)));
             }
         }
         if state.redrives < REDRIVES {
-            steps.extend((1..1 << MEMBERS).map(Step::Redrive));
+            steps.extend((1..1 << MEMBERS).map(Step::TryAgain));
+            steps.extend((1..1 << MEMBERS).map(Step::RedriveLetters));
         }
-        steps.push(Step::CancelAll);
+        steps.push(match state.cancelling {
+            Some(_) => Step::CancelEnds,
+            None => Step::CancelLocks,
+        });
         for follow_up in 0..state.follow_ups.len() {
+            if state.is_locked(|locked| locked.follow_ups.get(follow_up) == Some(&true)) {
+                continue;
+            }
             let life = LIFE_OF_A_FOLLOW_UP.map(|event| Step::FollowUpHappens(follow_up, event));
             steps.extend(life);
         }
@@ -164,8 +192,10 @@ impl Model for Club {
                 let group = read.known().moved(left, next.members[member], 1).ok()?;
                 self.conclude(&mut next, group);
             }
-            Step::Redrive(mask) => self.redrive(&mut next, mask)?,
-            Step::CancelAll => cancel_all(&mut next)?,
+            Step::TryAgain(mask) => self.try_again(&mut next, mask)?,
+            Step::RedriveLetters(mask) => self.redrive_letters(&mut next, mask)?,
+            Step::CancelLocks => next.cancelling = Some(locks(&next)?),
+            Step::CancelEnds => self.cancel_ends(&mut next)?,
             Step::FollowUpHappens(number, event) => self.follow_up(&mut next, number, event)?,
         }
         Some(next)
@@ -198,6 +228,22 @@ impl Model for Club {
                 let quiet = state.follow_ups.iter().all(|row| row.status.is_final());
                 let asked_for = state.cancelled_for != group.generation;
                 !(ended && quiet && asked_for) || state.result == Some(group.generation)
+            }),
+            Property::<Self>::always(CANCELLED_STAYS, |_, state| {
+                let members = state.members.iter().all(|row| row.is_final());
+                let follow_ups = state.follow_ups.iter().all(|row| row.status.is_final());
+                !state.task_cancelled || (members && follow_ups)
+            }),
+            Property::<Self>::sometimes("a letter is redriven while a cancel waits", |_, state| {
+                let is_new = |locked: &Locked| {
+                    let open = state.members.iter().map(|row| !row.is_final());
+                    open.zip(locked.members)
+                        .any(|(open, locked)| open && !locked)
+                };
+                state.is_locked(is_new)
+            }),
+            Property::<Self>::sometimes("a task is cancelled with a dead row in it", |_, state| {
+                state.task_cancelled && state.count(BizStatus::Failed) > 0
             }),
             Property::<Self>::sometimes("a follow-up is superseded", |_, state| {
                 let done = |row: &FollowUp| row.status == BizStatus::Success;
@@ -250,4 +296,14 @@ fn a_group_that_is_counted_without_its_lock_loses_a_member() {
 #[test]
 fn a_redrive_that_keeps_the_generation_brings_no_new_result() {
     breaks(without(Rule::RedriveRaises), ENDS);
+}
+
+#[test]
+fn a_cancel_that_does_not_look_again_leaves_what_a_letter_opened_meanwhile() {
+    breaks(without(Rule::CancelLooksAgain), CANCELLED_STAYS);
+}
+
+#[test]
+fn a_letter_that_does_not_ask_for_the_task_opens_what_was_cancelled() {
+    breaks(without(Rule::CancelledStays), CANCELLED_STAYS);
 }

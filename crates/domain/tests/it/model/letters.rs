@@ -1,5 +1,6 @@
 //! Giving up: the row, its dead letter and the row that tells of it, two persons who redrive and
-//! discard. Crashes lie between any two steps; what is one transaction is one step.
+//! discard, and the row's owner who cancels and tries again. Crashes lie between any two steps; what
+//! is one transaction is one step.
 
 use domain::{
     BizStatus, DeadLetterAct, DeadLetterSource, DeadLetterStatus, Event, FailureKind, RowState,
@@ -15,6 +16,7 @@ const MOST_LETTERS: usize = 3;
 const ONE_EACH: &str = "each giving-up of a row of work has exactly one letter";
 const TOLD: &str = "an open letter has a row that will tell of it, or was told of";
 const ACTED_ONCE: &str = "a letter is acted upon once";
+const WAITS_FOR_THE_DEAD: &str = "a letter waits only as long as its row stands FAILED";
 
 /// A rule that a negative model leaves out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +27,8 @@ enum Rule {
     Parked,
     /// Who acts looks again, under the lock, whether the letter is open.
     StillOpen,
+    /// Whoever puts the row back marks its letters in the same transaction.
+    Marked,
 }
 
 struct Desk {
@@ -59,6 +63,8 @@ enum Step {
     Teller(usize, Event),
     Look(usize, usize),
     Act(usize, DeadLetterAct),
+    /// The owner has the row tried again.
+    TryAgain,
 }
 
 const LIFE: [Event; 6] = [
@@ -90,6 +96,10 @@ impl Model for Desk {
 
     fn actions(&self, state: &State, steps: &mut Vec<Step>) {
         steps.extend(LIFE.map(Step::Row));
+        steps.push(Step::Row(Event::Cancel));
+        if state.given_up < MOST_LETTERS {
+            steps.push(Step::TryAgain);
+        }
         if state.owed {
             steps.extend([Step::WriteLetter, Step::WorkerDies]);
         }
@@ -123,6 +133,7 @@ impl Model for Desk {
             Step::Teller(letter, event) => self.tell(&mut next, letter, event)?,
             Step::Look(person, letter) => next.seen[person] = Some(letter),
             Step::Act(person, act) => self.act(&mut next, person, act)?,
+            Step::TryAgain => self.put_back(&mut next, None)?,
         }
         Some(next)
     }
@@ -141,6 +152,13 @@ impl Model for Desk {
             }),
             Property::<Self>::always(ACTED_ONCE, |_, state| {
                 state.letters.iter().all(|letter| letter.acts <= 1)
+            }),
+            Property::<Self>::always(WAITS_FOR_THE_DEAD, |_, state| {
+                let waits = state.letters.iter().any(|row| row.standing.waits());
+                !waits || state.row.0 == BizStatus::Failed
+            }),
+            Property::<Self>::sometimes("an owner cancels what a person looks at", |_, state| {
+                state.seen[0].is_some() && state.row.0 == BizStatus::Cancelled
             }),
             Property::<Self>::sometimes("a letter is parked", |_, state| {
                 state
@@ -203,15 +221,27 @@ impl Desk {
         if !allowed.contains(&act) && self.keeps(Rule::StillOpen) {
             return Some(());
         }
-        letter.standing = match act {
-            DeadLetterAct::Redrive => {
-                let change = transition(stands(state.row), Event::Redrive).ok()?;
-                state.row = (change.to, change.cnt);
-                DeadLetterStatus::Redriven
+        match act {
+            DeadLetterAct::Redrive => self.put_back(state, Some(number))?,
+            DeadLetterAct::Discard => {
+                letter.standing = DeadLetterStatus::Discarded;
+                letter.acts += 1;
             }
-            DeadLetterAct::Discard => DeadLetterStatus::Discarded,
-        };
-        letter.acts += 1;
+        }
+        Some(())
+    }
+
+    /// Puts the row back, for this letter or by its owner.
+    fn put_back(&self, state: &mut State, by: Option<usize>) -> Option<()> {
+        let change = transition(stands(state.row), Event::Redrive).ok()?;
+        state.row = (change.to, change.cnt);
+        for (number, letter) in state.letters.iter_mut().enumerate() {
+            let marked = letter.standing.waits() && self.keeps(Rule::Marked);
+            if marked || by == Some(number) {
+                letter.standing = DeadLetterStatus::Redriven;
+                letter.acts += 1;
+            }
+        }
         Some(())
     }
 }
@@ -260,4 +290,9 @@ fn a_letters_own_row_that_is_not_parked_makes_letters_of_letters() {
 #[test]
 fn a_letter_that_is_not_looked_at_again_is_acted_upon_twice() {
     breaks(without(Rule::StillOpen), ACTED_ONCE);
+}
+
+#[test]
+fn a_retry_that_leaves_the_letters_lets_them_wait_for_what_goes_on() {
+    breaks(without(Rule::Marked), WAITS_FOR_THE_DEAD);
 }

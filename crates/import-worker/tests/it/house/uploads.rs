@@ -73,6 +73,7 @@ impl House {
         let new = NewImport {
             tenant,
             user,
+            request_id: None,
             dataset: import.dataset.to_owned(),
             name: import.name.to_owned(),
             queue: "default".to_owned(),

@@ -15,6 +15,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::House;
 
+const WORKER: &str = env!("CARGO_BIN_EXE_import-worker");
 /// The lease of a worker process.
 const LEASE_SECONDS: u64 = 3;
 
@@ -78,14 +79,31 @@ impl House {
 
     /// A worker process that meets its database at `url`.
     pub(crate) fn process_at(&self, url: &str) -> WorkerProcess {
+        self.process_with(&[("QUAYSIDE__MYSQL__URL", url)])
+    }
+
+    /// A worker process with these settings besides.
+    pub(crate) fn process_with(&self, settings: &[(&str, &str)]) -> WorkerProcess {
+        self.start(Command::new(WORKER), settings)
+    }
+
+    /// A worker process whose files cannot be larger than 1 MiB.
+    pub(crate) fn process_on_a_full_disk(&self) -> WorkerProcess {
+        let mut shell = Command::new("sh");
+        // It counts in blocks of 512 or 1,024 bytes: 0.5 or 1 MiB.
+        let limited = "trap '' XFSZ; ulimit -f 1024; exec \"$0\"";
+        shell.args(["-c", limited, WORKER]);
+        self.start(shell, &[])
+    }
+
+    fn start(&self, mut command: Command, settings: &[(&str, &str)]) -> WorkerProcess {
         let log = std::fs::File::options()
             .create(true)
             .append(true)
             .open(self.path("worker.log"))
             .expect("a log");
-        let mut command = Command::new(env!("CARGO_BIN_EXE_import-worker"));
         command
-            .env("QUAYSIDE__MYSQL__URL", url)
+            .env("QUAYSIDE__MYSQL__URL", self.database.url())
             .env("QUAYSIDE__KAFKA__BROKERS", self.broker.bootstrap())
             .env("QUAYSIDE__STORAGE__ROOT", self.path("storage"))
             .env("QUAYSIDE__DATASETS__DIR", self.path("datasets"))
@@ -95,6 +113,7 @@ impl House {
             .env("QUAYSIDE__WORKER__SCAN_INTERVAL_SECONDS", "1")
             .env("QUAYSIDE__WORKER__MAX_ATTEMPTS", "20")
             .env("QUAYSIDE__LIFECYCLE__GRACE_SECONDS", "5")
+            .envs(settings.iter().copied())
             .stdout(Stdio::null())
             .stderr(log);
         WorkerProcess(

@@ -136,8 +136,8 @@ async fn by_unique_key(
 }
 
 /// The same classes under the same names.
-fn by_first(classes: &[usize]) -> Vec<usize> {
-    let first = |class: &usize| classes.iter().position(|other| other == class);
+fn by_first(classes: &[u64]) -> Vec<usize> {
+    let first = |class: &u64| classes.iter().position(|other| other == class);
     classes
         .iter()
         .map(|class| first(class).expect("itself"))
@@ -164,10 +164,14 @@ async fn keys_are_the_same_where_the_servers_own_unique_key_says_so() {
                 .expect("generated")
                 .current();
             let expected = by_unique_key(&mut connection, columns, &keys).await;
-            let found = store
-                .classes_under_collation(&dataset, &names, keys.clone())
-                .await
-                .expect("answered");
+            // asked in two calls: a mark means the same in both
+            let comparison = store.key_comparison(&dataset, &names).await;
+            let comparison = comparison.expect("answered");
+            let mut found = Vec::new();
+            for some in keys.chunks(keys.len().div_ceil(2)) {
+                let marks = store.key_marks(&comparison, some.to_vec()).await;
+                found.extend(marks.expect("answered"));
+            }
             let found = by_first(&found);
             for (place, key) in keys.iter().enumerate() {
                 assert_eq!(
@@ -183,13 +187,13 @@ async fn keys_are_the_same_where_the_servers_own_unique_key_says_so() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn however_many_and_long_the_keys_are_each_finds_its_like() {
+async fn keys_that_look_alike_cost_one_statement_a_mebibyte() {
     let database = TestDatabase::create().await;
     let table = "CREATE TABLE uniques (id BIGINT PRIMARY KEY, \
          folded VARCHAR(700) CHARACTER SET utf8mb4 COLLATE utf8mb4_0900_ai_ci)";
     database.execute(table).await;
-    let store = database.store();
-    // more than one statement takes, alike but for their last character's case, the likes far apart
+    let store = database.store_with_pool(1);
+    // alike but for their last character's case, the likes far apart: 3.6 MB in all
     let keys: Vec<Vec<String>> = (0..6_000)
         .map(|number| {
             let last = if number < 3_000 { 'x' } else { 'X' };
@@ -197,15 +201,34 @@ async fn however_many_and_long_the_keys_are_each_finds_its_like() {
         })
         .collect();
     let dataset = a_dataset("uniques", "folded");
-    let classes = store
-        .classes_under_collation(&dataset, &["folded".to_owned()], keys)
-        .await
-        .expect("answered");
-    assert_eq!(classes[..3_000], classes[3_000..]);
-    let mut distinct = classes[..3_000].to_vec();
+    let comparison = store.key_comparison(&dataset, &["folded".to_owned()]).await;
+    let comparison = comparison.expect("answered");
+    let begun = weighed(&database).await;
+    let first = store.key_marks(&comparison, keys[..1].to_vec()).await;
+    let before = weighed(&database).await;
+    let marks = store.key_marks(&comparison, keys).await.expect("answered");
+    let taken = weighed(&database).await - before;
+    assert_eq!(marks[0], first.expect("answered")[0]);
+    assert_eq!(marks[..3_000], marks[3_000..]);
+    let mut distinct = marks[..3_000].to_vec();
     distinct.sort_unstable();
     distinct.dedup();
     assert_eq!(distinct.len(), 3_000);
+    let of_one = before - begun;
+    assert!(of_one > 0, "the server counts");
+    assert_eq!(taken, 4 * of_one, "four times what one key takes");
+}
+
+/// Statements with texts in them that the store has sent so far.
+async fn weighed(database: &TestDatabase) -> u64 {
+    let name = database.url().rsplit('/').next().expect("a name");
+    let sent = format!(
+        "SELECT CAST(COALESCE(SUM(s.COUNT_STAR), 0) AS UNSIGNED) \
+         FROM performance_schema.events_statements_summary_by_thread_by_event_name s \
+         JOIN performance_schema.threads t ON t.THREAD_ID = s.THREAD_ID \
+         WHERE s.EVENT_NAME = 'statement/com/Execute' AND t.PROCESSLIST_DB = '{name}'"
+    );
+    database.one(&sent).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -213,8 +236,6 @@ async fn a_column_that_the_table_lacks_is_told() {
     let database = TestDatabase::create().await;
     let store = database.store();
     let dataset = a_dataset("nowhere", "bin");
-    let answer = store
-        .classes_under_collation(&dataset, &["bin".to_owned()], vec![vec!["a".to_owned()]])
-        .await;
+    let answer = store.key_comparison(&dataset, &["bin".to_owned()]).await;
     assert!(answer.is_err(), "{answer:?}");
 }

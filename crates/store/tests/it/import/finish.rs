@@ -317,3 +317,21 @@ async fn an_import_whose_finish_died_tells_what_was_written_and_is_finished_by_a
     assert_eq!(task.status, TaskStatus::PartialSuccess);
     assert_eq!((task.progress.done_rows, task.error), (14, None));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_finish_has_tries_of_its_own() {
+    let database = TestDatabase::create().await;
+    let finish = to_the_finish(&database.store(), &[Recorded(10, 0, 0), Recorded(10, 0, 0)]).await;
+    let tries: Vec<(String, u32)> = database
+        .query(
+            "SELECT DISTINCT biz_type, max_cnt FROM compensate_biz \
+             WHERE biz_type <> 'IMPORT' ORDER BY biz_type",
+        )
+        .await;
+    let tries: Vec<(&str, u32)> = tries
+        .iter()
+        .map(|(kind, tries)| (&**kind, *tries))
+        .collect();
+    assert_eq!(tries, [("IMPORT_BATCH", 3), ("IMPORT_FINISH", 5)]);
+    assert_eq!(finish.biz_type.as_str(), "IMPORT_FINISH");
+}

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use domain::{Event, FailureKind};
+use domain::{DeadLetterAct, Event, FailureKind};
 use proptest::prelude::*;
 
 use super::club::LEASE;
@@ -20,6 +20,8 @@ pub(super) enum Act {
     Retract(usize, Age),
     Cancel(usize),
     Retry(usize),
+    /// An operator acts on a letter of the member's: the newest, or one so many before.
+    Letter(usize, usize, DeadLetterAct),
     /// The member's timer ends.
     TimePasses(usize),
     ClaimFollowUp(usize),
@@ -69,6 +71,10 @@ fn end() -> impl Strategy<Value = End> {
     ]
 }
 
+fn on_a_letter() -> impl Strategy<Value = DeadLetterAct> {
+    prop_oneof![3 => Just(DeadLetterAct::Redrive), 1 => Just(DeadLetterAct::Discard)]
+}
+
 pub(super) fn act() -> impl Strategy<Value = Act> {
     let any = || 0..60_usize;
     prop_oneof![
@@ -81,7 +87,9 @@ pub(super) fn act() -> impl Strategy<Value = Act> {
         2 => (1..4_usize).prop_map(Act::Relay),
         1 => (any(), age()).prop_map(|(row, age)| Act::Retract(row, age)),
         2 => any().prop_map(Act::Cancel),
-        4 => any().prop_map(Act::Retry),
+        2 => any().prop_map(Act::Retry),
+        4 => (any(), prop_oneof![3 => Just(0), 1 => Just(1_usize)], on_a_letter())
+            .prop_map(|(member, back, act)| Act::Letter(member, back, act)),
         3 => any().prop_map(Act::TimePasses),
         3 => any().prop_map(Act::ClaimFollowUp),
         2 => any().prop_map(Act::FinishFollowUp),

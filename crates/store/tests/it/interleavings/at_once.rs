@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use domain::{BizStatus, CompensateBizId};
+use domain::{BizStatus, CompensateBizId, DeadLetterId};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use store::{Lease, Settled, Store};
@@ -11,7 +11,7 @@ use testkit::TestDatabase;
 use tokio::runtime::Handle;
 
 use super::act::{Act, End, Held, act};
-use super::call::{Answer, Call, perform};
+use super::call::{Answer, Call, OnLetter, perform};
 use super::club::{CONNECTIONS, Club, Seen, stores};
 use super::known::Known;
 
@@ -28,6 +28,8 @@ struct Board {
     granted: HashSet<(CompensateBizId, u64)>,
     /// The attempts whose finish was said to stand.
     done: HashMap<CompensateBizId, HashSet<u64>>,
+    /// The letters that somebody was told to have acted on.
+    acted_on: HashSet<DeadLetterId>,
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -111,6 +113,11 @@ impl Board {
                 let fresh = self.granted.insert((row.lease.id, row.lease.epoch.0));
                 assert!(fresh, "granted twice: {:?}", row.lease);
             }
+        }
+        if let Answer::Letter(OnLetter::Redriven(letter, _) | OnLetter::Discarded(letter)) = answer
+        {
+            let fresh = self.acted_on.insert(*letter);
+            assert!(fresh, "letter {letter} was acted on twice");
         }
         if let (Call::Settle(lease, End::Finish), Answer::Settled(settled)) = (call, answer)
             && matches!(settled, Settled::Now(BizStatus::Success, _))

@@ -4,17 +4,19 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use domain::{
-    BizStatus, CompensateBizId, Failure, FailureCode, FailureKind, FileRole, LeaseEpoch, Progress,
-    Rung, UserId,
+    BizStatus, CompensateBizId, DeadLetterAct, DeadLetterId, Failure, FailureCode, FailureKind,
+    FileRole, LeaseEpoch, Progress, Rung, Tenant, UserId,
 };
 use store::{
-    Beat, Cancelled, ClaimTerms, Claimed, Effects, Ending, Lease, NewArtifact, Retried, Retry,
-    Settled, Store, Story,
+    Actor, Announce, Beat, Cancelled, ClaimTerms, Claimed, DeadLetterActed, Effects, Ending, Lease,
+    NewArtifact, Refusal, Retried, Retry, Settled, Store, Story,
 };
 use testkit::terms;
 
 use super::act::{End, Held};
 use super::club::{Club, LEASE};
+use crate::dead_letter::acme;
+use crate::dead_letter_acts::operator;
 use crate::settle::owner;
 use crate::submit::NO_LIMITS;
 
@@ -30,6 +32,7 @@ pub(super) enum Call {
     Retract(Rung),
     Cancel(usize),
     Retry(usize),
+    Letter(usize, usize, DeadLetterAct),
     TimePasses(usize),
     ClaimFollowUp(CompensateBizId),
     FinishFollowUp(Lease),
@@ -48,9 +51,21 @@ pub(super) enum Answer {
     Cancelled(Cancelled),
     /// The new ring, if it is open again.
     Retried(Option<Rung>),
+    Letter(OnLetter),
     Nothing,
     /// Whether the follow-up was told that it is superseded.
     FollowUp(Settled, Option<bool>),
+}
+
+/// What became of an act on a letter.
+#[derive(Debug)]
+pub(super) enum OnLetter {
+    /// The member has no such letter.
+    Nothing,
+    /// Its row is open again, with this ring.
+    Redriven(DeadLetterId, Rung),
+    Discarded(DeadLetterId),
+    Refused(Refusal),
 }
 
 fn ending(end: End, lease: &Lease) -> Ending {
@@ -159,6 +174,9 @@ pub(super) async fn perform(club: &Club, store: &Store, name: &str, call: &Call)
                 other => panic!("neither open again nor refused: {other:?}"),
             })
         }
+        Call::Letter(member, back, act) => {
+            Answer::Letter(act_on_letter(club, store, (*member, *back), *act).await)
+        }
         Call::TimePasses(member) => {
             club.time_passes(*member).await;
             Answer::Nothing
@@ -174,6 +192,38 @@ pub(super) async fn perform(club: &Club, store: &Store, name: &str, call: &Call)
             Answer::Rung(claim.claimed, claim.duplicates)
         }
         Call::FinishFollowUp(lease) => finish_follow_up(store, lease).await,
+    }
+}
+
+async fn act_on_letter(
+    club: &Club,
+    store: &Store,
+    (member, back): (usize, usize),
+    act: DeadLetterAct,
+) -> OnLetter {
+    let Some(letter) = club.letter(member, back).await else {
+        return OnLetter::Nothing;
+    };
+    let announce = Announce {
+        scan_interval: LEASE,
+        trace_context: None,
+    };
+    let (tenants, actor) = (acme(), operator());
+    let acted = match act {
+        DeadLetterAct::Redrive => {
+            let redriven = store.redrive_dead_letter(&tenants, letter, &actor, &announce);
+            redriven.await
+        }
+        DeadLetterAct::Discard => store.discard_dead_letter(&tenants, letter, &actor).await,
+    };
+    match acted.expect("answered") {
+        DeadLetterActed::Now(_, rows) => match rows.as_slice() {
+            [] => OnLetter::Discarded(letter),
+            [(_, row)] => OnLetter::Redriven(letter, row.rung),
+            several => panic!("one letter, one row: {several:?}"),
+        },
+        DeadLetterActed::Refused(_, why) => OnLetter::Refused(why),
+        DeadLetterActed::NotFound => panic!("letter {letter} was there"),
     }
 }
 
@@ -203,9 +253,15 @@ async fn finish_follow_up(store: &Store, lease: &Lease) -> Answer {
 
 fn by_a_person() -> Retry {
     Retry {
-        actor: UserId::parse("7").expect("a name"),
+        actor: Actor {
+            tenant: Tenant::parse("acme").expect("a name"),
+            user: UserId::parse("7").expect("a name"),
+            request_id: None,
+        },
         limits: NO_LIMITS,
-        scan_interval: LEASE,
-        trace_context: None,
+        announce: Announce {
+            scan_interval: LEASE,
+            trace_context: None,
+        },
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use domain::{CompensateBizId, Lane, TaskId};
+use domain::{CompensateBizId, DeadLetterId, Lane, TaskId};
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 use store::{Store, StoreSettings};
@@ -116,6 +116,23 @@ impl Club {
              WHERE id = {id} AND wake_at > UTC_TIMESTAMP(6)"
         ))
         .await;
+    }
+
+    /// The member's newest letter, or the one so many before.
+    pub(super) async fn letter(&self, member: usize, back: usize) -> Option<DeadLetterId> {
+        let look = format!(
+            "SELECT id FROM dead_letter WHERE compensate_biz_id = {} \
+             ORDER BY id DESC LIMIT 1 OFFSET {back}",
+            self.members[member].0
+        );
+        let found: Option<u64> = self
+            .connection
+            .lock()
+            .await
+            .query_first(look)
+            .await
+            .expect("read");
+        found.map(DeadLetterId)
     }
 
     pub(super) async fn execute(&self, sql: &str) {

@@ -11,7 +11,7 @@ use testkit::TestDatabase;
 use tokio::runtime::Handle;
 
 use super::act::{Act, act};
-use super::call::{Answer, perform};
+use super::call::{Answer, OnLetter, perform};
 use super::club::{CONNECTIONS, Club, stores};
 use super::known::Known;
 use super::reference::Reference;
@@ -58,6 +58,9 @@ async fn every_answer_and_every_row_is_what_the_rules_say_in_any_order_of_calls(
         "retracted",
         "cancelled",
         "redriven",
+        "redriven by its letter",
+        "letter discarded",
+        "letter refused",
         "given up",
         "ended twice",
         "superseded",
@@ -117,6 +120,10 @@ fn names(answer: &Answer) -> Vec<&'static str> {
         Answer::Retracted(touched) => ("retracted", *touched > 0),
         Answer::Cancelled(cancelled) => ("cancelled", *cancelled == Cancelled::Now),
         Answer::Retried(rung) => ("redriven", rung.is_some()),
+        Answer::Letter(OnLetter::Redriven(..)) => ("redriven by its letter", true),
+        Answer::Letter(OnLetter::Discarded(_)) => ("letter discarded", true),
+        Answer::Letter(OnLetter::Refused(_)) => ("letter refused", true),
+        Answer::Letter(OnLetter::Nothing) => ("no letter", true),
         Answer::Nothing => ("time passed", true),
         Answer::FollowUp(_, told) => ("superseded", *told == Some(true)),
     };

@@ -4,7 +4,7 @@ use domain::{CompensateBizId, LeaseEpoch, Rung};
 use store::Lease;
 
 use super::act::{Act, Age};
-use super::call::{Answer, Call};
+use super::call::{Answer, Call, OnLetter};
 use super::club::{Club, MEMBERS};
 
 /// What the callers know: the epochs that they have heard of, every lease that was ever granted.
@@ -59,6 +59,7 @@ impl Known {
             Act::Retract(member, age) => Call::Retract(rung(*member, *age)?),
             Act::Cancel(member) => Call::Cancel(member % MEMBERS),
             Act::Retry(member) => Call::Retry(member % MEMBERS),
+            Act::Letter(member, back, act) => Call::Letter(member % MEMBERS, *back, *act),
             Act::TimePasses(member) => Call::TimePasses(member % MEMBERS),
             Act::ClaimFollowUp(number) => {
                 let number = number.checked_rem(self.follow_ups.len())?;
@@ -96,7 +97,9 @@ impl Known {
                 .collect(),
             Answer::Relayed(rung) => rung.iter().map(|rung| (rung.id, rung.epoch.0)).collect(),
             Answer::Retried(rung) => rung.iter().map(|rung| (rung.id, rung.epoch.0)).collect(),
-            Answer::Beat(_)
+            Answer::Letter(OnLetter::Redriven(_, rung)) => vec![(rung.id, rung.epoch.0)],
+            Answer::Letter(_)
+            | Answer::Beat(_)
             | Answer::Settled(_)
             | Answer::Swept(_)
             | Answer::Retracted(_)

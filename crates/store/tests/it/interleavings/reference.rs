@@ -32,6 +32,7 @@ impl Reference {
             due: Some(false),
             files: Vec::new(),
             letters: 0,
+            letters_ever: 0,
             attempts: 0,
             rejected: false,
         };
@@ -72,6 +73,9 @@ impl Reference {
                 self.cancels(*member, *cancelled);
             }
             (Call::Retry(member), Answer::Retried(rung)) => self.redrives(*member, *rung),
+            (Call::Letter(member, back, act), Answer::Letter(told)) => {
+                self.acts_on_letter(*member, *back, *act, told);
+            }
             (Call::TimePasses(member), Answer::Nothing) => {
                 let due = &mut self.rows[*member].due;
                 *due = due.map(|_| true);
@@ -101,6 +105,7 @@ impl Reference {
         row.announced = false;
         row.due = (!change.to.is_final()).then_some(!waits);
         row.letters += u64::from(change.dead_letter);
+        row.letters_ever += usize::from(change.dead_letter);
         row.attempts += u64::from(matches!(event, Event::Fail(_) | Event::Rescue { .. }));
         row.rejected = event == Event::Fail(FailureKind::Rejected);
         if !from.is_final() && !change.to.is_final() {

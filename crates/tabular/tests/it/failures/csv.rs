@@ -22,7 +22,7 @@ fn a_csv_reads_back_the_same_and_is_guarded() {
     let bytes = made.write(&rows);
     let shown = std::str::from_utf8(&bytes).unwrap();
     let expected = concat!(
-        "\u{feff}姓名,'=x,原表行号,导入错误代码,导入错误说明\r\n",
+        "\u{feff}姓名,'=x,原表行号 #18446744073709551615,导入错误代码,导入错误说明\r\n",
         "'=1+1,\"\",2,too_long,太长\r\n",
         "\"a,\"\"b\"\"\r\nc\",,9,\"\",\"\"\r\n",
     );

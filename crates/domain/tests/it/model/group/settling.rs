@@ -2,7 +2,7 @@
 
 use domain::{BizStatus, Event, GroupState, RowState, transition};
 
-use super::{Club, FollowUp, Group, MEMBERS, Rule, State};
+use super::{Club, FollowUp, Group, Locked, MEMBERS, Rule, State};
 
 pub(super) const ENDED: [BizStatus; 3] =
     [BizStatus::Success, BizStatus::Failed, BizStatus::Cancelled];
@@ -29,9 +29,27 @@ impl Club {
         Some(())
     }
 
-    pub(super) fn redrive(&self, state: &mut State, mask: usize) -> Option<()> {
+    /// What `store::retry_task` does: only a task that has ended, cancelled or not, is opened.
+    pub(super) fn try_again(&self, state: &mut State, mask: usize) -> Option<()> {
+        if !state.members.iter().all(|row| row.is_final()) {
+            return None;
+        }
+        state.task_cancelled = false;
+        self.put_back(state, mask)
+    }
+
+    /// What `store::redrive_dead_letter` and its bulk do: dead rows alone, whatever their task is at.
+    pub(super) fn redrive_letters(&self, state: &mut State, mask: usize) -> Option<()> {
+        let all_dead = members_of(mask).all(|member| state.members[member] == BizStatus::Failed);
+        if !all_dead || (state.task_cancelled && self.keeps(Rule::CancelledStays)) {
+            return None;
+        }
+        self.put_back(state, mask)
+    }
+
+    fn put_back(&self, state: &mut State, mask: usize) -> Option<()> {
         let mut group = state.group.known();
-        for member in (0..MEMBERS).filter(|member| mask & (1 << member) != 0) {
+        for member in members_of(mask) {
             if state.read[member].is_some() {
                 return None;
             }
@@ -70,6 +88,31 @@ impl Club {
         }
     }
 
+    /// The second half of `store::cancel_task`, under the group's lock: what was locked ends, without
+    /// follow-up. If more is open by now, all is begun again.
+    pub(super) fn cancel_ends(&self, state: &mut State) -> Option<()> {
+        let locked = state.cancelling.take()?;
+        if locked != open_rows(state) && self.keeps(Rule::CancelLooksAgain) {
+            return Some(());
+        }
+        let mut group = state.group.known();
+        for (member, _) in locked.members.iter().enumerate().filter(|(_, is)| **is) {
+            let from = state.members[member];
+            let to = transition(stands(from), Event::Cancel).ok()?.to;
+            group = group.moved(from, to, 1).ok()?;
+            state.members[member] = to;
+        }
+        for (row, _) in (state.follow_ups.iter_mut().zip(&locked.follow_ups)).filter(|(_, is)| **is)
+        {
+            row.status = transition(stands(row.status), Event::Cancel).ok()?.to;
+        }
+        state.cancelled_for = group.generation;
+        state.task_cancelled = true;
+        state.group = Group::of(group.ended());
+        state.ended = true;
+        Some(())
+    }
+
     pub(super) fn follow_up(&self, state: &mut State, number: usize, event: Event) -> Option<()> {
         let row = &mut state.follow_ups[number];
         row.status = transition(stands(row.status), event).ok()?.to;
@@ -83,29 +126,23 @@ impl Club {
     }
 }
 
-/// A person ends the task: all that is open, without follow-up.
-pub(super) fn cancel_all(state: &mut State) -> Option<()> {
-    let mut group = state.group.known();
-    let mut touched = false;
-    for member in &mut state.members {
-        if let Ok(change) = transition(stands(*member), Event::Cancel) {
-            group = group.moved(*member, change.to, 1).ok()?;
-            *member = change.to;
-            touched = true;
-        }
+/// The first half of `store::cancel_task`: all open rows of the task, locked.
+pub(super) fn locks(state: &State) -> Option<Locked> {
+    let locked = open_rows(state);
+    let some = locked.members.contains(&true) || locked.follow_ups.contains(&true);
+    (some && state.group.sealed).then_some(locked)
+}
+
+fn open_rows(state: &State) -> Locked {
+    let follow_ups = state.follow_ups.iter().map(|row| !row.status.is_final());
+    Locked {
+        members: state.members.map(|row| !row.is_final()),
+        follow_ups: follow_ups.collect(),
     }
-    if !touched || !group.sealed {
-        return None;
-    }
-    state.cancelled_for = group.generation;
-    state.group = Group::of(group.ended());
-    state.ended = true;
-    for row in &mut state.follow_ups {
-        if let Ok(change) = transition(stands(row.status), Event::Cancel) {
-            row.status = change.to;
-        }
-    }
-    Some(())
+}
+
+fn members_of(mask: usize) -> impl Iterator<Item = usize> {
+    (0..MEMBERS).filter(move |member| mask & (1 << member) != 0)
 }
 
 /// Failures of a follow-up are not counted here: it is rescued as often as need be.
@@ -143,6 +180,11 @@ impl Group {
 }
 
 impl State {
+    /// Whether a cancel has locked what is asked for.
+    pub(super) fn is_locked(&self, what: impl FnOnce(&Locked) -> bool) -> bool {
+        self.cancelling.as_ref().is_some_and(what)
+    }
+
     pub(super) fn count(&self, status: BizStatus) -> u32 {
         self.members
             .iter()

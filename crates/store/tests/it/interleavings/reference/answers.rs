@@ -1,10 +1,11 @@
 //! What each answer must be, and what follows from it.
 
-use domain::{BizStatus, CompensateBizId, Event, Rung, TaskStatus, transition};
-use store::{Beat, Cancelled, Claimed, Lease, Settled};
+use domain::{BizStatus, CompensateBizId, DeadLetterAct, Event, Rung, TaskStatus, transition};
+use store::{Beat, Cancelled, Claimed, Lease, Refusal, Settled};
 
 use super::Reference;
 use crate::interleavings::act::{End, Held};
+use crate::interleavings::call::OnLetter;
 
 impl Reference {
     pub(super) fn rung(
@@ -74,10 +75,43 @@ impl Reference {
         let expected = redriven.then_some(row.epoch + 1);
         assert_eq!(rung.map(|rung| rung.epoch.0), expected);
         if redriven {
-            self.follow(member, Event::Redrive, true);
-            let row = &mut self.rows[member];
-            (row.announced, row.letters) = (true, 0);
+            self.puts_back(member);
         }
+    }
+
+    pub(super) fn acts_on_letter(
+        &mut self,
+        member: usize,
+        back: usize,
+        act: DeadLetterAct,
+        told: &OnLetter,
+    ) {
+        let row = &mut self.rows[member];
+        let exists = row.letters_ever > back;
+        let is_open = back == 0 && row.letters == 1;
+        match told {
+            OnLetter::Nothing => assert!(!exists),
+            OnLetter::Refused(why) => {
+                assert!(exists && !is_open, "{why}");
+                assert_eq!(*why, Refusal::NotOpen);
+            }
+            OnLetter::Discarded(_) => {
+                assert!(is_open && act == DeadLetterAct::Discard);
+                row.letters = 0;
+            }
+            OnLetter::Redriven(_, rung) => {
+                assert!(is_open && act == DeadLetterAct::Redrive);
+                assert_eq!((rung.id, rung.epoch.0), (row.id, row.epoch + 1));
+                self.puts_back(member);
+            }
+        }
+    }
+
+    /// By its letter or by its owner.
+    fn puts_back(&mut self, member: usize) {
+        self.follow(member, Event::Redrive, true);
+        let row = &mut self.rows[member];
+        (row.announced, row.letters) = (true, 0);
     }
 
     pub(super) fn claims_follow_up(

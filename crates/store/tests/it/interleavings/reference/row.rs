@@ -15,7 +15,10 @@ pub(super) struct Row {
     /// None: it has no timer. Else whether it has ended.
     pub(super) due: Option<bool>,
     pub(super) files: Vec<String>,
+    /// Open ones.
     pub(super) letters: u64,
+    /// Those that somebody has acted on, too.
+    pub(super) letters_ever: usize,
     pub(super) attempts: u64,
     /// By the user's own fault.
     pub(super) rejected: bool,

@@ -1,0 +1,135 @@
+//! Small calls that come at the same time go in one transaction: its commit is most of what each of
+//! them costs (facts.md).
+//!
+//! Nobody waits for company: a call goes at once while few transactions are under way, and what comes
+//! meanwhile goes together with the next. Shown by `tests/it/compensations/gathered.rs`.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use store::{CompensationsOnce, NewCompensations, Store, StoreError, SubmittedCompensations};
+use tokio::sync::oneshot;
+use tokio_util::task::TaskTracker;
+
+/// Most items of a call that is gathered with others.
+const SMALL: usize = 100;
+
+/// Items of one transaction; facts.md: best size.
+const ITEMS_TOGETHER: usize = 1_000;
+
+/// Transactions under way at once.
+const TRANSACTIONS: usize = 2;
+
+/// Where small calls wait for a transaction.
+pub(crate) struct Gatherer {
+    store: Store,
+    desk: Mutex<Desk>,
+    tasks: TaskTracker,
+}
+
+#[derive(Default)]
+struct Desk {
+    waiting: VecDeque<Waiting>,
+    under_way: usize,
+}
+
+struct Waiting {
+    call: NewCompensations,
+    told: oneshot::Sender<Told>,
+}
+
+/// What a caller is told: what its call came to, why nothing was accepted, or nothing: then it must
+/// see for itself.
+type Told = Option<Result<SubmittedCompensations, StoreError>>;
+
+impl Gatherer {
+    pub(crate) fn new(store: Store) -> Arc<Self> {
+        Arc::new(Self {
+            store,
+            desk: Mutex::default(),
+            tasks: TaskTracker::new(),
+        })
+    }
+
+    /// Submits a call; with others, if it is a small one that needs nothing of its own.
+    pub(super) async fn submit(
+        self: &Arc<Self>,
+        call: NewCompensations,
+    ) -> Result<CompensationsOnce, StoreError> {
+        let goes_alone =
+            call.key.is_some() || call.group.is_some() || !(1..=SMALL).contains(&call.items.len());
+        if goes_alone {
+            return self.store.submit_compensations(call).await;
+        }
+        match self.wait_for(call.clone()).await {
+            Ok(Some(done)) => done.map(|done| CompensationsOnce::Now(done, None)),
+            Ok(None) | Err(_) => self.store.submit_compensations(call).await,
+        }
+    }
+
+    fn wait_for(self: &Arc<Self>, call: NewCompensations) -> oneshot::Receiver<Told> {
+        let (told, answer) = oneshot::channel();
+        let mut desk = self.desk.lock().unwrap_or_else(PoisonError::into_inner);
+        desk.waiting.push_back(Waiting { call, told });
+        if desk.under_way < TRANSACTIONS {
+            desk.under_way += 1;
+            let working = self.clone().work();
+            self.tasks.spawn_on(working, self.store.runtime());
+        }
+        answer
+    }
+
+    /// Transaction after transaction, until nobody waits.
+    async fn work(self: Arc<Self>) {
+        while let Some((calls, told)) = self.next() {
+            metrics::counter!("quayside_compensations_transactions_total").increment(1);
+            let done = self.store.submit_gathered(calls.into()).await;
+            // A caller that has gone need not be told.
+            match done {
+                Ok(done) => {
+                    for (told, done) in told.into_iter().zip(done) {
+                        drop(told.send(Some(Ok(done))));
+                    }
+                }
+                Err(error) => {
+                    for told in told {
+                        drop(told.send(same(&error).map(Err)));
+                    }
+                }
+            }
+        }
+    }
+
+    /// The calls of the next transaction; none, and one transaction less, when nobody waits.
+    fn next(&self) -> Option<(Vec<NewCompensations>, Vec<oneshot::Sender<Told>>)> {
+        let mut desk = self.desk.lock().unwrap_or_else(PoisonError::into_inner);
+        if desk.waiting.is_empty() {
+            desk.under_way -= 1;
+            return None;
+        }
+        let mut items = 0;
+        let fits = |waiting: &&Waiting| {
+            items += waiting.call.items.len();
+            items <= ITEMS_TOGETHER
+        };
+        let many = desk.waiting.iter().take_while(fits).count();
+        let now = desk.waiting.drain(..many);
+        Some(now.map(|waiting| (waiting.call, waiting.told)).unzip())
+    }
+}
+
+/// The error once more, where it is everybody's; not where one call may have caused it.
+fn same(error: &StoreError) -> Option<StoreError> {
+    match error {
+        StoreError::Unavailable(cause) => Some(StoreError::Unavailable(cause.to_string().into())),
+        StoreError::Contended(cause) => Some(StoreError::Contended(cause.to_string().into())),
+        StoreError::UnknownCommit(cause) => {
+            Some(StoreError::UnknownCommit(cause.to_string().into()))
+        }
+        StoreError::Fenced
+        | StoreError::Duplicate(_)
+        | StoreError::InProgress(_)
+        | StoreError::Refused(_)
+        | StoreError::Corrupt(_) => None,
+    }
+}

@@ -1,0 +1,205 @@
+//! One piece of work in a call.
+
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use domain::{BizId, HandlerDef, Lane};
+use serde_json::Value;
+use serde_json::value::RawValue;
+use store::{Due, FollowUp, NewCompensation};
+
+use super::body::{Fields, Terms, shortened, typed, unknown};
+use crate::problem::{Code, Problem};
+
+/// Most bytes of a context.
+pub(super) const MAX_CONTEXT_BYTES: usize = 1 << 20;
+
+/// The highest priority.
+const MAX_PRIORITY: u8 = 9;
+
+/// How far ahead a `run_at` may lie, in days.
+const MAX_AHEAD_DAYS: i64 = 365;
+
+/// The delays that there are, in seconds (issue 7).
+const DELAY_LEVELS: [(&str, u64); 18] = [
+    ("1s", 1),
+    ("5s", 5),
+    ("10s", 10),
+    ("30s", 30),
+    ("1m", 60),
+    ("2m", 120),
+    ("3m", 180),
+    ("4m", 240),
+    ("5m", 300),
+    ("6m", 360),
+    ("7m", 420),
+    ("8m", 480),
+    ("9m", 540),
+    ("10m", 600),
+    ("20m", 1_200),
+    ("30m", 1_800),
+    ("1h", 3_600),
+    ("2h", 7_200),
+];
+
+pub(super) fn read(
+    at: &str,
+    mut fields: Fields<'_>,
+    terms: &Terms<'_>,
+) -> Result<NewCompensation, Problem> {
+    let (handler, lane, context) = kind(at, &mut fields, terms)?;
+    let biz_id = fields.remove("biz_id");
+    let priority = fields.remove("priority");
+    let due = due(at, &mut fields, terms.now)?;
+    if let Some(name) = fields.keys().next() {
+        return Err(unknown(at, name));
+    }
+    Ok(NewCompensation {
+        biz_type: handler.biz_type.clone(),
+        biz_id: self::biz_id(&format!("{at}/biz_id"), biz_id)?,
+        lane,
+        context,
+        priority: self::priority(&format!("{at}/priority"), priority)?,
+        due,
+        scan_interval: handler.scan_interval,
+    })
+}
+
+/// A piece of work that follows the end of a group. What it is about is the group, so a `biz_id` is
+/// taken and changes nothing; it is due at once, with the usual priority.
+pub(super) fn follow_up(
+    at: &str,
+    mut fields: Fields<'_>,
+    terms: &Terms<'_>,
+) -> Result<FollowUp, Problem> {
+    let (handler, lane, context) = kind(at, &mut fields, terms)?;
+    fields.remove("biz_id");
+    for name in ["priority", "delay_level", "run_at"] {
+        if fields.contains_key(name) {
+            let message = "what follows the end of a group is due with it, and like any other";
+            return Err(Problem::invalid(&format!("{at}/{name}"), message));
+        }
+    }
+    if let Some(name) = fields.keys().next() {
+        return Err(unknown(at, name));
+    }
+    Ok(FollowUp {
+        biz_type: handler.biz_type.clone(),
+        lane,
+        context,
+        max_cnt: handler.retry.max_cnt(),
+    })
+}
+
+/// The definition, the lane and the context: what both have in common.
+fn kind<'t>(
+    at: &str,
+    fields: &mut Fields<'_>,
+    terms: &Terms<'t>,
+) -> Result<(&'t HandlerDef, Lane, String), Problem> {
+    let at_type = format!("{at}/biz_type");
+    let needed = || Problem::invalid(&at_type, "biz_type is a text, and needed");
+    let biz_type = fields.remove("biz_type").ok_or_else(needed)?;
+    let biz_type: String = typed(&at_type, biz_type, "biz_type is a text, and needed")?;
+    let handler = terms.handler(&at_type, &biz_type)?;
+    let lane = lane(&format!("{at}/queue"), fields.remove("queue"), handler)?;
+    let context = context(&format!("{at}/context"), fields.remove("context"))?;
+    Ok((handler, lane, context))
+}
+
+fn lane(at: &str, raw: Option<&RawValue>, handler: &HandlerDef) -> Result<Lane, Problem> {
+    let queue: Option<String> = raw
+        .map(|raw| typed(at, raw, "queue is a text"))
+        .transpose()?;
+    let lane = handler.lane_of(queue.as_deref());
+    lane.cloned().ok_or_else(|| {
+        let queue = shortened(queue.as_deref().unwrap_or_default());
+        let known: Vec<&str> = handler.queue_names().collect();
+        let message = format!(
+            "there is no queue `{queue}`; known here: {}",
+            known.join(", ")
+        );
+        Problem::at(Code::UnknownQueue, at, message)
+    })
+}
+
+/// The text as it was sent.
+fn context(at: &str, raw: Option<&RawValue>) -> Result<String, Problem> {
+    let raw = raw.ok_or_else(|| Problem::invalid(at, "context is any JSON value, and needed"))?;
+    let text = raw.get();
+    if text.len() > MAX_CONTEXT_BYTES {
+        let message = format!("a context has at most {MAX_CONTEXT_BYTES} bytes");
+        return Err(Problem::at(Code::ContextTooLarge, at, message));
+    }
+    // Deep nesting, numbers beyond all range, halves of surrogate pairs: nobody could work on it.
+    match serde_json::from_str::<Value>(text) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(error) => Err(Problem::invalid(
+            at,
+            format!("the context is not usable: {error}"),
+        )),
+    }
+}
+
+fn biz_id(at: &str, raw: Option<&RawValue>) -> Result<BizId, Problem> {
+    let needed = "biz_id is a text, and needed";
+    let raw = raw.ok_or_else(|| Problem::invalid(at, needed))?;
+    let text: String = typed(at, raw, needed)?;
+    if is_reserved(&text) {
+        let message = "two numbers with a slash between them are the ids of what follows groups";
+        return Err(Problem::invalid(at, message));
+    }
+    BizId::parse(text).map_err(|error| Problem::invalid(at, error.to_string()))
+}
+
+/// Whether it looks like `<group>/<generation>`: the id of a follow-up must be free when it is born.
+fn is_reserved(text: &str) -> bool {
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    text.split_once('/')
+        .is_some_and(|(group, generation)| is_number(group) && is_number(generation))
+}
+
+fn priority(at: &str, raw: Option<&RawValue>) -> Result<u8, Problem> {
+    let message = format!("priority is a whole number from 0 to {MAX_PRIORITY}");
+    let Some(raw) = raw else { return Ok(0) };
+    let priority: u8 = typed(at, raw, &message)?;
+    if priority <= MAX_PRIORITY {
+        Ok(priority)
+    } else {
+        Err(Problem::invalid(at, message))
+    }
+}
+
+fn due(at: &str, fields: &mut Fields<'_>, now: DateTime<Utc>) -> Result<Due, Problem> {
+    let (at_level, at_moment) = (format!("{at}/delay_level"), format!("{at}/run_at"));
+    match (fields.remove("delay_level"), fields.remove("run_at")) {
+        (None, None) => Ok(Due::Now),
+        (Some(level), None) => delay(&at_level, level).map(Due::After),
+        (None, Some(moment)) => run_at(&at_moment, moment, now).map(Due::At),
+        (Some(_), Some(_)) => {
+            let message = "delay_level and run_at exclude each other";
+            Err(Problem::invalid(&at_moment, message))
+        }
+    }
+}
+
+fn delay(at: &str, raw: &RawValue) -> Result<Duration, Problem> {
+    let levels: Vec<&str> = DELAY_LEVELS.iter().map(|(name, _)| *name).collect();
+    let message = format!("delay_level is one of {}", levels.join(", "));
+    let level: String = typed(at, raw, &message)?;
+    let found = DELAY_LEVELS.iter().find(|(name, _)| *name == level);
+    let (_, seconds) = found.ok_or_else(|| Problem::invalid(at, message))?;
+    Ok(Duration::from_secs(*seconds))
+}
+
+fn run_at(at: &str, raw: &RawValue, now: DateTime<Utc>) -> Result<DateTime<Utc>, Problem> {
+    let what = "run_at is a moment such as 2026-01-31T08:00:00Z";
+    let text: String = typed(at, raw, what)?;
+    let moment = DateTime::parse_from_rfc3339(&text);
+    let moment = moment.map_err(|_odd| Problem::invalid(at, what))?.to_utc();
+    if moment - now > TimeDelta::days(MAX_AHEAD_DAYS) {
+        let message = format!("run_at lies at most {MAX_AHEAD_DAYS} days ahead");
+        return Err(Problem::invalid(at, message));
+    }
+    Ok(moment)
+}

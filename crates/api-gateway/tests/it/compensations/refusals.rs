@@ -1,0 +1,193 @@
+//! What is refused: all of the call, at the field at fault, and nothing is written.
+
+use serde_json::{Value, json};
+
+use super::{PATH, item, items, send_text};
+use crate::house::{Answer, House, manager, token};
+
+/// The first fault's code and pointer.
+fn fault(answer: &Answer) -> (u16, String, String) {
+    let code = answer.problem();
+    let problem = answer.json();
+    let pointer = problem["errors"][0]["pointer"].as_str().unwrap_or_default();
+    (answer.status, code, pointer.to_owned())
+}
+
+/// The second of two items with this field.
+fn with(field: &str, value: Value) -> Value {
+    let mut body = items(&["a", "b"]);
+    body["items"][1][field] = value;
+    body
+}
+
+fn in_group(group: Value) -> Value {
+    let mut body = items(&["a"]);
+    body["group"] = group;
+    body
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_fault_is_told_at_its_field_and_nothing_is_written() {
+    let house = House::open().await;
+    let invalid = |body: Value, pointer: &str| (body, 400, "invalid_request", pointer.to_owned());
+    let follow = |item: Value| in_group(json!({"key": "g", "on_finished": [item]}));
+    let mut both = with("delay_level", json!("5s"));
+    both["items"][1]["run_at"] = json!("2026-01-03T00:00:00Z");
+    let cases = [
+        invalid(json!([]), ""),
+        invalid(json!({"items": []}), "/items"),
+        invalid(json!({}), "/items"),
+        invalid(json!({"items": 1}), "/items"),
+        invalid(json!({"items": [1]}), "/items/0"),
+        invalid(json!({"items": [item("a")], "x": 1}), "/x"),
+        invalid(with("x", json!(1)), "/items/1/x"),
+        invalid(with("biz_type", json!(1)), "/items/1/biz_type"),
+        invalid(with("biz_type", Value::Null), "/items/1/biz_type"),
+        invalid(with("biz_id", Value::Null), "/items/1/biz_id"),
+        invalid(with("biz_id", json!(7)), "/items/1/biz_id"),
+        invalid(with("biz_id", json!(" b")), "/items/1/biz_id"),
+        invalid(with("biz_id", json!("")), "/items/1/biz_id"),
+        invalid(with("biz_id", json!("x".repeat(129))), "/items/1/biz_id"),
+        invalid(with("biz_id", json!("12/1")), "/items/1/biz_id"),
+        invalid(with("context", Value::Null), "/items/1/context"),
+        invalid(with("priority", json!(10)), "/items/1/priority"),
+        invalid(with("priority", json!(-1)), "/items/1/priority"),
+        invalid(with("priority", json!("1")), "/items/1/priority"),
+        invalid(with("delay_level", json!("6s")), "/items/1/delay_level"),
+        invalid(with("delay_level", json!(5)), "/items/1/delay_level"),
+        invalid(with("run_at", json!("tomorrow")), "/items/1/run_at"),
+        invalid(
+            with("run_at", json!("2027-02-01T00:00:00Z")),
+            "/items/1/run_at",
+        ),
+        invalid(both, "/items/1/run_at"),
+        (
+            with("queue", json!("x")),
+            422,
+            "unknown_queue",
+            "/items/1/queue".to_owned(),
+        ),
+        (
+            with("biz_type", json!("x")),
+            422,
+            "unknown_biz_type",
+            "/items/1/biz_type".to_owned(),
+        ),
+        (
+            with("biz_type", json!("EXPORT")),
+            422,
+            "unknown_biz_type",
+            "/items/1/biz_type".to_owned(),
+        ),
+        (
+            with("context", json!("x".repeat(1 << 20))),
+            413,
+            "context_too_large",
+            "/items/1/context".to_owned(),
+        ),
+        invalid(in_group(json!({})), "/group/key"),
+        invalid(in_group(json!("g")), "/group"),
+        invalid(in_group(json!({"key": " g"})), "/group/key"),
+        invalid(in_group(json!({"key": "g".repeat(129)})), "/group/key"),
+        invalid(in_group(json!({"key": "g", "seal": 1})), "/group/seal"),
+        invalid(in_group(json!({"key": "g", "x": 1})), "/group/x"),
+        invalid(
+            in_group(json!({"key": "g", "on_finished": {}})),
+            "/group/on_finished",
+        ),
+        invalid(
+            in_group(json!({"key": "g", "on_finished": [item("a"), item("b")]})),
+            "/group/on_finished/1/biz_type",
+        ),
+        invalid(
+            follow(json!({"biz_type": "callback", "context": 1, "delay_level": "5s"})),
+            "/group/on_finished/0/delay_level",
+        ),
+        (
+            follow(json!({"biz_type": "x", "context": 1})),
+            422,
+            "unknown_biz_type",
+            "/group/on_finished/0/biz_type".to_owned(),
+        ),
+    ];
+    for (body, status, code, pointer) in cases {
+        let answer = house.post(&manager(), PATH, &body).await;
+        let told = (status, code.to_owned(), pointer);
+        assert_eq!(fault(&answer), told, "{:.300}", body.to_string());
+    }
+    assert_eq!(house.written().await, (0, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unknown_kind_of_work_is_told_with_the_known_ones() {
+    let house = House::open().await;
+    let answer = house
+        .post(&manager(), PATH, &with("biz_type", json!("coupon")))
+        .await;
+    let detail = answer.json()["detail"].as_str().unwrap().to_owned();
+    assert!(detail.contains("callback, coupon_grant"), "{detail}");
+    let without = House::open_with(|settings| settings.handlers.dir = None).await;
+    let answer = without.post(&manager(), PATH, &items(&["a"])).await;
+    assert_eq!(answer.problem(), "unknown_biz_type");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_may_submit_is_the_definitions_to_say_and_a_super_admin_may() {
+    let house = House::open().await;
+    for (roles, status) in [
+        (&["MANAGER"][..], 202),
+        (&["OPERATOR"], 202),
+        (&["SUPER_ADMIN"], 202),
+        (&["CLERK"], 403),
+        (&[], 403),
+    ] {
+        let caller = token("acme", "7", roles);
+        let answer = house.post(&caller, PATH, &items(&["a"])).await;
+        assert_eq!(answer.status, status, "{roles:?}");
+        let mut follows = items(&["a"]);
+        follows["group"] = json!({"key": "g", "on_finished":
+            [{"biz_type": "callback", "context": {}}]});
+        let answer = house.post(&caller, PATH, &follows).await;
+        assert_eq!(answer.status, status, "{roles:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn contexts_that_nobody_could_read_are_refused_and_odd_ones_are_taken() {
+    let house = House::open().await;
+    let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
+    for context in [deep.as_str(), "1e999", r#""\ud800""#] {
+        let body = format!(
+            r#"{{"items": [{{"biz_type": "coupon_grant", "biz_id": "a", "context": {context}}}]}}"#
+        );
+        let answer = send_text(&house, &body, None).await;
+        let told = (
+            400,
+            "invalid_request".to_owned(),
+            "/items/0/context".to_owned(),
+        );
+        assert_eq!(fault(&answer), told, "{context}");
+    }
+    for (n, context) in ["[]", "\"x\"", "0", "false", "{}"].into_iter().enumerate() {
+        let body = format!(
+            r#"{{"items": [{{"biz_type": "coupon_grant", "biz_id": "b{n}", "context": {context}}}]}}"#
+        );
+        let answer = send_text(&house, &body, None).await;
+        assert_eq!(answer.status, 202, "{context}");
+    }
+    for body in ["", "{", "nonsense", "{\"items\": [}"] {
+        let answer = send_text(&house, body, None).await;
+        assert_eq!(
+            (answer.status, &*answer.problem()),
+            (400, "invalid_request")
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_beyond_all_measure_is_refused_before_it_is_read() {
+    let house = House::open().await;
+    let body = " ".repeat((32 << 20) + 1);
+    let answer = send_text(&house, &body, None).await;
+    assert_eq!((answer.status, &*answer.problem()), (413, "body_too_large"));
+}

@@ -1,0 +1,107 @@
+//! The table of business work and what issue 7 asks for, in markdown. Printed, never asserted.
+
+use std::fmt;
+
+use super::GrantRun;
+use crate::bench::Bench;
+
+/// Grants a second from HTTP submit to durable row: what must be, and what is aimed at.
+const RATE: f64 = 15_000.0;
+const AIM: f64 = 25_000.0;
+/// At 70 % of the highest rate.
+const P99_MS: f64 = 150.0;
+
+/// All that was measured.
+pub(crate) struct GrantReport {
+    machine: String,
+    revision: String,
+    pub(crate) runs: Vec<GrantRun>,
+}
+
+impl GrantReport {
+    pub(crate) fn new(bench: &Bench) -> Self {
+        Self {
+            machine: crate::machine::describe(),
+            revision: bench.cli.revision.clone(),
+            runs: Vec::new(),
+        }
+    }
+
+    /// Whether every run counts.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.runs.iter().all(|run| run.fault.is_none())
+    }
+
+    fn demands(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [top, easy, ..] = self.runs.as_slice() else {
+            return Ok(());
+        };
+        let rate = top.rate();
+        writeln!(out, "\n| demand | wanted | measured | |\n|---|---|---|---|")?;
+        writeln!(
+            out,
+            "| grants a second, {:.0} s | at least {RATE}, aim {AIM} | {rate:.0} | {} |",
+            top.wall_s,
+            if rate >= RATE { "ok" } else { "missed" }
+        )?;
+        writeln!(
+            out,
+            "| submit to done at 70 %, p99 | at most {P99_MS} ms | {:.0} ms | {} |",
+            easy.p99_ms,
+            if easy.p99_ms <= P99_MS {
+                "ok"
+            } else {
+                "missed"
+            }
+        )
+    }
+}
+
+impl fmt::Display for GrantReport {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(out, "\n{}; {}", self.machine, self.revision)?;
+        writeln!(
+            out,
+            "\n| grants | s | a second | p50 ms | p99 ms | max ms | mysqld µs each | worker µs | gateway µs \
+             | broker µs | bench µs | redo B | binlog B | commits per 1,000 | writes each \
+             | deadlocks per million | lock waits | backlog slope | worker MiB | gateway MiB | others' cores |\n\
+             |---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|"
+        )?;
+        for run in &self.runs {
+            let each = |value: f64| value / run.accepted as f64;
+            writeln!(
+                out,
+                "| {} | {:.1} | {:.0} | {:.0} | {:.0} | {:.0} | {:.1} | {:.1} | {:.1} | {:.1} | {:.1} \
+                 | {:.0} | {:.0} | {:.1} | {:.2} | {:.1} | {} | {:+.1} | {:.0} | {:.0} | {:.2} |",
+                run.name,
+                run.wall_s,
+                run.rate(),
+                run.p50_ms,
+                run.p99_ms,
+                run.max_ms,
+                each(run.mysqld_cpu_s * 1e6),
+                each(run.worker_cpu_s * 1e6),
+                each(run.gateway_cpu_s * 1e6),
+                each(run.broker_cpu_s * 1e6),
+                each(run.bench_cpu_s * 1e6),
+                each(run.redo_bytes as f64),
+                each(run.binlog_bytes as f64),
+                each(run.commits as f64 * 1e3),
+                each(run.writes as f64),
+                each(run.deadlocks as f64 * 1e6),
+                run.lock_waits,
+                run.backlog_slope,
+                run.worker_peak_mib,
+                run.gateway_peak_mib,
+                run.other_cpu_s / run.wall_s,
+            )?;
+        }
+        self.demands(out)?;
+        for run in &self.runs {
+            if let Some(fault) = &run.fault {
+                writeln!(out, "\nVOID: {}: {fault}", run.name)?;
+            }
+        }
+        Ok(())
+    }
+}

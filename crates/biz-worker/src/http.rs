@@ -1,0 +1,251 @@
+//! Handler kind `http`: a business service is called, by a POST for each row, or for as many as the
+//! definition's `batch_size` says (batch.rs).
+//!
+//! What the service gets: the context, `Idempotency-Key` `<biz_type>/<biz_id>` and `X-Quayside-Tenant`, both the
+//! same for every try; with a secret also `X-Quayside-Timestamp` (seconds since 1970) and
+//! `X-Quayside-Signature`, `v1=` and the hex of HMAC-SHA-256 over
+//! `<timestamp>.<tenant>.<idempotency key>.<body>`. What it answers: 2xx is done; 408, 425, 429 and
+//! 5xx, silence and a broken connection are tried again; anything else, redirects too, is given up. An
+//! answer counts when all of it came in time. Only hosts of the definition are called, and only at
+//! addresses that are public or lie in its ranges (guard.rs). Shown by `tests/it/http.rs`.
+
+mod batch;
+mod guard;
+mod together;
+
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+use async_trait::async_trait;
+use domain::{Clock, Failure, FailureCode, HandlerDef, HttpSpec, HttpTarget};
+use engine::{Attempt, BizHandler};
+use hmac::{Hmac, KeyInit, Mac};
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use reqwest::header::CONTENT_TYPE;
+use reqwest::redirect::Policy;
+use reqwest::{Client, RequestBuilder, Response, StatusCode};
+use secrecy::{ExposeSecret, SecretString};
+use sha2::Sha256;
+use store::Effects;
+use url::Url;
+
+use guard::{Closed, Guard};
+use together::Together;
+
+/// Longest answer that is read, in bytes.
+const MAX_ANSWER_BYTES: usize = 64 << 10;
+
+/// Shortest secret, in bytes.
+const MIN_SECRET_BYTES: usize = 16;
+
+/// What no header may hold as it is; `%`, so that no two names look alike.
+const UNSAFE: &AsciiSet = &CONTROLS.add(b' ').add(b'%');
+
+/// Calls one kind of service.
+pub struct HttpHandler {
+    client: Client,
+    guard: Guard,
+    spec: HttpSpec,
+    secret: Option<SecretString>,
+    clock: Arc<dyn Clock>,
+    /// Where calls wait for each other, if the service takes many at once.
+    together: Option<Together>,
+}
+
+/// One call, as the service sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Call {
+    /// `<biz_type>/<biz_id>`, what no header can hold percent-encoded.
+    pub key: String,
+    /// Whose work it is, encoded alike.
+    pub tenant: String,
+    /// The context.
+    pub body: String,
+}
+
+impl Call {
+    fn of(attempt: &Attempt) -> Self {
+        let claimed = attempt.claimed();
+        let (biz_type, biz_id) = (claimed.biz_type.as_str(), claimed.biz_id.as_str());
+        Self {
+            key: format!("{}/{}", encoded(biz_type), encoded(biz_id)),
+            tenant: encoded(attempt.tenant().as_str()),
+            body: attempt.context().to_owned(),
+        }
+    }
+
+    /// The signature at a moment, in seconds since 1970.
+    #[must_use]
+    pub fn signature(&self, secret: &SecretString, timestamp: i64) -> String {
+        let Self { key, tenant, body } = self;
+        let mut mac = Hmac::<Sha256>::new_from_slice(secret.expose_secret().as_bytes())
+            .unwrap_or_else(|error| unreachable!("HMAC takes keys of any length: {error}"));
+        mac.update(format!("{timestamp}.{tenant}.{key}.{body}").as_bytes());
+        format!("v1={}", hex::encode(mac.finalize().into_bytes()))
+    }
+}
+
+impl HttpHandler {
+    /// A handler as the definition says; `secret` is what it names.
+    ///
+    /// # Errors
+    /// When the secret is too short, or no client can be made.
+    pub fn new(
+        handler: &HandlerDef,
+        spec: &HttpSpec,
+        secret: Option<SecretString>,
+        clock: Arc<dyn Clock>,
+    ) -> anyhow::Result<Self> {
+        let is_short = |it: &SecretString| it.expose_secret().len() < MIN_SECRET_BYTES;
+        if secret.as_ref().is_some_and(is_short) {
+            bail!("a secret of {MIN_SECRET_BYTES} bytes or more is needed to sign calls");
+        }
+        let guard = Guard::new(spec.private_ranges.clone());
+        let client = Client::builder()
+            .timeout(handler.timeout)
+            .connect_timeout(handler.timeout)
+            .redirect(Policy::none())
+            // A proxy would look up names by itself.
+            .no_proxy()
+            .dns_resolver(guard.clone())
+            .user_agent(concat!("quayside/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .context("an HTTP client")?;
+        let most = usize::try_from(handler.batch_size)?;
+        Ok(Self {
+            client,
+            guard,
+            spec: spec.clone(),
+            secret,
+            clock,
+            together: (most > 1).then(|| Together::new(most)),
+        })
+    }
+
+    fn url(&self, context: &serde_json::Value) -> Result<Url, Failure> {
+        let url = match &self.spec.target {
+            HttpTarget::Fixed(url) => url.clone(),
+            HttpTarget::Field(field) => {
+                let text = context.get(field).and_then(serde_json::Value::as_str);
+                let text = text.ok_or_else(|| invalid("the context names no address"))?;
+                Url::parse(text).map_err(|error| invalid(format!("no address: {error}")))?
+            }
+        };
+        self.spec.check_url(&url).map_err(invalid)?;
+        self.guard.check_literal(&url).map_err(invalid)?;
+        Ok(url)
+    }
+
+    fn request(&self, url: Url, call: &Call) -> RequestBuilder {
+        let mut request = self
+            .client
+            .post(url)
+            .header(CONTENT_TYPE, "application/json");
+        // A batch has neither: each of its items has its own.
+        if !call.key.is_empty() {
+            request = request
+                .header("Idempotency-Key", &call.key)
+                .header("X-Quayside-Tenant", &call.tenant);
+        }
+        if let Some(secret) = &self.secret {
+            let timestamp = self.clock.now().timestamp();
+            request = request
+                .header("X-Quayside-Timestamp", timestamp)
+                .header("X-Quayside-Signature", call.signature(secret, timestamp));
+        }
+        request.body(call.body.clone())
+    }
+
+    /// Makes one call; the answer of a service that says yes.
+    async fn call(&self, url: Url, call: &Call, most_bytes: usize) -> Result<Vec<u8>, Failure> {
+        let answer = self.request(url, call).send().await;
+        judged(answer.map_err(|error| broken(&error))?, most_bytes).await
+    }
+}
+
+#[async_trait]
+impl BizHandler for HttpHandler {
+    async fn run(&self, attempt: &Attempt) -> Result<Effects, Failure> {
+        let context = serde_json::from_str(attempt.context())
+            .map_err(|error| invalid(format!("the context is no JSON: {error}")))?;
+        let url = self.url(&context)?;
+        let call = Call::of(attempt);
+        let called = async {
+            match &self.together {
+                None => self.call(url, &call, MAX_ANSWER_BYTES).await.map(drop),
+                Some(together) => together.call(call, self, &url).await,
+            }
+        };
+        tokio::select! {
+            () = attempt.stopped().cancelled() => Err(Failure::stopped()),
+            called = called => called.map(|()| Effects::none()),
+        }
+    }
+
+    async fn clean_up(&self, _: &Attempt) {}
+}
+
+/// What an answer means, once all of it is there.
+async fn judged(mut answer: Response, most_bytes: usize) -> Result<Vec<u8>, Failure> {
+    let status = answer.status();
+    let mut body = Vec::new();
+    while let Some(chunk) = answer.chunk().await.map_err(|error| broken(&error))? {
+        if body.len() + chunk.len() > most_bytes {
+            return Err(given_up(format!(
+                "an answer of more than {most_bytes} bytes"
+            )));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    let told = format!("the service answered {}", status.as_u16());
+    match status {
+        it if it.is_success() => Ok(body),
+        StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS => {
+            Err(tried_again(told))
+        }
+        it if it.is_server_error() => Err(tried_again(told)),
+        it if it.is_redirection() => Err(given_up(told + ", and redirects are not followed")),
+        _ => Err(given_up(told)),
+    }
+}
+
+/// A call without an answer, told without the address: it may hold a user's values.
+fn broken(error: &reqwest::Error) -> Failure {
+    if error.is_timeout() {
+        return tried_again("no whole answer in time".to_owned());
+    }
+    let mut source = std::error::Error::source(error);
+    let mut told = Vec::new();
+    while let Some(error) = source {
+        if error.is::<Closed>() {
+            return given_up(error.to_string());
+        }
+        told.push(error.to_string());
+        source = error.source();
+    }
+    let what = if error.is_connect() {
+        "no connection"
+    } else if error.is_builder() {
+        return given_up("the call cannot be made".to_owned());
+    } else {
+        "the connection broke"
+    };
+    tried_again(format!("{what}: {}", told.join(": ")))
+}
+
+fn tried_again(detail: String) -> Failure {
+    Failure::transient(FailureCode::Internal, detail)
+}
+
+/// The service's own no, which says nothing of the lane.
+fn given_up(detail: String) -> Failure {
+    Failure::permanent(FailureCode::InvalidRequest, detail)
+}
+
+fn invalid(detail: impl std::fmt::Display) -> Failure {
+    Failure::permanent(FailureCode::InvalidRequest, detail)
+}
+
+fn encoded(name: &str) -> String {
+    utf8_percent_encode(name, UNSAFE).to_string()
+}

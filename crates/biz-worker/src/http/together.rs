@@ -1,0 +1,88 @@
+//! Calls that are made together: each waits a moment for others, and whoever finds that enough are
+//! there, or has waited long enough, makes the call for all of them.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use domain::Failure;
+use tokio::sync::oneshot;
+use url::Url;
+
+use super::{Call, HttpHandler, tried_again};
+
+/// How long a call waits for others, in milliseconds.
+const GATHER_MILLIS: u64 = 10;
+
+/// Calls that wait.
+pub(super) struct Together {
+    most: usize,
+    waiting: Mutex<Vec<Waiting>>,
+}
+
+struct Waiting {
+    call: Call,
+    heard: oneshot::Sender<Result<(), Failure>>,
+}
+
+impl Together {
+    /// So many in one call, at most.
+    pub(super) fn new(most: usize) -> Self {
+        Self {
+            most,
+            waiting: Mutex::default(),
+        }
+    }
+
+    /// Has the call made with others, by this future or by one of theirs. Where the one that makes it
+    /// is dropped, the others are to be tried again: nobody knows what the service did.
+    pub(super) async fn call(
+        &self,
+        call: Call,
+        handler: &HttpHandler,
+        url: &Url,
+    ) -> Result<(), Failure> {
+        let (heard, mut mine) = oneshot::channel();
+        let full = self.add(Waiting { call, heard });
+        let some = if full.is_empty() {
+            tokio::select! {
+                biased;
+                answer = &mut mine => return told(answer),
+                () = tokio::time::sleep(Duration::from_millis(GATHER_MILLIS)) => self.take(),
+            }
+        } else {
+            full
+        };
+        if !some.is_empty() {
+            let (calls, heard): (Vec<Call>, Vec<_>) =
+                some.into_iter().map(|it| (it.call, it.heard)).unzip();
+            for (heard, answer) in heard.into_iter().zip(handler.call_many(url, &calls).await) {
+                // it may have been stopped meanwhile
+                drop(heard.send(answer));
+            }
+        }
+        told(mine.await)
+    }
+
+    /// All that wait, when they have become enough.
+    fn add(&self, call: Waiting) -> Vec<Waiting> {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.push(call);
+        if waiting.len() < self.most {
+            return Vec::new();
+        }
+        std::mem::take(&mut waiting)
+    }
+
+    fn take(&self) -> Vec<Waiting> {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut waiting)
+    }
+}
+
+fn told(answer: Result<Result<(), Failure>, oneshot::error::RecvError>) -> Result<(), Failure> {
+    answer.unwrap_or_else(|_dropped| {
+        Err(tried_again(
+            "whoever made the call for this row and others was stopped".to_owned(),
+        ))
+    })
+}

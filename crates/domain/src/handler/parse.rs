@@ -1,0 +1,279 @@
+//! From the text of a definition file to a handler that is whole.
+
+use std::ops::{Range, RangeInclusive};
+use std::time::Duration;
+
+use toml::Spanned;
+use url::Url;
+
+use super::def::{HandlerDef, HandlerKind, HttpSpec, HttpTarget, RowsSpec};
+use super::duration;
+use super::raw::{RawHandler, RawHttp, RawKind, RawRows};
+use crate::dataset::{Checked, File};
+use crate::{BizType, Catalog, DEAD_LETTER, Dataset, ImportMode, Lane, RetryPolicy};
+
+/// Biz types of the house itself.
+const RESERVED: [&str; 5] = [
+    "EXPORT",
+    "IMPORT",
+    "IMPORT_BATCH",
+    "IMPORT_FINISH",
+    DEAD_LETTER,
+];
+
+/// Rows that are worked on together, unless the definition says otherwise: as many as a ring and a
+/// transaction bear well.
+const BATCH_SIZE: u32 = 500;
+/// A ring holds no more.
+const MAX_BATCH_SIZE: u32 = 1_000;
+const CONCURRENCY: u32 = 64;
+const MAX_CONCURRENCY: u32 = 1_024;
+const MAX_ATTEMPTS: u32 = 100;
+
+const LEASE: Duration = Duration::from_secs(30);
+const HARD_DEADLINE: Duration = Duration::from_secs(3_600);
+const SCAN_INTERVAL: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(3);
+
+pub(super) fn parse(name: &str, text: &str, datasets: &Catalog) -> Checked<HandlerDef> {
+    let file = File { name, text };
+    let raw: RawHandler = toml::from_str(text)
+        .map_err(|error| file.fault(error.span().unwrap_or(0..0), error.message().to_owned()))?;
+    file.handler(raw, datasets)
+}
+
+impl File<'_> {
+    fn handler(&self, raw: RawHandler, datasets: &Catalog) -> Checked<HandlerDef> {
+        let place = self.place(raw.biz_type.span());
+        let biz_type = self.biz_type(&raw.biz_type)?;
+        let lane = self.lane(&biz_type, None, raw.biz_type.span())?;
+        let mut queues: Vec<(String, Lane)> = Vec::with_capacity(raw.queues.len());
+        for queue in &raw.queues {
+            let lane = self.lane(&biz_type, Some(queue.get_ref()), queue.span())?;
+            if queue.get_ref() == "default" || queues.iter().any(|(it, _)| it == queue.get_ref()) {
+                return Err(self.fault(queue.span(), "this queue is there already"));
+            }
+            queues.push((queue.get_ref().clone(), lane));
+        }
+        let kind = self.kind(&raw, datasets)?;
+        let (batch_size, most) = match &kind {
+            HandlerKind::Rows(_) => (BATCH_SIZE, MAX_BATCH_SIZE),
+            // Rows go into one call only where all of them go to one address.
+            HandlerKind::Http(http) => match http.target {
+                HttpTarget::Fixed(_) => (1, MAX_BATCH_SIZE),
+                HttpTarget::Field(_) => (1, 1),
+            },
+        };
+        Ok(HandlerDef {
+            lane,
+            queues,
+            batch_size: self.number("batch_size", &raw.batch_size, 1..=most, batch_size)?,
+            concurrency: self.number(
+                "concurrency",
+                &raw.concurrency,
+                1..=MAX_CONCURRENCY,
+                CONCURRENCY,
+            )?,
+            lease: self.at_least_a_second("lease", &raw.lease, LEASE)?,
+            hard_deadline: self.duration(&raw.hard_deadline, HARD_DEADLINE)?,
+            scan_interval: self.duration(&raw.scan_interval, SCAN_INTERVAL)?,
+            timeout: self.duration(&raw.timeout, TIMEOUT)?,
+            retry: self.retry(&raw)?,
+            roles: raw.roles,
+            biz_type,
+            kind,
+            place,
+        })
+    }
+
+    fn biz_type(&self, raw: &Spanned<String>) -> Checked<BizType> {
+        let reserved = RESERVED
+            .iter()
+            .any(|it| it.eq_ignore_ascii_case(raw.get_ref()));
+        if reserved {
+            return Err(self.fault(raw.span(), "this biz_type is the house's own"));
+        }
+        BizType::parse(raw.get_ref().as_str())
+            .map_err(|error| self.fault(raw.span(), error.to_string()))
+    }
+
+    fn lane(&self, biz_type: &BizType, queue: Option<&str>, span: Range<usize>) -> Checked<Lane> {
+        match Lane::biz(biz_type, queue) {
+            Ok(lane) if !lane.is_dead_letters() => Ok(lane),
+            _ => {
+                let reason = "a biz_type and its queues are part of a topic's name: letters, digits, \
+                              `.`, `_` and `-`, not too long, and no `.dlt` at the end";
+                Err(self.fault(span, reason))
+            }
+        }
+    }
+
+    fn kind(&self, raw: &RawHandler, datasets: &Catalog) -> Checked<HandlerKind> {
+        let span = raw.kind.span();
+        match (raw.kind.get_ref(), &raw.rows, &raw.http) {
+            (RawKind::Rows, Some(rows), None) => {
+                let rows = self.rows(rows.get_ref(), datasets)?;
+                Ok(HandlerKind::Rows(rows))
+            }
+            (RawKind::Http, None, Some(http)) => {
+                let http = self.http(http.get_ref(), http.span())?;
+                Ok(HandlerKind::Http(http))
+            }
+            (RawKind::Rows, None, _) => Err(self.fault(span, "kind `rows` needs a table [rows]")),
+            (RawKind::Http, _, None) => Err(self.fault(span, "kind `http` needs a table [http]")),
+            (RawKind::Rows, _, Some(other)) => {
+                Err(self.fault(other.span(), "[http] is for kind `http`"))
+            }
+            (RawKind::Http, Some(other), _) => {
+                Err(self.fault(other.span(), "[rows] is for kind `rows`"))
+            }
+        }
+    }
+
+    fn rows(&self, raw: &RawRows, datasets: &Catalog) -> Checked<RowsSpec> {
+        let name = raw.dataset.get_ref();
+        let dataset = datasets.get(name).ok_or_else(|| {
+            self.fault(raw.dataset.span(), format!("there is no dataset `{name}`"))
+        })?;
+        let mode = match &raw.mode {
+            None => ImportMode::Insert,
+            Some(mode) => *mode.get_ref(),
+        };
+        if !dataset.import_modes.contains(&mode) {
+            let span = raw.mode.as_ref().map_or(raw.dataset.span(), Spanned::span);
+            return Err(self.fault(span, format!("dataset `{name}` takes no {mode}")));
+        }
+        let columns = raw.columns.get_ref();
+        let at = raw.columns.span();
+        for column in columns.keys() {
+            let known = dataset.column(column).is_some_and(|it| it.importable);
+            if !known {
+                let reason = format!("`{column}` is not an importable column of {name}");
+                return Err(self.fault(at, reason));
+            }
+        }
+        if let Some(missing) = needed(dataset, mode).find(|it| !columns.contains_key(*it)) {
+            let reason = format!("dataset `{name}` needs its column `{missing}`");
+            return Err(self.fault(at, reason));
+        }
+        let columns = columns.iter();
+        Ok(RowsSpec {
+            dataset: name.clone(),
+            mode,
+            columns: columns
+                .map(|(it, field)| (it.clone(), field.clone()))
+                .collect(),
+        })
+    }
+
+    fn http(&self, raw: &RawHttp, whole: Range<usize>) -> Checked<HttpSpec> {
+        let target = match (&raw.url, &raw.url_field) {
+            (Some(url), None) => HttpTarget::Fixed(self.url(url)?),
+            (None, Some(field)) => HttpTarget::Field(field.get_ref().clone()),
+            (Some(_), Some(both)) => {
+                return Err(self.fault(both.span(), "`url` and `url_field` exclude each other"));
+            }
+            (None, None) => return Err(self.fault(whole, "[http] needs `url` or `url_field`")),
+        };
+        let hosts = match (&raw.hosts, &target) {
+            (Some(hosts), _) if hosts.get_ref().is_empty() => {
+                return Err(self.fault(hosts.span(), "`hosts` names no host"));
+            }
+            (Some(hosts), _) => hosts.get_ref().iter().map(|it| it.to_lowercase()).collect(),
+            (None, HttpTarget::Fixed(url)) => {
+                url.host_str().map(str::to_owned).into_iter().collect()
+            }
+            (None, HttpTarget::Field(_)) => {
+                return Err(self.fault(whole, "`url_field` needs `hosts`: whom it may name"));
+            }
+        };
+        let private_ranges = raw.private_ranges.iter().map(|range| {
+            let read = range.get_ref().parse();
+            read.map_err(|error: super::NoRange| self.fault(range.span(), error.to_string()))
+        });
+        let spec = HttpSpec {
+            private_ranges: private_ranges.collect::<Checked<Vec<_>>>()?,
+            secret: raw.secret.clone(),
+            target,
+            hosts,
+        };
+        if let (HttpTarget::Fixed(url), Some(at)) = (&spec.target, &raw.url) {
+            let allowed = spec.check_url(url);
+            allowed.map_err(|reason| self.fault(at.span(), reason))?;
+        }
+        Ok(spec)
+    }
+
+    fn url(&self, raw: &Spanned<String>) -> Checked<Url> {
+        Url::parse(raw.get_ref())
+            .map_err(|error| self.fault(raw.span(), format!("no address: {error}")))
+    }
+
+    fn retry(&self, raw: &RawHandler) -> Checked<RetryPolicy> {
+        let usual = RetryPolicy::default();
+        let max_cnt = self.number(
+            "max_attempts",
+            &raw.max_attempts,
+            0..=MAX_ATTEMPTS,
+            usual.max_cnt(),
+        )?;
+        let Some(backoff) = &raw.backoff else {
+            let floors = [2, 4, 8].map(Duration::from_secs);
+            return RetryPolicy::new(max_cnt, floors.to_vec())
+                .map_err(|error| self.fault(raw.biz_type.span(), error.to_string()));
+        };
+        let floors = backoff.get_ref().iter().map(|it| self.one_duration(it));
+        RetryPolicy::new(max_cnt, floors.collect::<Checked<Vec<_>>>()?)
+            .map_err(|error| self.fault(backoff.span(), error.to_string()))
+    }
+
+    fn number(
+        &self,
+        what: &str,
+        raw: &Option<Spanned<u32>>,
+        bounds: RangeInclusive<u32>,
+        usual: u32,
+    ) -> Checked<u32> {
+        match raw {
+            None => Ok(usual),
+            Some(raw) if bounds.contains(raw.get_ref()) => Ok(*raw.get_ref()),
+            Some(raw) => {
+                let (least, most) = (bounds.start(), bounds.end());
+                let reason = format!("`{what}` may be {least} to {most} here");
+                Err(self.fault(raw.span(), reason))
+            }
+        }
+    }
+
+    fn duration(&self, raw: &Option<Spanned<String>>, usual: Duration) -> Checked<Duration> {
+        raw.as_ref().map_or(Ok(usual), |it| self.one_duration(it))
+    }
+
+    fn one_duration(&self, raw: &Spanned<String>) -> Checked<Duration> {
+        duration::read(raw.get_ref()).map_err(|reason| self.fault(raw.span(), reason))
+    }
+
+    fn at_least_a_second(
+        &self,
+        what: &str,
+        raw: &Option<Spanned<String>>,
+        usual: Duration,
+    ) -> Checked<Duration> {
+        let read = self.duration(raw, usual)?;
+        match raw {
+            Some(raw) if read < Duration::from_secs(1) => {
+                Err(self.fault(raw.span(), format!("`{what}` is a second or more")))
+            }
+            _ => Ok(read),
+        }
+    }
+}
+
+/// Columns without which no row of this dataset can be written in this mode.
+fn needed(dataset: &Dataset, mode: ImportMode) -> impl Iterator<Item = &str> {
+    let new_rows = mode != ImportMode::Update;
+    let columns = dataset.columns.iter().filter(|column| column.importable);
+    let needed =
+        columns.filter(move |it| dataset.key.contains(&it.name) || it.required && new_rows);
+    needed.map(|column| column.name.as_str())
+}
