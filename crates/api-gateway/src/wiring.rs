@@ -128,18 +128,7 @@ impl Gateway {
             scan_interval: self.state.scan_interval,
         });
         let handlers = self.state.handlers.iter();
-        let of_business = handlers.flat_map(|handler| {
-            handler.lanes().map(|lane| RelayLane {
-                lane: lane.clone(),
-                ring_size: self
-                    .state
-                    .ring_sizes
-                    .get(lane)
-                    .copied()
-                    .unwrap_or(RING_SIZE),
-                scan_interval: handler.scan_interval,
-            })
-        });
+        let of_business = handlers.flat_map(RelayLane::of);
         let relay = Relay {
             announcer: self.state.announcer.clone(),
             lanes: lanes.chain(of_business).collect(),

@@ -3,10 +3,11 @@
 //!
 //! What the service gets: the context, `Idempotency-Key` `<biz_type>/<biz_id>` and `X-Quayside-Tenant`, both the
 //! same for every try; with a secret also `X-Quayside-Timestamp` (seconds since 1970) and
-//! `X-Quayside-Signature`, `v1=` and the hex of HMAC-SHA-256 over
-//! `<timestamp>.<tenant>.<idempotency key>.<body>`. What it answers: 2xx is done; 408, 425, 429 and
-//! 5xx, silence and a broken connection are tried again; anything else, redirects too, is given up. An
-//! answer counts when all of it came in time. Only hosts of the definition are called, and only at
+//! `X-Quayside-Signature`, `v1=` and the hex of HMAC-SHA-256 over timestamp, tenant, idempotency key
+//! and body, a line feed between them, which no header can hold. What it answers: 2xx is done, once
+//! all of it, or its first 64 KiB, came in time; 408, 425, 429 and 5xx, silence and a broken connection
+//! are tried again; anything else, redirects too, is given up. What says that no call can succeed (a
+//! redirect, 401, 403, 404, 405) speaks against the lane. Only hosts of the definition are called, and only at
 //! addresses that are public or lie in its ranges (guard.rs). Shown by `tests/it/http.rs`.
 
 mod batch;
@@ -41,7 +42,8 @@ const MIN_SECRET_BYTES: usize = 16;
 /// What no header may hold as it is; `%`, so that no two names look alike.
 const UNSAFE: &AsciiSet = &CONTROLS.add(b' ').add(b'%');
 
-/// Calls one kind of service.
+/// Calls one kind of service. Cheap to clone.
+#[derive(Clone)]
 pub struct HttpHandler {
     client: Client,
     guard: Guard,
@@ -49,7 +51,7 @@ pub struct HttpHandler {
     secret: Option<SecretString>,
     clock: Arc<dyn Clock>,
     /// Where calls wait for each other, if the service takes many at once.
-    together: Option<Together>,
+    together: Option<Arc<Together>>,
 }
 
 /// One call, as the service sees it.
@@ -80,7 +82,7 @@ impl Call {
         let Self { key, tenant, body } = self;
         let mut mac = Hmac::<Sha256>::new_from_slice(secret.expose_secret().as_bytes())
             .unwrap_or_else(|error| unreachable!("HMAC takes keys of any length: {error}"));
-        mac.update(format!("{timestamp}.{tenant}.{key}.{body}").as_bytes());
+        mac.update(format!("{timestamp}\n{tenant}\n{key}\n{body}").as_bytes());
         format!("v1={}", hex::encode(mac.finalize().into_bytes()))
     }
 }
@@ -118,7 +120,7 @@ impl HttpHandler {
             spec: spec.clone(),
             secret,
             clock,
-            together: (most > 1).then(|| Together::new(most)),
+            together: (most > 1).then(|| Arc::new(Together::new(most))),
         })
     }
 
@@ -157,9 +159,21 @@ impl HttpHandler {
     }
 
     /// Makes one call; the answer of a service that says yes.
-    async fn call(&self, url: Url, call: &Call, most_bytes: usize) -> Result<Vec<u8>, Failure> {
+    async fn call(&self, url: Url, call: &Call) -> Result<Response, Failure> {
         let answer = self.request(url, call).send().await;
-        judged(answer.map_err(|error| broken(&error))?, most_bytes).await
+        let answer = answer.map_err(|error| broken(&error))?;
+        let status = answer.status();
+        if status.is_success() {
+            Ok(answer)
+        } else {
+            Err(no(status))
+        }
+    }
+
+    /// Makes one call; what a yes says is of no matter, but that it came in time is.
+    async fn call_alone(&self, url: Url, call: &Call) -> Result<(), Failure> {
+        let answer = self.call(url, call).await?;
+        body(answer, MAX_ANSWER_BYTES).await.map(drop)
     }
 }
 
@@ -172,7 +186,7 @@ impl BizHandler for HttpHandler {
         let call = Call::of(attempt);
         let called = async {
             match &self.together {
-                None => self.call(url, &call, MAX_ANSWER_BYTES).await.map(drop),
+                None => self.call_alone(url, &call).await,
                 Some(together) => together.call(call, self, &url).await,
             }
         };
@@ -185,27 +199,32 @@ impl BizHandler for HttpHandler {
     async fn clean_up(&self, _: &Attempt) {}
 }
 
-/// What an answer means, once all of it is there.
-async fn judged(mut answer: Response, most_bytes: usize) -> Result<Vec<u8>, Failure> {
-    let status = answer.status();
+/// The body of an answer; none when it is longer, and then the rest is not read.
+async fn body(mut answer: Response, most_bytes: usize) -> Result<Option<Vec<u8>>, Failure> {
     let mut body = Vec::new();
     while let Some(chunk) = answer.chunk().await.map_err(|error| broken(&error))? {
         if body.len() + chunk.len() > most_bytes {
-            return Err(given_up(format!(
-                "an answer of more than {most_bytes} bytes"
-            )));
+            return Ok(None);
         }
         body.extend_from_slice(&chunk);
     }
+    Ok(Some(body))
+}
+
+/// What a no means: its status says it, whatever comes with it.
+fn no(status: StatusCode) -> Failure {
     let told = format!("the service answered {}", status.as_u16());
     match status {
-        it if it.is_success() => Ok(body),
         StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS => {
-            Err(tried_again(told))
+            tried_again(told)
         }
-        it if it.is_server_error() => Err(tried_again(told)),
-        it if it.is_redirection() => Err(given_up(told + ", and redirects are not followed")),
-        _ => Err(given_up(told)),
+        it if it.is_server_error() => tried_again(told),
+        it if it.is_redirection() => in_vain(told + ", and redirects are not followed"),
+        StatusCode::UNAUTHORIZED
+        | StatusCode::FORBIDDEN
+        | StatusCode::NOT_FOUND
+        | StatusCode::METHOD_NOT_ALLOWED => in_vain(told),
+        _ => given_up(told),
     }
 }
 
@@ -235,6 +254,12 @@ fn broken(error: &reqwest::Error) -> Failure {
 
 fn tried_again(detail: String) -> Failure {
     Failure::transient(FailureCode::Internal, detail)
+}
+
+/// A no to whoever calls, not to what is asked: a secret, an address or a right is wrong, and so for
+/// every row of the lane.
+fn in_vain(detail: String) -> Failure {
+    Failure::permanent(FailureCode::Internal, detail)
 }
 
 /// The service's own no, which says nothing of the lane.

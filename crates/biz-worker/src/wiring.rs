@@ -8,10 +8,13 @@ use std::time::Duration;
 use anyhow::{Context, anyhow, bail};
 use chrono_tz::Tz;
 use crew::{Crew, Handlers};
-use domain::{BudgetTerms, HandlerCatalog, HandlerDef, HandlerKind, HttpSpec, Lane, RowsSpec};
+use domain::{
+    BudgetTerms, HandlerCatalog, HandlerDef, HandlerKind, HttpSpec, Lane, LaneState, RowsSpec,
+};
 use engine::{BizHandler, BulkHandler, BulkSettings, LaneSettings};
 use service::{House, Process, Settings, read_handlers};
-use store::Store;
+use store::{Store, StoreError};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::http::HttpHandler;
@@ -24,8 +27,15 @@ const STRAYS_PAUSE: Duration = Duration::from_secs(5);
 /// Rows without a handler that are given up at once.
 const STRAY_PERMITS: u32 = 1;
 
-/// Rows of one batch count as so many of a handler's concurrency, each four.
+/// One batch at once for each four of a handler's concurrency,
 const BATCHES_SHARE: u32 = 4;
+
+/// and no more than so many, which is what MySQL gets through most with.
+const BATCHES_MOST: u32 = 4;
+
+/// All batches of the process together hold one of so many of the pool's connections: heartbeats and
+/// the other kinds of work need some, too.
+const BATCHES_POOL_SHARE: u32 = 2;
 
 /// Starts the worker.
 ///
@@ -41,9 +51,11 @@ pub async fn start(process: Process) -> anyhow::Result<()> {
     let crew = Crew::gather(&process, &house)?;
     house.check_datasets().await?;
     measures::describe();
+    let connections = process.settings.mysql.pool_size / BATCHES_POOL_SHARE;
+    let connections = Arc::new(Semaphore::new(usize::try_from(connections.max(1))?));
     for (handler, job) in handlers.iter().zip(&jobs) {
         for lane in handler.lanes() {
-            work(&crew, &process.settings, handler, lane, job)?;
+            work(&crew, &process.settings, handler, lane, job, &connections)?;
         }
     }
     let lifecycle = process.lifecycle;
@@ -115,14 +127,17 @@ fn work(
     handler: &HandlerDef,
     lane: &Lane,
     job: &Job,
+    connections: &Arc<Semaphore>,
 ) -> anyhow::Result<()> {
     match job {
         Job::InBulk(doer) => {
+            let batches = (handler.concurrency / BATCHES_SHARE).clamp(1, BATCHES_MOST);
             let settings = BulkSettings {
                 lane: lane.clone(),
                 biz_type: handler.biz_type.clone(),
                 batch_size: usize::try_from(handler.batch_size)?,
-                batches: usize::try_from((handler.concurrency / BATCHES_SHARE).max(1))?,
+                batches: usize::try_from(batches)?,
+                connections: connections.clone(),
                 scan_interval: handler.scan_interval,
                 hard_deadline: handler.hard_deadline,
                 retry: handler.retry.clone(),
@@ -154,7 +169,7 @@ fn work(
 struct Strays {
     crew: Crew,
     store: Store,
-    /// How long a lane is left alone, since another worker of a newer deployment may know it.
+    /// How late work must be before it is nobody's: another worker, of a newer deployment, may know it.
     patience: Duration,
     known: BTreeSet<Lane>,
 }
@@ -163,18 +178,15 @@ impl Strays {
     /// Sets a worker that knows no kind of work to each such lane: what it takes becomes a dead letter.
     /// The crew leaves when told to.
     async fn give_up(mut self, soft: CancellationToken) -> anyhow::Result<()> {
-        let mut seen = std::collections::BTreeMap::new();
         let pause = STRAYS_PAUSE.min(self.patience.max(Duration::from_millis(100)));
         while !soft.is_cancelled() {
-            for lane in self.strays().await {
-                let since = *seen
-                    .entry(lane.clone())
-                    .or_insert_with(tokio::time::Instant::now);
-                if since.elapsed() >= self.patience {
-                    tracing::warn!(%lane, "no definition names this lane: its rows are given up");
-                    self.crew.work(&lane, STRAY_PERMITS, Handlers::new())?;
-                    self.known.insert(lane);
-                }
+            let Some(strays) = soft.run_until_cancelled(self.strays()).await else {
+                break;
+            };
+            for lane in strays {
+                tracing::warn!(%lane, "no definition names this lane: its rows are given up");
+                self.crew.work(&lane, STRAY_PERMITS, Handlers::new())?;
+                self.known.insert(lane);
             }
             soft.run_until_cancelled(tokio::time::sleep(pause)).await;
         }
@@ -183,19 +195,37 @@ impl Strays {
     }
 
     async fn strays(&self) -> Vec<Lane> {
-        match self.store.lanes_of_rows().await {
-            Ok(names) => {
-                let lanes = names.into_iter().filter_map(|name| Lane::parse(name).ok());
-                let ours = |lane: &Lane| lane.is_biz() && !lane.is_dead_letters();
-                lanes
-                    .filter(|it| ours(it) && !self.known.contains(it))
-                    .collect()
-            }
+        match self.nobodys().await {
+            Ok(lanes) => lanes,
             Err(error) => {
                 // every other statement meets the same trouble and tells of it
                 tracing::debug!(%error, "it is not known which lanes are new");
                 Vec::new()
             }
         }
+    }
+
+    async fn nobodys(&self) -> Result<Vec<Lane>, StoreError> {
+        let mut nobodys = Vec::new();
+        for name in self.store.lanes_of_rows().await? {
+            let Ok(lane) = Lane::parse(name) else {
+                continue;
+            };
+            let ours = lane.is_biz() && !lane.is_dead_letters();
+            if ours && !self.known.contains(&lane) && self.is_late(&lane).await? {
+                nobodys.push(lane);
+            }
+        }
+        Ok(nobodys)
+    }
+
+    /// Whether work has been due for so long that nobody else can be at it. On a lane that is paused
+    /// it is late for another reason.
+    async fn is_late(&self, lane: &Lane) -> Result<bool, StoreError> {
+        if self.store.lane(lane).await?.state != LaneState::Open {
+            return Ok(false);
+        }
+        let open = self.store.backlog(lane).await?;
+        Ok(open.rows > 0 && open.oldest_seconds >= self.patience.as_secs())
     }
 }

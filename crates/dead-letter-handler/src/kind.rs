@@ -17,31 +17,39 @@ const MESSAGE: &str = "message";
 /// The reason of a message about a row that does not exist.
 const ORPHAN: &str = "orphan";
 
-/// The lanes that letters are expected from. Cheap to clone.
+/// The lanes that letters are expected from, and the kinds of work. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Known(Arc<BTreeSet<String>>);
+pub struct Known(Arc<Names>);
+
+#[derive(Debug)]
+struct Names {
+    lanes: BTreeSet<String>,
+    biz_types: BTreeSet<String>,
+}
 
 impl Known {
-    /// These lanes.
-    pub fn new<'l>(lanes: impl IntoIterator<Item = &'l Lane>) -> Self {
-        let names = lanes.into_iter().map(ToString::to_string);
-        Self(Arc::new(names.collect()))
+    /// These lanes, and beside exports and imports these kinds of work.
+    pub fn new<'n>(
+        lanes: impl IntoIterator<Item = &'n Lane>,
+        biz_types: impl IntoIterator<Item = &'n str>,
+    ) -> Self {
+        let lanes = lanes.into_iter().map(ToString::to_string).collect();
+        let ours = [EXPORT, IMPORT, IMPORT_BATCH, IMPORT_FINISH];
+        let biz_types = ours.into_iter().chain(biz_types).map(str::to_owned);
+        let biz_types = biz_types.collect();
+        Self(Arc::new(Names { lanes, biz_types }))
     }
 
     /// The kind of a letter from this lane, of this type, with this reason.
     #[must_use]
     pub fn kind(&self, lane: &str, biz_type: Option<&str>, reason: &str) -> Kind {
-        let lane = self.0.get(lane).map_or(OTHER, String::as_str).to_owned();
-        let biz_type = match biz_type {
-            None => MESSAGE,
-            Some(named) => [EXPORT, IMPORT, IMPORT_BATCH, IMPORT_FINISH]
-                .into_iter()
-                .find(|known| *known == named)
-                .unwrap_or(OTHER),
+        let of = |known: &BTreeSet<String>, named: &str| {
+            known.get(named).map_or(OTHER, String::as_str).to_owned()
         };
+        let biz_type = biz_type.map(|named| of(&self.0.biz_types, named));
         Kind {
-            lane,
-            biz_type,
+            lane: of(&self.0.lanes, lane),
+            biz_type: biz_type.unwrap_or_else(|| MESSAGE.to_owned()),
             reason: reason_of(reason),
         }
     }
@@ -69,7 +77,7 @@ pub struct Kind {
     /// The lane's name, or `other`.
     pub lane: String,
     /// The kind of work, `message`, or `other`.
-    pub biz_type: &'static str,
+    pub biz_type: String,
     /// Why, or `other`.
     pub reason: &'static str,
 }
@@ -79,7 +87,7 @@ impl Kind {
     pub(crate) fn labels(&self) -> [(&'static str, String); 3] {
         [
             ("lane", self.lane.clone()),
-            ("biz_type", self.biz_type.to_owned()),
+            ("biz_type", self.biz_type.clone()),
             ("reason", self.reason.to_owned()),
         ]
     }

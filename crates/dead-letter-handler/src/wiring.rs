@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crew::{Crew, Handlers};
-use domain::{BizType, DEAD_LETTER, Lane};
+use domain::{BizType, DEAD_LETTER, HandlerCatalog, Lane};
 use engine::BizHandler;
-use service::{House, Process};
+use service::{House, Process, read_handlers};
 use store::Store;
 use tokio_util::sync::CancellationToken;
 
@@ -22,14 +22,18 @@ const NEW_LANES_PAUSE: Duration = Duration::from_secs(10);
 /// When a setting or a definition is not usable. A database or a Kafka that is away is waited for.
 pub async fn start(process: Process) -> anyhow::Result<()> {
     let house = House::open(&process.settings)?;
-    let lanes = lanes(&house)?;
+    let handlers = match &process.settings.handlers.dir {
+        Some(dir) => read_handlers(dir, &house.catalog)?,
+        None => HandlerCatalog::default(),
+    };
+    let lanes = lanes(&house, &handlers)?;
     let crew = Crew::gather(&process, &house)?;
     let Process {
         settings,
         lifecycle,
         ..
     } = process;
-    let known = Known::new(&lanes);
+    let known = Known::new(&lanes, handlers.names());
     let desk = Desk {
         handler: Arc::new(DeadLetterHandler::new(house.store.clone(), known.clone())),
         permits: settings.dead_letters.permits,
@@ -59,11 +63,12 @@ pub async fn start(process: Process) -> anyhow::Result<()> {
 }
 
 /// Every lane that work is done on.
-fn lanes(house: &House) -> anyhow::Result<Vec<Lane>> {
+fn lanes(house: &House, handlers: &HandlerCatalog) -> anyhow::Result<Vec<Lane>> {
     let mut lanes = house.export_lanes()?;
     for import in house.import_lanes()? {
         lanes.extend([import.imports, import.batches]);
     }
+    lanes.extend(handlers.lanes().cloned());
     Ok(lanes)
 }
 
@@ -90,7 +95,10 @@ impl Desk {
         soft: CancellationToken,
     ) -> anyhow::Result<()> {
         while !soft.is_cancelled() {
-            match self.store.lanes_of_rows().await {
+            let Some(found) = soft.run_until_cancelled(self.store.lanes_of_rows()).await else {
+                break;
+            };
+            match found {
                 Ok(names) => {
                     let lanes = names.into_iter().filter_map(|name| Lane::parse(name).ok());
                     for lane in lanes.filter(Lane::is_dead_letters) {

@@ -67,6 +67,12 @@ impl Breaker {
         self.heard().trip
     }
 
+    /// Whether the lane is not open, or is about to be paused: what has not begun yet is to wait.
+    pub(crate) fn is_shut(&self) -> bool {
+        let heard = self.heard();
+        heard.shut || heard.trip.is_some()
+    }
+
     /// The lane has been paused.
     pub(crate) fn tripped(&self) {
         self.heard().trip = None;

@@ -4,18 +4,20 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use domain::{BudgetTerms, RetryBudget};
+use domain::{BudgetTerms, Lane, RetryBudget};
 use tokio::time::Instant;
 
 /// Counts tries. Its time is tokio's.
 pub(crate) struct Budget {
+    lane: Lane,
     bucket: Mutex<RetryBudget>,
     began: Instant,
 }
 
 impl Budget {
-    pub(crate) fn new(terms: BudgetTerms) -> Self {
+    pub(crate) fn new(lane: &Lane, terms: BudgetTerms) -> Self {
         Self {
+            lane: lane.clone(),
             bucket: Mutex::new(RetryBudget::new(terms)),
             began: Instant::now(),
         }
@@ -30,6 +32,11 @@ impl Budget {
     /// A row will be tried again: how much longer than its backoff it has to wait.
     pub(crate) fn stretch(&self) -> Duration {
         let mut bucket = self.bucket.lock().unwrap_or_else(PoisonError::into_inner);
-        bucket.further_try(self.began.elapsed(), rand::random())
+        let stretch = bucket.further_try(self.began.elapsed(), rand::random());
+        if !stretch.is_zero() {
+            let lane = self.lane.to_string();
+            metrics::counter!("quayside_retries_stretched_total", "lane" => lane).increment(1);
+        }
+        stretch
     }
 }

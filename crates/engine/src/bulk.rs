@@ -6,8 +6,9 @@
 //! brought; several batches are under way at once. A ring's offset is acknowledged when all its rows
 //! are done, or have failed, or are known to be duplicates, or are recorded as dead letters; never
 //! before. A batch that cannot be run as a whole, because the handler panics or the database refuses
-//! what it writes, is halved until what is at fault is alone, and that fails alone. When MySQL is away
-//! the lane waits; a person or its breaker may pause it as any other. Shown by `tests/it/bulk.rs`.
+//! what it writes, is halved until what is at fault is alone, and that fails alone; once the lane is
+//! paused, what is left of the batch waits, too. When MySQL is away the lane waits; a person or its
+//! breaker may pause it as any other. Shown by `tests/it/bulk.rs`.
 
 mod batch;
 mod run;
@@ -21,6 +22,7 @@ use async_trait::async_trait;
 use bus::{BusError, RingConsumer};
 use domain::{BizType, BreakerTerms, BudgetTerms, Failure, Lane, RetryPolicy};
 use store::{BatchRow, BatchTx, ClaimTerms, Store, StoreError};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::announce::Announcer;
@@ -62,6 +64,9 @@ pub struct BulkSettings {
     pub batch_size: usize,
     /// Transactions of this worker at once.
     pub batches: usize,
+    /// What each transaction holds one of, shared by all lanes of the process, so that they leave
+    /// connections to everybody else.
+    pub connections: Arc<Semaphore>,
     /// How often due rows are looked for that no ring brought.
     pub scan_interval: Duration,
     /// After this long, counted from its first failure, a row that another kind of worker holds gets
@@ -106,7 +111,7 @@ impl BulkWorker {
             },
             handler,
             breaker: Arc::new(Breaker::new(!settings.lane.is_dead_letters())),
-            budget: Arc::new(Budget::new(settings.budget)),
+            budget: Arc::new(Budget::new(&settings.lane, settings.budget)),
             settings,
         };
         Self {

@@ -101,7 +101,7 @@ impl LaneWorker {
             attempts: TaskTracker::new(),
             hand_back: CancellationToken::new(),
             breaker: Arc::new(Breaker::new(!settings.lane.is_dead_letters())),
-            budget: Arc::new(Budget::new(settings.budget)),
+            budget: Arc::new(Budget::new(&settings.lane, settings.budget)),
             board: LaneBoard::default(),
             settings: Arc::new(settings),
         }

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use domain::Lane;
+use domain::{HandlerDef, Lane};
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use rand::RngExt;
@@ -20,6 +20,9 @@ const RELAY_BATCH: usize = 500;
 
 /// Pause between passes of the relay that found nothing, in milliseconds, plus up to half.
 const RELAY_PAUSE_MILLIS: u64 = 500;
+
+/// Rows of business work in one ring, at most (facts.md: best size).
+const BIZ_RING_SIZE: usize = 250;
 
 /// How often [`RelayAll`] looks for lanes that are new.
 const NEW_LANES_SECONDS: u64 = 5;
@@ -43,6 +46,18 @@ pub struct RelayLane {
     pub scan_interval: Duration,
 }
 
+impl RelayLane {
+    /// The lanes of a definition: no more rows in one ring than are worked on together.
+    pub fn of(handler: &HandlerDef) -> impl Iterator<Item = Self> {
+        let together = usize::try_from(handler.batch_size).unwrap_or(BIZ_RING_SIZE);
+        handler.lanes().map(move |lane| Self {
+            lane: lane.clone(),
+            ring_size: together.clamp(1, BIZ_RING_SIZE),
+            scan_interval: handler.scan_interval,
+        })
+    }
+}
+
 impl Relay {
     /// Runs until stopped, each lane by itself: a lane whose topic is missing holds up no other.
     /// Errors are logged and tried again later. While a lane's rings fail, none of its rows is marked
@@ -60,9 +75,9 @@ impl Relay {
 pub struct RelayAll {
     /// Where the rows are and how they are rung.
     pub announcer: Announcer,
-    /// Rows in one ring.
-    pub ring_size: usize,
-    /// When the scan looks at an announced row.
+    /// Lanes that are rung as their definitions say.
+    pub defined: Vec<RelayLane>,
+    /// When the scan looks at an announced row of any other lane.
     pub scan_interval: Duration,
 }
 
@@ -98,10 +113,16 @@ impl RelayAll {
         while looking.next().await.is_some() {}
     }
 
+    /// Exports, imports and dead letters are rung row by row.
     fn of(&self, lane: Lane) -> RelayLane {
+        let mut defined = self.defined.iter();
+        if let Some(defined) = defined.find(|defined| defined.lane == lane) {
+            return defined.clone();
+        }
+        let together = lane.is_biz() && !lane.is_dead_letters();
         RelayLane {
             lane,
-            ring_size: self.ring_size,
+            ring_size: if together { BIZ_RING_SIZE } else { 1 },
             scan_interval: self.scan_interval,
         }
     }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use bus::TraceHeaders;
 use domain::{BizStatus, Failure, FailureCode, FailureKind, Verdict};
 use opentelemetry::trace::TraceContextExt;
-use store::{Beat, Claimed, Ending, Settled, Store, Story};
+use store::{Beat, Claimed, Effects, Ending, Settled, Store, Story};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
@@ -110,7 +110,13 @@ impl Runner {
     /// Runs the handler under heartbeats until it ends or must end.
     async fn work(&self, attempt: &Arc<Attempt>) -> End {
         let (handler, held) = (self.handler.clone(), attempt.clone());
-        let work = async move { handler.run(&held).await };
+        let store = self.store.clone();
+        let work = async move {
+            if is_superseded(&store, held.claimed()).await? {
+                return Ok(Effects::none());
+            }
+            handler.run(&held).await
+        };
         // Tracked by being awaited here, always: `stop` waits for it, too.
         #[expect(
             clippy::disallowed_methods,
@@ -223,12 +229,7 @@ impl Runner {
         if failed != FailureKind::Transient || row.cnt >= policy.max_cnt() {
             return backoff;
         }
-        let stretch = self.budget.stretch();
-        if !stretch.is_zero() {
-            let lane = self.settings.lane.to_string();
-            metrics::counter!("quayside_retries_stretched_total", "lane" => lane).increment(1);
-        }
-        backoff + stretch
+        backoff + self.budget.stretch()
     }
 
     /// Tries to settle for as long as the lease may still be ours.
@@ -266,6 +267,24 @@ impl Runner {
                 }
             }
         }
+    }
+}
+
+/// Whether there is nothing to be done for the row: it follows an end of its group that is not the
+/// last any more.
+async fn is_superseded(store: &Store, row: &Claimed) -> Result<bool, Failure> {
+    match store.is_superseded(row).await {
+        Ok(superseded) => {
+            if superseded {
+                tracing::info!("the follow-up is superseded: its group has gone on");
+            }
+            Ok(superseded)
+        }
+        Err(error) if error.is_transient() => {
+            let code = FailureCode::DatabaseUnavailable;
+            Err(Failure::transient(code, Chain(&error)))
+        }
+        Err(error) => Err(Failure::permanent(FailureCode::Internal, Chain(&error))),
     }
 }
 

@@ -100,7 +100,8 @@ impl Sweeper {
             let found = rows.len();
             counter.increment(found as u64);
             rescued.append(&mut rows);
-            if found < SWEEP_BATCH {
+            // Fewer than were asked for say little: one that cannot be rescued is looked at each time.
+            if found == 0 {
                 break;
             }
         }

@@ -1,6 +1,7 @@
 //! One IMPORT_BATCH row: the rows of a batch object go into the table, and what became of them into
 //! the ledger, in the transaction of the finish.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -84,7 +85,7 @@ impl BizHandler for BatchHandler {
     async fn run(&self, attempt: &Attempt) -> Result<Effects, Failure> {
         let spec: BatchSpec = read_context(attempt)?;
         let (name, failures) = (spec.dataset.clone(), attempt.claimed().cnt);
-        let tally = BatchTally::new(&name, failures);
+        let tally = BatchTally::new(&name, failures, self.max_cnt);
         let prepared = self.prepare(attempt, spec).await;
         if let Err(failure) = &prepared {
             tally::failed(&name, failure, failures, self.max_cnt);
@@ -145,9 +146,13 @@ impl Prepared {
     async fn apply(&self, tx: &mut Tx<'_>) -> Result<Counts, StoreError> {
         let applied = self.write(tx).await?;
         let refused = self.told(&applied.refused);
-        let mut errors = self.rows.errors.clone();
-        errors.extend(refused);
-        errors.sort_by_key(|error| error.row);
+        // as many as the rows of a whole import, when it is all or nothing: not copied for nothing
+        let mut errors = Cow::Borrowed(self.rows.errors.as_slice());
+        if !refused.is_empty() {
+            let all = errors.to_mut();
+            all.extend(refused);
+            all.sort_by_key(|error| error.row);
+        }
         let counts = self.counts(&applied, &errors)?;
         let head = &self.rows.head;
         let entry = LedgerEntry {

@@ -4,6 +4,8 @@ use domain::{Catalog, Dataset, Failure, FailureCode};
 use engine::Attempt;
 use serde::de::DeserializeOwned;
 
+use crate::failure::internal;
+
 /// The row's context.
 pub(crate) fn read_context<T: DeserializeOwned>(attempt: &Attempt) -> Result<T, Failure> {
     serde_json::from_str(attempt.context()).map_err(|error| {
@@ -14,10 +16,12 @@ pub(crate) fn read_context<T: DeserializeOwned>(attempt: &Attempt) -> Result<T, 
     })
 }
 
-/// The definition, if there still is one.
+/// The definition. The gateway knew it, so that it is not here is no fault of the user's: another
+/// version of the worker may know it, and a person puts the work back.
 pub(crate) fn dataset_of<'a>(catalog: &'a Catalog, name: &str) -> Result<&'a Dataset, Failure> {
     catalog.get(name).ok_or_else(|| {
-        let detail = format!("dataset {name} is not defined");
-        Failure::rejected(FailureCode::DatasetNotFound, detail)
+        internal(format!(
+            "this worker has no definition of dataset {name}: roll it out, then put this back"
+        ))
     })
 }

@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::failure::{internal, of_disk, of_panic, of_refusal, of_storage, of_store};
 use crate::refusals;
-use crate::sheet::{Begun, begin, choose, open};
+use crate::sheet::{Begun, as_stamped, begin, choose, open};
 use crate::spool::Spool;
 
 /// Batches whose errors may wait to be written.
@@ -136,8 +136,9 @@ struct Writer {
 
 impl Writer {
     fn write(mut self, upload: File, mut out: PipeWriter) -> Result<u64, Failure> {
-        let import = self.spec.import.clone();
-        let book = open(upload, &import, &self.spool, self.stop.clone())?;
+        let book = open(upload, &self.spec.import, &self.spool, self.stop.clone())?;
+        let import = as_stamped(&self.spec.import, Stamp::read(&book).as_ref());
+        self.spec.import = import.clone();
         let begun = self.begin(&book)?;
         let Begun {
             mut rows,
@@ -148,6 +149,7 @@ impl Writer {
             dataset: self.dataset.name.clone(),
             version: self.dataset.version.clone(),
             task: Some(self.task),
+            mapping: import.options.mapping.clone(),
         };
         let columns = self.columns(header.cells);
         let (locale, format) = (&import.locale, import.upload.format);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use domain::{Catalog, Failure, FileRole, FinishSpec, OnError, TaskId};
+use domain::{Catalog, Failure, FailureKind, FileRole, FinishSpec, OnError, TaskId};
 use engine::{Attempt, BizHandler};
 use service::{Storage, StorageError};
 use store::{Effects, ImportEnd, Ledger, NewArtifact, Store, Visibility};
@@ -63,7 +63,7 @@ impl FinishHandler {
             spool: &self.terms.spool,
         };
         let object_key = format!("{}/failures.{}", finish_prefix(attempt)?, upload.format);
-        let made = file.make(copy, &object_key).await?;
+        let made = file.make(copy, &object_key).await.map_err(not_again)?;
         Ok(Some(NewArtifact {
             role: FileRole::Failures,
             object_key,
@@ -160,4 +160,16 @@ impl BizHandler for FinishHandler {
             );
         }
     }
+}
+
+/// The split took the file: a refusal now is no fault of the user's, whose rows are in.
+fn not_again(failure: Failure) -> Failure {
+    if failure.kind == FailureKind::Rejected {
+        let Failure { code, detail, .. } = failure;
+        return internal(format!(
+            "the upload was read once and now is {}: {detail}",
+            code.as_str()
+        ));
+    }
+    failure
 }

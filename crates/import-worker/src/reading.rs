@@ -17,7 +17,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use crate::failure::{of_reader, of_refusal, of_standstill};
 use crate::import::ReadingTerms;
 use crate::refusals;
-use crate::sheet::{Begun, begin, choose, open};
+use crate::sheet::{Begun, as_stamped, begin, choose, open};
 use crate::spool::Spool;
 
 /// Chunks that may wait to be checked; each is about 256 KiB.
@@ -66,7 +66,7 @@ impl Reading {
     ) -> Self {
         let spool = terms.spool.clone();
         Self::of(terms.stall, stop, move |said, stop| {
-            let reader = Reader {
+            let mut reader = Reader {
                 dataset,
                 spec,
                 spool,
@@ -162,7 +162,7 @@ impl Reader {
             .map_err(|_unheard| Quiet::Unheard)
     }
 
-    fn read(&self, file: File) -> Result<(), Quiet> {
+    fn read(&mut self, file: File) -> Result<(), Quiet> {
         let book = open(file, &self.spec, &self.spool, self.stop.clone())?;
         let stamp = Stamp::read(&book);
         if let Some(stamp) = &stamp
@@ -170,6 +170,7 @@ impl Reader {
         {
             return Err(refusals::of_another_dataset(&self.spec.locale, &stamp.dataset).into());
         }
+        self.spec = as_stamped(&self.spec, stamp.as_ref());
         let (sheet, begun) = choose(&book, &self.dataset, &self.spec)?;
         let merges = self.pass(&book, sheet, begun, stamp.as_ref())?;
         if !merges.is_empty() {

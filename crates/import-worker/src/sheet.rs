@@ -3,7 +3,7 @@
 use std::fs::File;
 
 use domain::{Dataset, Failure, Header, ImportSpec, Mapping, SheetChoice, SheetChunk};
-use tabular::{Book, Merges, ReadTerms, SheetRows, StopSign, Visibility};
+use tabular::{Book, Merges, ReadTerms, SheetRows, Stamp, StopSign, Visibility};
 use tokio_util::sync::CancellationToken;
 
 use crate::failure::of_refusal;
@@ -32,6 +32,21 @@ pub(crate) fn open(
     };
     let book = Book::open(file, spec.upload.format, &terms);
     book.map_err(|refusal| of_refusal(&refusal))
+}
+
+/// The import as its file is to be read. A failure workbook is of our own making: what the options
+/// say of the first file's sheet and header is untrue of it, and it knows what its headers mean.
+pub(crate) fn as_stamped(spec: &ImportSpec, stamp: Option<&Stamp>) -> ImportSpec {
+    let mut spec = spec.clone();
+    if let Some(stamp) = stamp.filter(|stamp| stamp.task.is_some()) {
+        spec.options.sheet = None;
+        spec.options.header_row = None;
+        for (header, column) in &stamp.mapping {
+            let mapping = spec.options.mapping.entry(header.clone());
+            mapping.or_insert_with(|| column.clone());
+        }
+    }
+    spec
 }
 
 /// The sheet that was asked for, or the first visible one that holds rows, read as far as its header.

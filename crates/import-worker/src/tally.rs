@@ -90,18 +90,21 @@ enum Try {
 /// however often it was repeated. A batch whose commit was refused at the very end counts too much.
 pub(crate) struct BatchTally {
     dataset: String,
+    /// Whether a transient failure of this attempt is the end.
+    is_last: bool,
     last: Mutex<Try>,
 }
 
 impl BatchTally {
-    /// For an attempt that follows so many failed ones.
-    pub(crate) fn new(dataset: &str, failures: u32) -> Self {
+    /// For an attempt that follows so many failed ones, of as many as may be.
+    pub(crate) fn new(dataset: &str, failures: u32, most: u32) -> Self {
         batches(dataset, "begun", 1);
         if failures > 0 {
             batches(dataset, "retried", 1);
         }
         Self {
             dataset: dataset.to_owned(),
+            is_last: failures >= most,
             last: Mutex::new(Try::None),
         }
     }
@@ -121,6 +124,8 @@ impl BatchTally {
             Err(error) if !error.is_transient() && !matches!(error, StoreError::Fenced) => {
                 drop(self.put(Try::Refused));
             }
+            // whoever has the row now tells of it
+            Err(StoreError::Fenced) => drop(self.put(Try::None)),
             Err(_) => {}
         }
     }
@@ -139,6 +144,7 @@ impl Drop for BatchTally {
         let counts = match std::mem::replace(last, Try::None) {
             Try::Done(counts) => counts,
             Try::Refused => return batches(dataset, "dead", 1),
+            Try::Under if self.is_last => return batches(dataset, "dead", 1),
             Try::None | Try::Under => return,
         };
         batches(dataset, "done", 1);

@@ -48,15 +48,7 @@ async fn list(args: &ListLanesArgs) -> Result<Exit, Failure> {
     }
     let rows = page.items.iter().map(|item| read(item).map(row));
     let rows = rows.collect::<Result<Vec<_>, _>>()?;
-    let header = [
-        "LANE",
-        "STATE",
-        "OPEN",
-        "OLDEST",
-        "SINCE (UTC)",
-        "BY",
-        "WHY",
-    ];
+    let header = ["LANE", "STATE", "OPEN", "LATE", "SINCE (UTC)", "BY", "WHY"];
     let right = [false, false, true, true, false, false, false];
     answer(layout(header, right, &rows).trim_end());
     Ok(Exit::Done)
@@ -78,12 +70,12 @@ fn read(item: &Value) -> Result<Lane, Failure> {
 
 fn row(lane: Lane) -> [String; 7] {
     let itself = lane.paused_at.is_some().then(|| "itself".to_owned());
-    let oldest = (lane.open_rows > 0).then(|| span(lane.oldest_row_seconds));
+    let late = (lane.open_rows > 0).then(|| span(lane.oldest_row_seconds));
     [
         lane.lane,
         lane.state,
         count(lane.open_rows),
-        oldest.unwrap_or_else(|| "-".to_owned()),
+        late.unwrap_or_else(|| "-".to_owned()),
         lane.paused_at.as_deref().map(moment).unwrap_or_default(),
         lane.paused_by.or(itself).unwrap_or_default(),
         lane.reason.unwrap_or_default(),

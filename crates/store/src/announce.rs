@@ -17,10 +17,14 @@ use crate::door::Op;
 use crate::error::StoreError;
 use crate::fragment::{after, list};
 use crate::pool::Connection;
+use crate::take::epoch_of;
 
 /// Due rows that a pass looks at, without locks. Behind so many older ones there is nothing to be
 /// won by a ring: the lane is saturated, and the scan serves its oldest.
 const WINDOW: usize = 2_000;
+
+/// Rows of one statement that takes announcements back.
+const ROWS_PER_RETRACT: usize = 1_000;
 
 /// A row that was marked as announced and must be rung now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,19 +99,23 @@ impl Store {
     /// [`StoreError`]; the scan finds the rows all the same.
     pub async fn retract(&self, rung: &[Rung]) -> Result<usize, StoreError> {
         let mut rung = rung.to_vec();
+        // Of a row's rings only the newest can still be the one that it waits at.
         rung.sort_unstable();
+        rung.reverse();
+        rung.dedup_by_key(|rung| rung.id);
+        rung.reverse();
         self.transact(Op::Retract, async move |connection: &mut Connection| {
             let mut touched = 0;
-            for row in rung {
-                touched += sql_query(
+            for rung in rung.chunks(ROWS_PER_RETRACT) {
+                touched += sql_query(format!(
                     "UPDATE compensate_biz FORCE INDEX (PRIMARY) \
                      SET announced = FALSE, wake_at = UTC_TIMESTAMP(6), \
                          updated_at = UTC_TIMESTAMP(6) \
-                     WHERE id = ? AND status = 'WAIT_HANDLE' AND lease_epoch = ? \
+                     WHERE id IN ({ids}) AND status = 'WAIT_HANDLE' AND lease_epoch = {epoch} \
                      AND announced = TRUE",
-                )
-                .bind::<Unsigned<BigInt>, _>(row.id.0)
-                .bind::<Unsigned<BigInt>, _>(row.epoch.0)
+                    ids = list(rung.iter().map(|rung| rung.id.0)),
+                    epoch = epoch_of(rung)
+                ))
                 .execute(connection)
                 .await?;
             }

@@ -25,6 +25,7 @@ use crate::door::Op;
 use crate::error::StoreError;
 use crate::fragment::list;
 use crate::group;
+use crate::group::follow_up::superseded_among;
 use crate::pool::Connection;
 use crate::row::{LOCKED_ROW, LockedRow, RowAsStored, lock_by_ids};
 use crate::settle::{Case, finish_at_once, settle};
@@ -109,13 +110,22 @@ impl Batch {
         if locked.is_empty() {
             return Ok(ran);
         }
+        let all: Vec<&LockedRow> = locked.iter().collect();
+        let superseded = superseded_among(connection, &all).await?;
+        let (needless, locked): (Vec<LockedRow>, Vec<LockedRow>) = locked
+            .into_iter()
+            .partition(|row| superseded.contains(&row.id));
         let rows: Vec<BatchRow> = locked.iter().map(BatchRow::of).collect();
         ran.first_tries = rows.iter().filter(|row| row.cnt == 0).count();
-        let mut tx = BatchTx { connection };
-        let refused = (self.writes)(&mut tx, &rows).await?;
+        let mut refused = Vec::new();
+        if !rows.is_empty() {
+            let mut tx = BatchTx { connection };
+            refused = (self.writes)(&mut tx, &rows).await?;
+        }
         #[cfg(feature = "failpoints")]
         fail::fail_point!("after_effect");
-        self.end(connection, locked, refused, &mut ran).await?;
+        self.end(connection, locked, needless, refused, &mut ran)
+            .await?;
         Ok(ran)
     }
 
@@ -177,11 +187,13 @@ impl Batch {
         Ok(())
     }
 
-    /// Finishes the rows but for those that are refused, which fail.
+    /// Finishes the rows but for those that are refused, which fail. Superseded follow-ups are done
+    /// without effects.
     async fn end(
         &self,
         connection: &mut Connection,
         locked: Vec<LockedRow>,
+        needless: Vec<LockedRow>,
         refused: Vec<RefusedItem>,
         ran: &mut BatchRan,
     ) -> Result<(), StoreError> {
@@ -199,6 +211,9 @@ impl Batch {
                 Some(item) => drop(failed.entry(tenant).or_default().insert(row.id.0, item)),
                 None => done.entry(tenant).or_default().push(row),
             }
+        }
+        for row in needless {
+            done.entry(row.tenant.clone()).or_default().push(row);
         }
         for rows in done.values() {
             finish_at_once(connection, rows, &mut births).await?;

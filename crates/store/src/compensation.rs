@@ -67,6 +67,8 @@ pub struct NewGroup {
     pub key: String,
     /// Whether no more rows will be added.
     pub seal: bool,
+    /// Whether the caller may add to a group that somebody else opened, and seal it.
+    pub of_anyone: bool,
     /// What follows its end; given with the first call, and the same with each other that gives it.
     pub on_finished: Option<Vec<FollowUp>>,
 }
@@ -156,6 +158,9 @@ pub enum GroupRefusal {
     /// It was opened with other follow-ups.
     #[error("the group was opened with another on_finished, which is given with the first call")]
     OtherFollowUps,
+    /// Somebody else opened it.
+    #[error("the group was opened by somebody else: only they and operators add to it or seal it")]
+    Foreign,
 }
 
 impl GroupRefusal {

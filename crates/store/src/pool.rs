@@ -109,7 +109,7 @@ async fn open(url: &str) -> ConnectionResult<Connection> {
     let set = format!(
         "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; \
          SET SESSION time_zone = '+00:00', innodb_lock_wait_timeout = {LOCK_WAIT_SECONDS}, \
-         lc_messages = 'en_US', \
+         lc_messages = 'en_US', max_error_count = 1024, \
          sql_mode = 'STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,\
 NO_ENGINE_SUBSTITUTION'"
     );

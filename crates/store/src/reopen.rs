@@ -17,7 +17,8 @@ use crate::announce::Announced;
 use crate::born::Births;
 use crate::error::StoreError;
 use crate::fragment::{after, list};
-use crate::group::{self, is_superseded};
+use crate::group;
+use crate::group::follow_up::superseded_among;
 use crate::import::PHASE;
 use crate::pool::Connection;
 use crate::row::{Id, LockedRow};
@@ -40,24 +41,22 @@ pub struct Announce {
 /// Tasks under this transaction's lock.
 pub(crate) type LockedTasks = HashMap<TaskId, Task>;
 
-/// Locks the groups of the rows, and finds the ends of imports that are needless: their batches go
-/// on, with these rows or since. A batch comes before the end, which its group asks for anew.
+/// Locks the groups of the rows, and finds the follow-ups that are needless: their group went on since,
+/// or, of an import, its batches go on with these rows. A batch comes before the end, which its group
+/// asks for anew.
 pub(crate) async fn passed(
     connection: &mut Connection,
     tenant: &Tenant,
     rows: &[&LockedRow],
 ) -> Result<HashSet<CompensateBizId>, StoreError> {
+    let mut passed = superseded_among(connection, rows).await?;
     let groups: BTreeSet<u64> = rows.iter().filter_map(|row| row.group_id).collect();
     group::hold(connection, tenant, groups).await?;
     let batches = rows.iter().filter(|row| row.biz_type == IMPORT_BATCH);
     let going_on: HashSet<Option<TaskId>> = batches.map(|row| row.task_id).collect();
-    let mut passed = HashSet::new();
-    for row in rows.iter().filter(|row| row.biz_type == IMPORT_FINISH) {
-        if going_on.contains(&row.task_id) || is_superseded(connection, tenant, &row.biz_id).await?
-        {
-            passed.insert(row.id);
-        }
-    }
+    let ends = rows.iter().filter(|row| row.biz_type == IMPORT_FINISH);
+    let needless = ends.filter(|row| going_on.contains(&row.task_id));
+    passed.extend(needless.map(|row| row.id));
     Ok(passed)
 }
 

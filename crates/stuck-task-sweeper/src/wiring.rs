@@ -2,21 +2,21 @@
 
 use std::time::Duration;
 
-use engine::{Announcer, RelayAll, Sweeper};
-use service::{AdminServer, House, Process};
+use domain::{HandlerCatalog, HandlerKind};
+use engine::{Announcer, RelayAll, RelayLane, Sweeper};
+use service::{AdminServer, House, Process, Settings, read_handlers};
 use store::RetentionTerms;
 
 use crate::retention::Retention;
 
-/// Rows in one ring: 1, as for exports and imports (design.md §6).
-const RING_SIZE: usize = 1;
 /// What the last rings may take at shutdown.
 const RING_PATIENCE: Duration = Duration::from_secs(3);
 
 /// Starts the sweeper.
 ///
 /// # Errors
-/// When a setting is not usable. A database, a Kafka or a storage that is away is waited for.
+/// When a setting or a definition is not usable. A database, a Kafka or a storage that is away is
+/// waited for.
 pub async fn start(process: Process) -> anyhow::Result<()> {
     let Process {
         settings,
@@ -25,6 +25,10 @@ pub async fn start(process: Process) -> anyhow::Result<()> {
         ..
     } = process;
     let house = House::open(&settings)?;
+    let handlers = match &settings.handlers.dir {
+        Some(dir) => read_handlers(dir, &house.catalog)?,
+        None => HandlerCatalog::default(),
+    };
     AdminServer::start(
         settings.admin.listen,
         &lifecycle,
@@ -37,7 +41,7 @@ pub async fn start(process: Process) -> anyhow::Result<()> {
         ringer,
         ..
     } = house;
-    let lease = seconds(settings.worker.lease_seconds);
+    let lease = longest_lease(&settings, &handlers);
 
     let sweeper = Sweeper {
         store: store.clone(),
@@ -59,7 +63,7 @@ pub async fn start(process: Process) -> anyhow::Result<()> {
     let announcer = Announcer::new(store.clone(), ringer);
     let relay = RelayAll {
         announcer: announcer.clone(),
-        ring_size: RING_SIZE,
+        defined: handlers.iter().flat_map(RelayLane::of).collect(),
         scan_interval: seconds(settings.worker.scan_interval_seconds),
     };
     let soft = lifecycle.soft();
@@ -83,6 +87,16 @@ pub async fn start(process: Process) -> anyhow::Result<()> {
     lifecycle.set_ready();
     tracing::info!("the sweeper looks after every lane");
     Ok(())
+}
+
+/// Of all workers. Work that is done in batches has none: nobody sees its rows while they are held.
+fn longest_lease(settings: &Settings, handlers: &HandlerCatalog) -> Duration {
+    let defined = handlers.iter().filter_map(|handler| match handler.kind {
+        HandlerKind::Rows(_) => None,
+        HandlerKind::Http(_) => Some(handler.lease),
+    });
+    let common = seconds(settings.worker.lease_seconds);
+    defined.fold(common, Duration::max)
 }
 
 fn seconds(seconds: u32) -> Duration {

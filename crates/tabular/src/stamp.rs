@@ -1,5 +1,7 @@
 //! The mark by which a file of ours is known when it comes back filled in.
 
+use std::collections::BTreeMap;
+
 use domain::{SheetCell, TaskId};
 use serde::{Deserialize, Serialize};
 
@@ -19,6 +21,10 @@ pub struct Stamp {
     /// The import whose failed rows these are; none for a template.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task: Option<TaskId>,
+    /// Which column each header of that import meant that the definition does not know, as
+    /// `ImportOptions::mapping` says it: the mended file is read without being told again.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub mapping: BTreeMap<String, String>,
 }
 
 impl Stamp {

@@ -7,6 +7,7 @@
 
 mod note;
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use domain::{Column, Dataset};
@@ -81,6 +82,7 @@ impl Template<'_> {
             dataset: dataset.name.clone(),
             version: dataset.version.clone(),
             task: None,
+            mapping: BTreeMap::new(),
         };
         self.hidden.set_name(STAMP_SHEET)?.set_very_hidden(true);
         self.hidden.write_string(0, 0, stamp.json())?;

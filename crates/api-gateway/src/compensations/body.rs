@@ -88,6 +88,7 @@ fn group(raw: &RawValue, terms: &Terms<'_>) -> Result<NewGroup, Problem> {
     let mut group = NewGroup {
         key: String::new(),
         seal: false,
+        of_anyone: terms.caller.is_operator(),
         on_finished: None,
     };
     for (name, value) in fields("group", raw)? {

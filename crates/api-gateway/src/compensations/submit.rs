@@ -62,8 +62,8 @@ pub(crate) async fn submit(
 ) -> Result<HttpResponse, Problem> {
     let key = repetition::key(&request)?;
     let body = read_json(&request, payload, MAX_BODY_BYTES).await?;
-    let keyed = key.map(|key| (key, repetition::call_hash(&body)));
-    let wanted = wanted(&state, &caller, body).await?;
+    let (wanted, request_hash) = wanted(&state, &caller, body, key.is_some()).await?;
+    let keyed = key.zip(request_hash);
     let biz_ids = wanted.items.iter().map(|item| item.biz_id.clone());
     let biz_ids: Arc<[_]> = biz_ids.collect();
     let biz_types: Vec<BizType> = wanted.items.iter().map(|it| it.biz_type.clone()).collect();
@@ -102,8 +102,14 @@ pub(crate) async fn submit(
     }
 }
 
-/// Large bodies take milliseconds to be read: off the async threads.
-async fn wanted(state: &State, caller: &Caller, body: web::Bytes) -> Result<Wanted, Problem> {
+/// What the call asks for, and what it has in common with the same one, where it has a key. Large
+/// bodies take milliseconds to be read: off the async threads.
+async fn wanted(
+    state: &State,
+    caller: &Caller,
+    body: web::Bytes,
+    has_key: bool,
+) -> Result<(Wanted, Option<String>), Problem> {
     let (handlers, now) = (state.handlers.clone(), state.clock.now());
     let caller = caller.clone();
     let quick = body.len() <= QUICK_BODY_BYTES;
@@ -113,7 +119,8 @@ async fn wanted(state: &State, caller: &Caller, body: web::Bytes) -> Result<Want
             caller: &caller,
             now,
         };
-        body::read(&body, &terms)
+        let wanted = body::read(&body, &terms)?;
+        Ok((wanted, has_key.then(|| repetition::call_hash(&body))))
     };
     if quick {
         return read();
@@ -161,6 +168,8 @@ fn refused(refusal: GroupRefusal) -> Problem {
     let state = match refusal {
         GroupRefusal::Sealed => "SEALED",
         GroupRefusal::OtherFollowUps => "OPEN",
+        // What it stands at is nobody else's business.
+        GroupRefusal::Foreign => return Problem::new(Code::StateConflict, refusal.to_string()),
     };
     Problem::new(Code::StateConflict, refusal.to_string()).in_state(state, std::iter::empty())
 }

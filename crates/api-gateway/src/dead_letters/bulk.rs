@@ -16,7 +16,7 @@ use crate::state::State;
 /// Most bytes of a body.
 const MAX_BODY_BYTES: usize = 16 * 1024;
 
-/// Letters that are put back when the client does not say.
+/// Letters that are acted on when the client does not say.
 const DEFAULT_MAX: usize = 1_000;
 
 /// Letters in a second, at least and at most.
@@ -30,7 +30,7 @@ pub(crate) struct BulkBody {
     filter: BulkFilter,
     /// Only count them; false when left out.
     dry_run: Option<bool>,
-    /// 1 to 10,000, the oldest first; 1,000 when left out.
+    /// How many are acted on at most, the oldest first: 1 to 10,000; 1,000 when left out.
     max: Option<usize>,
     /// 0.01 to 10,000: their due times are spaced so wide; without it all are due at once.
     rate_per_second: Option<f64>,
@@ -54,7 +54,8 @@ pub(crate) struct BulkFilter {
 pub(crate) struct BulkView {
     /// Letters of work that the filter holds and nobody has acted on, those beyond `max` too.
     matched: u64,
-    /// How many were put back now. Those that cannot be stay, such as one whose task was deleted.
+    /// How many were put back now. One whose work can never be, because its task was deleted or its
+    /// file is gone, is discarded; any other that cannot be now stays as it is.
     redriven: u64,
 }
 

@@ -125,6 +125,24 @@ async fn contexts_are_kept_to_the_last_digit() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_key_stands_for_one_call_to_the_last_digit() {
+    let house = House::open().await;
+    let body = |n: &str| {
+        format!(
+            r#"{{"items": [{{"context": {{"n": {n}}}, "biz_type": "coupon_grant",
+               "biz_id": "m1"}}]}}"#
+        )
+    };
+    let first = send_text(&house, &body("12345678901234567890123"), Some("k")).await;
+    assert_eq!(first.status, 202, "{first:?}");
+    let other = send_text(&house, &body("12345678901234567890124"), Some("k")).await;
+    assert_eq!(
+        (other.status, &*other.problem()),
+        (422, "idempotency_key_reused")
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn ten_thousand_items_are_taken_and_one_more_is_not() {
     let house = House::open().await;
     let many: Vec<Value> = (0..10_001).map(|n| item(&format!("m{n}"))).collect();

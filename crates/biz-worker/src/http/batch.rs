@@ -8,7 +8,7 @@ use domain::Failure;
 use serde::Deserialize;
 use url::Url;
 
-use super::{Call, HttpHandler, MAX_ANSWER_BYTES, given_up, tried_again};
+use super::{Call, HttpHandler, MAX_ANSWER_BYTES, body, given_up, tried_again};
 
 /// Room in an answer for each result, in bytes.
 const RESULT_BYTES: usize = 1 << 10;
@@ -45,8 +45,7 @@ impl HttpHandler {
         while let Some((begin, end)) = waiting.pop() {
             let range = begin..end;
             let some = &calls[range.clone()];
-            let most_bytes = MAX_ANSWER_BYTES + RESULT_BYTES * some.len();
-            match self.call(url.clone(), &together(some), most_bytes).await {
+            match self.ask(url, some).await {
                 Ok(answer) => {
                     for (became, told) in became[range].iter_mut().zip(read(&answer, some.len())) {
                         *became = told;
@@ -60,6 +59,13 @@ impl HttpHandler {
             }
         }
         became
+    }
+
+    async fn ask(&self, url: &Url, calls: &[Call]) -> Result<Vec<u8>, Failure> {
+        let most_bytes = MAX_ANSWER_BYTES + RESULT_BYTES * calls.len();
+        let answer = self.call(url.clone(), &together(calls)).await?;
+        let too_long = || given_up(format!("an answer of more than {most_bytes} bytes"));
+        body(answer, most_bytes).await?.ok_or_else(too_long)
     }
 }
 

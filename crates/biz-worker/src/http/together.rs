@@ -1,11 +1,14 @@
 //! Calls that are made together: each waits a moment for others, and whoever finds that enough are
-//! there, or has waited long enough, makes the call for all of them.
+//! there, or has waited long enough, has the call made for all of them, on a task that none of them
+//! takes along when it is stopped.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use domain::Failure;
 use tokio::sync::oneshot;
+use tokio_util::task::TaskTracker;
+use tracing::Instrument;
 use url::Url;
 
 use super::{Call, HttpHandler, tried_again};
@@ -17,6 +20,7 @@ const GATHER_MILLIS: u64 = 10;
 pub(super) struct Together {
     most: usize,
     waiting: Mutex<Vec<Waiting>>,
+    calling: TaskTracker,
 }
 
 struct Waiting {
@@ -30,11 +34,11 @@ impl Together {
         Self {
             most,
             waiting: Mutex::default(),
+            calling: TaskTracker::new(),
         }
     }
 
-    /// Has the call made with others, by this future or by one of theirs. Where the one that makes it
-    /// is dropped, the others are to be tried again: nobody knows what the service did.
+    /// Has the call made with others. Who is dropped before it is made is left out of it.
     pub(super) async fn call(
         &self,
         call: Call,
@@ -52,14 +56,9 @@ impl Together {
         } else {
             full
         };
-        if !some.is_empty() {
-            let (calls, heard): (Vec<Call>, Vec<_>) =
-                some.into_iter().map(|it| (it.call, it.heard)).unzip();
-            for (heard, answer) in heard.into_iter().zip(handler.call_many(url, &calls).await) {
-                // it may have been stopped meanwhile
-                drop(heard.send(answer));
-            }
-        }
+        let (handler, url) = (handler.clone(), url.clone());
+        let calling = async move { make(some, &handler, &url).await };
+        self.calling.spawn(calling.in_current_span());
         told(mine.await)
     }
 
@@ -79,10 +78,24 @@ impl Together {
     }
 }
 
+/// Makes one call for all that still wait.
+async fn make(mut some: Vec<Waiting>, handler: &HttpHandler, url: &Url) {
+    some.retain(|it| !it.heard.is_closed());
+    let (calls, heard): (Vec<Call>, Vec<_>) =
+        some.into_iter().map(|it| (it.call, it.heard)).unzip();
+    if calls.is_empty() {
+        return;
+    }
+    for (heard, answer) in heard.into_iter().zip(handler.call_many(url, &calls).await) {
+        // it may have been stopped meanwhile
+        drop(heard.send(answer));
+    }
+}
+
 fn told(answer: Result<Result<(), Failure>, oneshot::error::RecvError>) -> Result<(), Failure> {
     answer.unwrap_or_else(|_dropped| {
         Err(tried_again(
-            "whoever made the call for this row and others was stopped".to_owned(),
+            "the call for this row and others was broken off".to_owned(),
         ))
     })
 }

@@ -65,7 +65,7 @@ async fn a_call_carries_the_context_its_key_its_tenant_and_a_signature_the_same_
 
 #[test]
 fn a_signature_is_what_openssl_says_it_is() {
-    // printf '7.acme.call/1.{}' | openssl dgst -sha256 -hmac 0123456789abcdef0123
+    // printf '7\nacme\ncall/1\n{}' | openssl dgst -sha256 -hmac 0123456789abcdef0123
     let call = Call {
         key: "call/1".to_owned(),
         tenant: "acme".to_owned(),
@@ -74,7 +74,7 @@ fn a_signature_is_what_openssl_says_it_is() {
     let signature = call.signature(&SecretString::from(SECRET), 7);
     assert_eq!(
         signature,
-        "v1=aba48ade14b8f05034cebdeaba0b01824ace034842f5cb0947cee18589a174fd"
+        "v1=577d717481682249fbf5ad6ff050ae1e342b975d2960be434f2d7276f46ac699"
     );
 }
 
@@ -95,7 +95,9 @@ async fn what_may_help_is_tried_again_and_what_cannot_is_given_up_at_once() {
         ("/answer/503", "FAILED", 3, 3),
         ("/drip", "FAILED", 3, 3),
         ("/hang", "FAILED", 3, 3),
-        ("/long", "FAILED", 1, 1),
+        ("/long/200", "SUCCESS", 0, 1),
+        ("/long/400", "FAILED", 1, 1),
+        ("/long/503", "FAILED", 3, 3),
         ("/rubbish", "FAILED", 3, 3),
     ];
     for (path, ..) in paths {
@@ -116,15 +118,35 @@ async fn what_may_help_is_tried_again_and_what_cannot_is_given_up_at_once() {
         ("/answer/503", "the service answered 503"),
         ("/drip", "no whole answer in time"),
         ("/hang", "no whole answer in time"),
-        ("/long", "an answer of more than 65536 bytes"),
+        ("/long/400", "the service answered 400"),
+        ("/long/503", "the service answered 503"),
     ]
     .map(|(biz_id, told)| (biz_id.to_owned(), told.to_owned()));
-    assert_eq!(letters[..7], told);
-    let (path, detail) = &letters[7];
+    assert_eq!(letters[..8], told);
+    let (path, detail) = &letters[8];
     assert!(
         path == "/rubbish" && detail.starts_with("the connection broke"),
         "{detail}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_that_refuses_whoever_calls_pauses_the_lane_before_every_row_is_given_up() {
+    let (house, service) = (House::open().await, Service::open().await);
+    house.define("call", CALL);
+    let context = service.context("/answer/401");
+    for number in 0..150 {
+        house.ask("call", &number.to_string(), &context).await;
+    }
+    let _worker = house.work();
+    testkit::eventually("the lane to be paused", async || {
+        let states: Vec<String> = house.database.query("SELECT state FROM lane").await;
+        states.contains(&"PAUSED".to_owned()).then_some(())
+    })
+    .await;
+    let ended = house.rows("call").await;
+    let dead = ended.iter().filter(|row| row.1 == "FAILED").count();
+    assert!((50..150).contains(&dead), "{dead} rows were given up");
 }
 
 #[tokio::test(flavor = "multi_thread")]

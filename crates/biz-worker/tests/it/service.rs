@@ -20,7 +20,7 @@ pub(crate) struct Request {
 }
 
 /// `/answer/503/200`: the first call gets 503, each later one 200. `/to/HOST`: a redirect to it.
-/// `/hang`, `/drip`, `/rubbish`, `/long`: as they say. `/batch`: what each item's context says is to
+/// `/hang`, `/drip`, `/rubbish`: as they say; `/long/200`: with a body of a megabyte. `/batch`: what each item's context says is to
 /// become of it; `/picky`: the same, but no to every call with a `poison` in it.
 pub(crate) struct Service {
     pub(crate) port: u16,
@@ -115,8 +115,8 @@ async fn answer(stream: &mut TcpStream, request: &Request, nth: usize) -> Option
             stream.write_all(b"\x00\x01 no http\r\n\r\n").await.ok()?;
             None
         }
-        ["long"] => {
-            let head = "HTTP/1.1 200 x\r\ncontent-length: 1000000\r\n\r\n";
+        ["long", status] => {
+            let head = format!("HTTP/1.1 {status} x\r\ncontent-length: 1000000\r\n\r\n");
             stream.write_all(head.as_bytes()).await.ok()?;
             stream.write_all(&vec![b'x'; 1_000_000]).await.ok()
         }

@@ -26,6 +26,7 @@ use tokio_util::sync::CancellationToken;
 const BOUND: Duration = Duration::from_secs(20);
 
 pub(crate) const DATASETS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/datasets");
+pub(crate) const HANDLERS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/handlers");
 
 pub(crate) struct House {
     pub(crate) database: TestDatabase,
@@ -71,7 +72,7 @@ impl House {
 
     /// The handler at work on the lane's dead letters.
     pub(crate) fn handle(&self) -> Running {
-        let known = Known::new([&self.lane]);
+        let known = Known::new([&self.lane], []);
         let handler: Arc<dyn BizHandler> =
             Arc::new(DeadLetterHandler::new(self.store.clone(), known));
         let kind = BizType::parse(DEAD_LETTER).expect("a name");

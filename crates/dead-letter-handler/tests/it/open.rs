@@ -16,7 +16,7 @@ async fn the_gauge_counts_open_letters_by_kind_and_falls_to_zero_when_they_are_a
     for _ in 0..2 {
         house.give_up(&announcer, FailureCode::Internal).await;
     }
-    let known = Known::new([&house.lane]);
+    let known = Known::new([&house.lane], []);
     let mut gauge = OpenGauge::new(house.store.clone(), known);
     let line = |count: u32| {
         format!(
@@ -46,15 +46,17 @@ async fn the_gauge_counts_open_letters_by_kind_and_falls_to_zero_when_they_are_a
 #[test]
 fn what_plain_clients_write_into_lanes_and_types_is_no_label() {
     let lane = testkit::a_lane();
-    let known = Known::new([&lane]);
+    let known = Known::new([&lane], ["coupon_grant"]);
+    let defined = known.kind(lane.as_str(), Some("coupon_grant"), "internal");
+    assert_eq!(defined.biz_type, "coupon_grant");
     let all = known.kind(lane.as_str(), Some("IMPORT_BATCH"), "too_large");
     assert_eq!(
-        (&*all.lane, all.biz_type, all.reason),
+        (&*all.lane, &*all.biz_type, all.reason),
         (lane.as_str(), "IMPORT_BATCH", "too_large")
     );
     let odd = known.kind("x", Some("发放优惠券"), "because");
     assert_eq!(
-        (&*odd.lane, odd.biz_type, odd.reason),
+        (&*odd.lane, &*odd.biz_type, odd.reason),
         ("other", "other", "other")
     );
     assert_eq!(known.kind("x", None, "orphan").biz_type, "message");

@@ -2,11 +2,11 @@
 
 use std::process::{Child, Command, Stdio};
 
-use domain::{FailureCode, Lane, UserId};
+use domain::{DeadLetterStatus, FailureCode, Lane, UserId};
 use store::Actor;
 use testkit::eventually;
 
-use crate::house::{House, datasets, tenant_of};
+use crate::house::{HANDLERS, House, datasets, tenant_of};
 
 /// Killed when the test ends.
 struct Handler(Child);
@@ -24,6 +24,7 @@ fn start(house: &House, log: &tempfile::NamedTempFile) -> Handler {
         .env("QUAYSIDE__MYSQL__URL", house.database.url())
         .env("QUAYSIDE__KAFKA__BROKERS", house.broker.bootstrap())
         .env("QUAYSIDE__DATASETS__DIR", datasets())
+        .env("QUAYSIDE__HANDLERS__DIR", HANDLERS)
         .env("QUAYSIDE__ADMIN__LISTEN", "127.0.0.1:0")
         .env("QUAYSIDE__WORKER__SCAN_INTERVAL_SECONDS", "1")
         .stdout(Stdio::null())
@@ -42,6 +43,20 @@ async fn what_is_set_aside_on_a_queue_that_no_definition_names_is_told_of_too() 
         .await;
     eventually("the operators to be told", async || {
         (house.told("acme").await.len() == 1).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_read_on_the_dead_letters_of_business_work_is_heard_before_any_row_is_there()
+{
+    let house = House::with(Lane::parse("quayside.biz.coupon_grant").expect("a lane")).await;
+    let log = tempfile::NamedTempFile::new().expect("a file");
+    let _handler = start(&house, &log);
+    let dead_letters = house.lane.dead_letters();
+    house.produce(&dead_letters, Some(b"not a ring")).await;
+    eventually("the message to be set aside", async || {
+        (house.stand().await == [DeadLetterStatus::Parked]).then_some(())
     })
     .await;
 }

@@ -32,8 +32,9 @@ pub(super) enum Work {
 
 /// How it went; an error is the database's.
 pub(super) enum Ended {
+    /// What it still names is to be asked again.
     Rung(Batch, Result<(), StoreError>),
-    /// Whether the batch was full.
+    /// Whether there may be more.
     Scan(Result<bool, StoreError>),
     Probe(Result<(), StoreError>),
 }
@@ -74,7 +75,7 @@ impl Runner {
         let limit = self.settings.batch_size;
         let ran = self.run_rows(Wanted::Due(limit)).await?;
         self.count("quayside_claimed_by_scan_total", ran.rows);
-        Ok(ran.rows == limit)
+        Ok(ran.rows + ran.left.len() >= limit)
     }
 
     /// Deals with messages. What has been recorded is taken out, so that it may be asked again.
@@ -98,14 +99,24 @@ impl Runner {
             let letter = about_orphans(&self.settings.lane, &ran.orphans, &batch.trace);
             self.store.record_poison(letter).await?;
         }
+        batch.rung = ran.left;
         Ok(())
     }
 
-    /// Runs rows, as a whole or in halves of halves.
+    /// Runs rows, as a whole or in halves of halves. When the lane is paused meanwhile, the halves
+    /// that are not begun are left.
     async fn run_rows(&self, wanted: Wanted) -> Result<Told, StoreError> {
         let mut told = Told::default();
         let mut waiting = vec![wanted];
+        let mut halved = false;
         while let Some(wanted) = waiting.pop() {
+            if let Wanted::Rung(rows) = &wanted
+                && halved
+                && self.breaker.is_shut()
+            {
+                told.left.extend(rows);
+                continue;
+            }
             let panicked = Arc::new(AtomicBool::new(false));
             let began = Instant::now();
             let ran = self.run_once(wanted, self.writes(&panicked)).await;
@@ -127,6 +138,7 @@ impl Runner {
                 told.add(ran, panicked);
             } else {
                 let (first, second) = rows.split_at(rows.len() / 2);
+                halved = true;
                 waiting.extend([second, first].map(|half| Wanted::Rung(half.to_vec())));
             }
         }
@@ -138,6 +150,8 @@ impl Runner {
         wanted: Wanted,
         writes: Arc<BatchWrites>,
     ) -> Result<BatchRan, BatchFault> {
+        // It is never closed.
+        let _connection = self.settings.connections.acquire().await;
         let ran = self
             .store
             .run_batch(&self.settings.lane, wanted, &self.terms, writes)
@@ -272,6 +286,8 @@ struct Told {
     rows: usize,
     duplicates: usize,
     orphans: Vec<Rung>,
+    /// Rows that were not tried, since the lane was paused.
+    left: Vec<Rung>,
     /// Of the last row that was tried.
     verdict: Option<Verdict>,
 }

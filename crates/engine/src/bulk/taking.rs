@@ -36,6 +36,10 @@ pub(super) struct Loop<'c> {
     again: VecDeque<Batch>,
     scan: tokio::time::Interval,
     scanning: bool,
+    /// The last scan left some, or failed.
+    more: bool,
+    /// Nothing is begun before: the database could not be asked.
+    rest: Option<Instant>,
 }
 
 impl<'c> Loop<'c> {
@@ -53,27 +57,30 @@ impl<'c> Loop<'c> {
             again: VecDeque::new(),
             scan,
             scanning: false,
+            more: false,
+            rest: None,
             runner,
         }
     }
 
     pub(super) async fn take_until(&mut self, stop: &CancellationToken) -> Result<(), BusError> {
         loop {
-            let is_free =
-                self.gate.is_open() && self.running.len() < self.runner.settings.batches.max(1);
+            let is_free = self.is_free();
             if is_free && let Some(batch) = self.again.pop_front() {
                 self.begin(Work::Rung(batch));
+                continue;
+            }
+            if is_free && self.more && !self.scanning && self.ears.is_empty() {
+                self.begin_scan();
                 continue;
             }
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return Ok(()),
-                () = self.gate.due() => self.look().await?,
-                Some(ended) = self.running.next() => self.ended(ended).await?,
-                _ = self.scan.tick(), if is_free && !self.scanning => {
-                    self.scanning = true;
-                    self.begin(Work::Scan);
-                }
+                () = rested(self.rest), if self.rest.is_some() => self.rest = None,
+                () = self.gate.due(), if self.rest.is_none() => self.look().await?,
+                Some(ended) = self.running.next() => self.ended(ended),
+                _ = self.scan.tick(), if is_free && !self.scanning => self.begin_scan(),
                 heard = listen(&mut self.ears, is_free) => {
                     heard?;
                     if is_free {
@@ -83,6 +90,17 @@ impl<'c> Loop<'c> {
                 }
             }
         }
+    }
+
+    /// Whether something may be begun.
+    fn is_free(&self) -> bool {
+        let has_room = self.running.len() < self.runner.settings.batches.max(1);
+        self.gate.is_open() && self.rest.is_none() && has_room
+    }
+
+    fn begin_scan(&mut self) {
+        (self.scanning, self.more) = (true, false);
+        self.begin(Work::Scan);
     }
 
     fn begin(&mut self, work: Work) {
@@ -116,35 +134,35 @@ impl<'c> Loop<'c> {
         }
     }
 
-    async fn ended(&mut self, ended: Ended) -> Result<(), BusError> {
+    fn ended(&mut self, ended: Ended) {
         let failed = match ended {
-            Ended::Rung(batch, Ok(())) => {
-                for at in batch.at {
-                    self.ears.acknowledge(at);
-                }
-                None
-            }
-            Ended::Rung(batch, Err(error)) => {
-                self.again.push_back(batch);
-                Some(error)
+            Ended::Rung(batch, ran) => {
+                self.rung(batch, ran.is_ok());
+                ran.err()
             }
             Ended::Scan(scanned) => {
                 self.scanning = false;
-                match scanned {
-                    // No rings come, and the batch was full, so there may be more.
-                    Ok(true) if self.ears.is_empty() => {
-                        self.scan.reset_immediately();
-                        None
-                    }
-                    Ok(_) => None,
-                    Err(error) => Some(error),
-                }
+                let failed = scanned.as_ref().is_err_and(StoreError::is_transient);
+                self.more = failed || matches!(scanned, Ok(true));
+                scanned.err()
             }
             Ended::Probe(probed) => probed.err(),
         };
         match failed {
-            None => Ok(()),
-            Some(error) => self.wait_for_the_database(&error).await,
+            // Others hold the rows, which says nothing of the database: the same is tried again.
+            None | Some(StoreError::Contended(_)) => {}
+            Some(error) => self.wait_for_the_database(&error),
+        }
+    }
+
+    /// Acknowledges what has been dealt with; the rest is to be asked again.
+    fn rung(&mut self, batch: Batch, ran: bool) {
+        if !ran || batch.rows() > 0 {
+            self.again.push_back(batch);
+            return;
+        }
+        for at in batch.at {
+            self.ears.acknowledge(at);
         }
     }
 
@@ -159,25 +177,26 @@ impl<'c> Loop<'c> {
                 let is_open = self.gate.is_open();
                 self.ears.listen(is_open)
             }
-            Err(error) => self.wait_for_the_database(&error).await,
+            Err(error) => {
+                self.wait_for_the_database(&error);
+                Ok(())
+            }
         }
     }
 
-    async fn wait_for_the_database(&mut self, error: &StoreError) -> Result<(), BusError> {
+    /// What is under way goes on meanwhile, and rings are heard.
+    fn wait_for_the_database(&mut self, error: &StoreError) {
         tracing::warn!(lane = %self.runner.settings.lane, error = %Chain(error),
             "the database cannot be asked; the lane waits");
-        let pause = Duration::from_millis(DATABASE_PAUSE_MILLIS);
-        self.ears.listen_for(pause).await
+        self.rest = Some(Instant::now() + Duration::from_millis(DATABASE_PAUSE_MILLIS));
     }
 
     /// Waits for what is under way.
     pub(super) async fn drain(&mut self) {
         let drained = tokio::time::timeout(self.runner.settings.drain, async {
             while let Some(ended) = self.running.next().await {
-                if let Ended::Rung(batch, Ok(())) = ended {
-                    for at in batch.at {
-                        self.ears.acknowledge(at);
-                    }
+                if let Ended::Rung(batch, ran) = ended {
+                    self.rung(batch, ran.is_ok());
                 }
             }
         });
@@ -185,6 +204,12 @@ impl<'c> Loop<'c> {
             tracing::warn!(lane = %self.runner.settings.lane, batches = self.running.len(),
                 "batches did not end in time; their rings will come again");
         }
+    }
+}
+
+async fn rested(until: Option<Instant>) {
+    if let Some(until) = until {
+        tokio::time::sleep_until(until).await;
     }
 }
 

@@ -129,3 +129,40 @@ async fn a_row_without_a_handler_is_set_aside_for_a_person() {
     assert!(detail.contains("no handler for NOBODY_KNOWS"), "{detail}");
     worker.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_superseded_follow_up_ends_without_its_handler_and_a_row_of_such_a_name_is_run() {
+    let house = House::build().await;
+    let probe = Probe::always(Step::Finish);
+    let lane = &house.lane;
+    for (group, kind) in [(5, "EXPORT"), (6, "OTHER")] {
+        house
+            .database
+            .execute(&format!(
+                r#"INSERT INTO compensate_group
+                   (id, tenant, sealed, generation, ended_generation, on_finished) VALUES
+                   ({group}, 'acme', TRUE, 2, 2, '[{{"biz_type": "{kind}", "lane": "{lane}",
+                   "context": "{{}}", "max_cnt": 3}}]')"#
+            ))
+            .await;
+    }
+    house
+        .database
+        .execute(&format!(
+            "INSERT INTO compensate_biz (id, tenant, biz_type, biz_id, context, lane) VALUES \
+             (11, 'acme', 'EXPORT', '5/1', '{{}}', '{lane}'), \
+             (12, 'acme', 'EXPORT', '5/2', '{{}}', '{lane}'), \
+             (13, 'acme', 'EXPORT', '6/1', '{{}}', '{lane}')"
+        ))
+        .await;
+    let worker = house.work("one", house.settings(), &probe);
+    eventually("all three to be done", async || {
+        let sql = "SELECT COUNT(*) FROM compensate_biz WHERE status = 'SUCCESS'";
+        let done: u64 = house.database.one(sql).await;
+        (done == 3).then_some(())
+    })
+    .await;
+    let runs: Vec<u64> = probe.runs().keys().copied().collect();
+    assert_eq!(runs, [12, 13]);
+    worker.stop().await;
+}

@@ -49,6 +49,24 @@ async fn what_no_ring_brings_is_found_by_the_scan_batch_after_batch() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_scan_that_rings_come_between_goes_on_once_they_are_dealt_with() {
+    let club = Club::open().await;
+    club.ask(300, "fine").await;
+    let rung = club.ask_announced(400, "fine").await;
+    for rows in rung.chunks(10) {
+        club.ring(rows).await;
+    }
+    let mut settings = club.settings();
+    settings.scan_interval = Duration::from_secs(3_600);
+    settings.batch_size = 20;
+    settings.batches = 1;
+    let worker = club.work("one", settings);
+    club.until_all("SUCCESS", 700).await;
+    worker.stop().await;
+    assert_eq!(club.granted().await, 700);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_row_that_panics_or_is_refused_or_is_another_kind_fails_alone() {
     let club = Club::open().await;
     let mut rung = club.ask_announced(40, "fine").await;
@@ -173,7 +191,8 @@ async fn a_handler_that_breaks_every_row_pauses_its_lane_and_a_probe_opens_it_ag
     let club = Club::open().await;
     club.ask(400, "break").await;
     let mut settings = club.settings();
-    settings.batch_size = 20;
+    // One batch has them all: what is not begun when the lane is paused must not be given up.
+    settings.batch_size = 400;
     settings.batches = 1;
     settings.breaker = BreakerTerms {
         pause: Duration::from_millis(1_500),
@@ -201,6 +220,6 @@ async fn a_handler_that_breaks_every_row_pauses_its_lane_and_a_probe_opens_it_ag
     })
     .await;
     worker.stop().await;
-    assert!((50..400).contains(&dead), "{dead} rows were given up");
+    assert!((50..100).contains(&dead), "{dead} rows were given up");
     assert_eq!(club.granted().await, 400 - dead);
 }

@@ -16,7 +16,7 @@ async fn rows_of_a_lane_that_nobody_named_before_are_rung_beside_one_that_is_no_
     house.database.execute(odd).await;
     let relay = RelayAll {
         announcer: house.announcer(),
-        ring_size: 1,
+        defined: Vec::new(),
         scan_interval: Duration::from_secs(3600),
     };
     let stop = CancellationToken::new();

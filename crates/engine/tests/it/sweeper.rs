@@ -56,3 +56,51 @@ async fn the_row_of_a_worker_that_vanished_is_run_by_another_after_the_first_lea
     sweeping.await.expect("the sweeper ends well");
     worker.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_that_cannot_be_rescued_ends_no_pass_before_its_time() {
+    const ROWS: usize = 120;
+    let house = House::build().await;
+    let lane = &house.lane;
+    house
+        .database
+        .execute(&format!(
+            "INSERT INTO compensate_biz (tenant, biz_type, biz_id, context, lane) \
+             WITH RECURSIVE s (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < {ROWS}) \
+             SELECT 'acme', 'EXPORT', n, '{{}}', '{lane}' FROM s"
+        ))
+        .await;
+    let claimed = house.store.claim_due(lane, ROWS, &terms("vanished")).await;
+    let claimed = claimed.expect("claimed");
+    assert_eq!(claimed.len(), ROWS);
+    // the end of its group asks for what is no JSON
+    house
+        .database
+        .execute(&format!(
+            "INSERT INTO compensate_group (id, tenant, total, sealed, on_finished) \
+             VALUES (5, 'acme', 1, TRUE, 'garbage'); \
+             UPDATE compensate_biz SET wake_at = UTC_TIMESTAMP(6); \
+             UPDATE compensate_biz SET group_id = 5, hard_deadline = UTC_TIMESTAMP(6), \
+             wake_at = UTC_TIMESTAMP(6) - INTERVAL 1 MINUTE WHERE id = {}",
+            claimed[0].lease.id
+        ))
+        .await;
+    let sweeper = Sweeper {
+        store: house.store.clone(),
+        lease: Duration::from_secs(1),
+        interval: Duration::from_secs(3600),
+    };
+    let stop = CancellationToken::new();
+    #[expect(clippy::disallowed_methods, reason = "awaited below")]
+    let sweeping = tokio::spawn(sweeper.run(stop.clone()));
+    eventually("all others to be rescued in one pass", async || {
+        let held: u64 = house
+            .database
+            .one("SELECT COUNT(*) FROM compensate_biz WHERE status = 'PROCESSING'")
+            .await;
+        (held == 1).then_some(())
+    })
+    .await;
+    stop.cancel();
+    sweeping.await.expect("the sweeper ends well");
+}

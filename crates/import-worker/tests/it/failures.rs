@@ -97,6 +97,45 @@ async fn a_failure_workbook_shows_what_failed_and_comes_back_mended() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_failure_workbook_comes_back_whatever_was_said_of_the_first_files_sheet_and_header() {
+    let house = House::build().await;
+    let worker = house.work();
+    let titled = vec![
+        vec![text("A title")],
+        vec![],
+        vec![text("Which"), text("Result")],
+        vec![text("second"), text("bad")],
+        vec![text("third"), number(3)],
+    ];
+    let content = workbook_of(&[Sheet::new("Empty", vec![]), Sheet::new("Second", titled)]);
+    let said = json!({
+        "sheet": "second", "header_row": 3, "mapping": {"Which": "code", "Result": "score"},
+    });
+    let first = house.import(Import::club(content, said.clone())).await;
+    let partly = house.until(first, TaskStatus::PartialSuccess).await;
+    let workbook = bytes(&house, failures(&partly));
+    assert_eq!(rows_of(&workbook)[1][..2], ["second", "bad"]);
+
+    // as it is, and told nothing: it knows what its headers mean, and so does what comes of it
+    let again = house.import(Import::club(workbook, json!({}))).await;
+    let failed = house.until(again, TaskStatus::Failed).await;
+    assert_eq!(
+        (failed.progress.failed_rows, &failed.warnings[..]),
+        (1, &[][..])
+    );
+    let workbook = bytes(&house, failures(&failed));
+    assert_eq!(rows_of(&workbook)[0][..2], ["Which", "Result"]);
+
+    let mended = mended(&workbook, "bad", "7");
+    let last = house.import(Import::club(mended, said)).await;
+    house.until(last, TaskStatus::Success).await;
+    let scores = "SELECT CONCAT(code, ' ', score) FROM club ORDER BY code";
+    let scores: Vec<String> = house.database.query(scores).await;
+    assert_eq!(scores, ["second 7", "third 3"]);
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_only_the_table_refuses_is_in_the_file_too() {
     let house = House::build().await;
     let worker = house.work();

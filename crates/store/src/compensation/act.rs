@@ -11,7 +11,7 @@ use crate::announce::Announced;
 use crate::born::Births;
 use crate::door::Op;
 use crate::error::StoreError;
-use crate::group::is_superseded;
+use crate::group::follow_up::superseded_among;
 use crate::operation_log::{self, Actor, Operation};
 use crate::pool::Connection;
 use crate::reopen::{Announce, LockedTasks, announce, open_again};
@@ -99,9 +99,7 @@ impl Store {
                     operation_log::write(connection, &entry.refused()).await?;
                     return Ok(CompensationActed::Refused(Box::new(found)));
                 }
-                // Nobody asks for a follow-up by name: what somebody did is none, whatever its id.
-                let is_born = found.created_by.is_none();
-                if is_born && is_superseded(connection, &row.tenant, &row.biz_id).await? {
+                if !superseded_among(connection, &[&row]).await?.is_empty() {
                     operation_log::write(connection, &entry.refused()).await?;
                     return Ok(CompensationActed::Superseded(Box::new(found)));
                 }

@@ -61,7 +61,7 @@ pub enum Refusal {
     /// The file of an import has had its time, and what was made of it.
     #[error("the file of its import has had its time; the import can only be submitted anew")]
     FileGone,
-    /// The end of an import that has gone on to another end since.
+    /// It follows an end of its group, which has gone on to another end since.
     #[error("a later redrive of its group has made it needless")]
     Superseded,
 }

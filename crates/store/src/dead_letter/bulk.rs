@@ -8,8 +8,9 @@ mod chosen;
 
 use std::collections::HashSet;
 
+use diesel::prelude::QueryableByName;
 use diesel::sql_query;
-use diesel::sql_types::Text;
+use diesel::sql_types::{BigInt, Text};
 use diesel_async::RunQueryDsl;
 use domain::{DeadLetterId, ObjectKind, OperationAction, Tenant};
 use serde_json::json;
@@ -25,7 +26,6 @@ use crate::fragment::list;
 use crate::operation_log::{self, Actor, Operation};
 use crate::pool::Connection;
 use crate::row::LockedRow;
-use chosen::Count;
 
 /// Most letters of one call.
 pub const MAX_BULK_REDRIVE: usize = 10_000;
@@ -40,7 +40,7 @@ pub struct BulkRedrive {
     pub filter: DeadLetterFilter,
     /// Only count them.
     pub dry_run: bool,
-    /// At most so many, the oldest; [`MAX_BULK_REDRIVE`] at most.
+    /// At most so many are put back or discarded, the oldest; [`MAX_BULK_REDRIVE`] at most.
     pub max: usize,
     /// Microseconds between the due times of one and the next; zero: all at once.
     pub step_micros: u64,
@@ -95,9 +95,9 @@ impl Store {
                         actor: actor.clone(),
                     };
                     let first = done.redriven;
-                    let put = self.put_back_some(putting, first, bulk.step_micros).await?;
-                    done.redriven += put;
-                    left = left.saturating_sub(usize::try_from(put).unwrap_or(usize::MAX));
+                    let acted = self.put_back_some(putting, first, bulk.step_micros).await?;
+                    done.redriven += acted.redriven;
+                    left = left.saturating_sub(usize::try_from(acted.all).unwrap_or(usize::MAX));
                 }
             }
         }
@@ -109,7 +109,7 @@ impl Store {
         putting: Putting,
         first: u64,
         step_micros: u64,
-    ) -> Result<u64, StoreError> {
+    ) -> Result<Acted, StoreError> {
         let mut tried = 1;
         let mut unknown = false;
         loop {
@@ -117,8 +117,10 @@ impl Store {
             match once.await {
                 Err(StoreError::Duplicate(_)) if tried < TRIES => tried += 1,
                 Err(StoreError::UnknownCommit(_)) if !unknown => unknown = true,
-                // What this actor has put back by now, that COMMIT put back.
-                Ok(0) if unknown => return self.put_back_before(putting).await,
+                // What this actor has acted on by now, that COMMIT did.
+                Ok(Acted { all: 0, .. }) if unknown => {
+                    return self.bulk_acted_before(putting).await;
+                }
                 done => return done,
             }
         }
@@ -129,7 +131,7 @@ impl Store {
         putting: Putting,
         first: u64,
         step_micros: u64,
-    ) -> Result<u64, StoreError> {
+    ) -> Result<Acted, StoreError> {
         self.transact(
             Op::ActOnDeadLetter,
             async move |connection: &mut Connection| {
@@ -155,34 +157,56 @@ impl Store {
                     entry(OperationAction::DeadLetterDiscard, letter, detail)
                 }));
                 operation_log::write_all(connection, &entries).await?;
-                Ok(put.letters.len() as u64)
+                Ok(Acted {
+                    all: entries.len() as u64,
+                    redriven: put.letters.len() as u64,
+                })
             },
         )
         .await
     }
 
-    async fn put_back_before(&self, putting: Putting) -> Result<u64, StoreError> {
+    async fn bulk_acted_before(&self, putting: Putting) -> Result<Acted, StoreError> {
         self.transact(
             Op::ReadDeadLetters,
             async move |connection: &mut Connection| {
-                let mut before = 0;
+                let mut before = Acted::default();
                 for targets in putting.targets.chunks(LETTERS_PER_STATEMENT) {
                     let ids = targets.iter().map(|target| target.letter.0);
-                    let counted: Count = sql_query(format!(
-                        "SELECT COUNT(*) AS count FROM dead_letter FORCE INDEX (PRIMARY) \
-                         WHERE id IN ({}) AND status = 'REDRIVEN' AND acted_by = ?",
+                    let counted: Counted = sql_query(format!(
+                        "SELECT COUNT(*) AS acted, \
+                         COUNT(IF(status = 'REDRIVEN', 1, NULL)) AS redriven \
+                         FROM dead_letter FORCE INDEX (PRIMARY) \
+                         WHERE id IN ({}) AND status IN ('REDRIVEN', 'DISCARDED') AND acted_by = ?",
                         list(ids)
                     ))
                     .bind::<Text, _>(putting.actor.user.as_str())
                     .get_result(connection)
                     .await?;
-                    before += number(counted.count)?;
+                    before.all += number(counted.acted)?;
+                    before.redriven += number(counted.redriven)?;
                 }
                 Ok(before)
             },
         )
         .await
     }
+}
+
+/// Letters that one transaction acted on.
+#[derive(Debug, Clone, Copy, Default)]
+struct Acted {
+    /// Put back or discarded.
+    all: u64,
+    redriven: u64,
+}
+
+#[derive(QueryableByName)]
+struct Counted {
+    #[diesel(sql_type = BigInt)]
+    acted: i64,
+    #[diesel(sql_type = BigInt)]
+    redriven: i64,
 }
 
 /// Discards letters that are locked and that nobody has acted on.

@@ -23,6 +23,7 @@ pub(crate) async fn open(
 ) -> Result<u64, StoreError> {
     for _ in 0..FIND_TRIES {
         if let Some(found) = find(connection, actor, group).await? {
+            found.check_opener(actor, group)?;
             found.check_follow_ups(group)?;
             return Ok(found.id);
         }
@@ -74,7 +75,7 @@ async fn find(
     group: &NewGroup,
 ) -> Result<Option<Found>, StoreError> {
     let found: Vec<Found> = sql_query(
-        "SELECT id, on_finished FROM compensate_group FORCE INDEX (tenant_group_key) \
+        "SELECT id, created_by, on_finished FROM compensate_group FORCE INDEX (tenant_group_key) \
          WHERE tenant = ? AND group_key = ?",
     )
     .bind::<Text, _>(actor.tenant.as_str())
@@ -113,10 +114,20 @@ struct Found {
     #[diesel(sql_type = Unsigned<BigInt>)]
     id: u64,
     #[diesel(sql_type = Nullable<Text>)]
+    created_by: Option<String>,
+    #[diesel(sql_type = Nullable<Text>)]
     on_finished: Option<String>,
 }
 
 impl Found {
+    fn check_opener(&self, actor: &Actor, group: &NewGroup) -> Result<(), StoreError> {
+        if group.of_anyone || self.created_by.as_deref() == Some(actor.user.as_str()) {
+            Ok(())
+        } else {
+            Err(GroupRefusal::Foreign.raised())
+        }
+    }
+
     /// What was given with the first call holds. A definition may have changed since, so that it is
     /// work of the same kinds with the same contexts counts as the same.
     fn check_follow_ups(&self, group: &NewGroup) -> Result<(), StoreError> {

@@ -424,3 +424,46 @@ pub(crate) async fn exercise(database: &TestDatabase, store: &Store) {
             .expect("run");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_superseded_follow_up_is_done_without_effects_and_a_row_of_such_a_name_is_run() {
+    let club = Club::open().await;
+    for (group, kind) in [(5, "grant"), (6, "other")] {
+        club.database
+            .execute(&format!(
+                r#"INSERT INTO compensate_group
+                   (id, tenant, sealed, generation, ended_generation, on_finished) VALUES
+                   ({group}, 'acme', TRUE, 2, 2, '[{{"biz_type": "{kind}",
+                   "lane": "quayside.biz.{kind}", "context": "{{}}", "max_cnt": 3}}]')"#
+            ))
+            .await;
+    }
+    club.database
+        .execute(
+            "INSERT INTO compensate_biz (tenant, biz_type, biz_id, context) VALUES \
+             ('acme', 'grant', '5/1', 'superseded'), ('acme', 'grant', '5/2', 'newest'), \
+             ('acme', 'grant', '6/1', 'plain'), ('acme', 'grant', 'x', 'later')",
+        )
+        .await;
+    let ran = club.run(&club.waiting().await).await;
+    assert_eq!((ran.done, ran.failed.len()), (3, 1));
+    let granted: Vec<String> = club.granted().await.into_iter().map(|it| it.1).collect();
+    assert_eq!(granted, ["newest", "plain"]);
+    let rows = club.rows().await;
+    assert_eq!(rows[..3], [done(), done(), done()]);
+    assert_eq!((rows[3].0.as_str(), rows[3].1), ("WAIT_HANDLE", 1));
+
+    // and where there is nothing else to be done
+    club.database
+        .execute("UPDATE compensate_group SET generation = 3, ended_generation = 3 WHERE id = 5")
+        .await;
+    club.database
+        .execute(
+            "UPDATE compensate_biz SET status = 'WAIT_HANDLE', wake_at = UTC_TIMESTAMP(6), \
+             finished_at = NULL WHERE biz_id = '5/2'",
+        )
+        .await;
+    let again = club.waiting().await;
+    let ran = club.run(&again[..1]).await;
+    assert_eq!((ran.done, club.granted().await.len()), (1, 2));
+}

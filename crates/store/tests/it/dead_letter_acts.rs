@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use domain::{DeadLetterId, DeadLetterStatus, Lane, TaskStatus, Tenant, UserId};
 use store::{
-    Actor, Announce, Announced, Cancelled, DeadLetterActed, Effects, Ending, OperationFilter,
-    Refusal, Store,
+    Actor, Announce, Announced, Cancelled, CompensationActed, DeadLetterActed, Effects, Ending,
+    OperationFilter, Refusal, Store,
 };
-use testkit::{TestDatabase, a_lane};
+use testkit::{TestDatabase, a_lane, terms};
 
 use crate::dead_letter::{a_message, acme, house, letters, the_letter};
 use crate::group_import::{ROWS, Split, a_claimed_import, applied, claim, finished, settled};
@@ -430,4 +430,49 @@ async fn a_redriven_batch_whose_rows_were_applied_before_applies_nothing_again()
         .one("SELECT COUNT(*), CAST(SUM(done) AS UNSIGNED) FROM import_batch")
         .await;
     assert_eq!(applied, (1, u64::from(ROWS)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dead_follow_up_is_never_put_back_once_its_group_went_on_but_a_row_of_such_a_name_is() {
+    let database = TestDatabase::create().await;
+    let store = database.store();
+    let lane = a_lane();
+    database
+        .execute(&format!(
+            r#"INSERT INTO compensate_group (id, tenant, sealed, generation, ended_generation,
+               on_finished) VALUES (5, 'acme', TRUE, 1, 1, '[{{"biz_type": "follow",
+               "lane": "{lane}", "context": "{{}}", "max_cnt": 3}}]')"#
+        ))
+        .await;
+    database
+        .execute(&format!(
+            "INSERT INTO compensate_biz (tenant, biz_type, biz_id, context, lane) VALUES \
+             ('acme', 'follow', '5/1', '{{}}', '{lane}'), ('acme', 'plain', '5/1', '{{}}', '{lane}')"
+        ))
+        .await;
+    let claimed = store.claim_due(&lane, 9, &terms("one")).await;
+    for row in claimed.expect("claimed") {
+        settled(&store, &row, Ending::Failed(broken(), Duration::ZERO)).await;
+    }
+    let dead = letters(&store, &acme()).await;
+    let of = |kind: &str| {
+        let letter = dead.iter().find(|it| it.biz_type.as_deref() == Some(kind));
+        let letter = letter.expect("a letter");
+        (letter.id, letter.compensate_biz_id.expect("its row"))
+    };
+    let ((follow, follow_row), (plain, _)) = (of("follow"), of("plain"));
+
+    database
+        .execute("UPDATE compensate_group SET generation = 2")
+        .await;
+    assert_eq!(refused(&store, follow).await, Refusal::Superseded);
+    let reach = crate::compensation::reach();
+    let retried = store
+        .retry_compensation(&reach, follow_row, &operator(), &announce())
+        .await;
+    assert!(matches!(
+        retried.expect("answered"),
+        CompensationActed::Superseded(_)
+    ));
+    assert_eq!(redriven(&store, plain).await.len(), 1);
 }

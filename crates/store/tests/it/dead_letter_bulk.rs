@@ -313,3 +313,17 @@ async fn letters_whose_work_can_never_be_put_back_are_discarded_and_the_others_s
         [("DEAD_LETTER_DISCARD", 3), ("DEAD_LETTER_REDRIVE", 1)]
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_discarded_counts_towards_the_maximum() {
+    let (database, store) = with_dead(3).await;
+    database
+        .execute("DELETE FROM compensate_biz WHERE biz_type = 'EXPORT' ORDER BY id LIMIT 1")
+        .await;
+    let bulk = BulkRedrive {
+        max: 2,
+        ..everything()
+    };
+    assert_eq!(redrive(&store, &bulk).await, (3, 1));
+    assert_eq!(stand(&store).await, [DISCARDED, REDRIVEN, OPEN]);
+}

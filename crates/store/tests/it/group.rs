@@ -212,6 +212,30 @@ async fn every_redrive_is_a_generation_with_one_end_and_older_follow_ups_are_sup
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_row_that_has_the_name_of_a_follow_up_is_taken_as_born() {
+    let members = Members::of(1, true).await;
+    let lane = &members.follow_lane;
+    members
+        .database
+        .execute(&format!(
+            "INSERT INTO compensate_biz (tenant, biz_type, biz_id, context, lane) \
+             VALUES ('acme', 'FOLLOW', '5/1', '{{}}', '{lane}')"
+        ))
+        .await;
+    members
+        .database
+        .execute(&format!(
+            r#"UPDATE compensate_group SET on_finished =
+               '[{{"biz_type": "FOLLOW", "lane": "{lane}", "context": "{{}}", "max_cnt": 3}},
+                 {{"biz_type": "OTHER", "lane": "{lane}", "context": "{{}}", "max_cnt": 3}}]'"#
+        ))
+        .await;
+    assert_eq!(members.done(0).await.len(), 1, "the other is born");
+    assert_eq!(members.follow_ups().await, ["5/1"]);
+    assert_eq!(members.state().await, (1, 0, 0, 1, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_group_that_is_sealed_last_ends_with_that() {
     let members = Members::of(3, false).await;
     members.done(0).await;

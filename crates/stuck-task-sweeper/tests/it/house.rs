@@ -15,6 +15,7 @@ use testkit::{TestDatabase, an_export, eventually, terms};
 
 /// Where the house's own definitions lie.
 const DATASETS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/datasets");
+pub(crate) const HANDLERS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/handlers");
 
 pub(crate) const DAY: Duration = Duration::from_secs(24 * 3_600);
 

@@ -3,7 +3,7 @@
 use domain::TaskStatus;
 use testkit::{a_lane, eventually};
 
-use crate::house::House;
+use crate::house::{HANDLERS, House};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_row_of_a_queue_that_no_definition_names_is_rescued_and_rung_again() {
@@ -48,6 +48,35 @@ async fn a_row_of_a_queue_that_no_definition_names_is_rescued_and_rung_again() {
         1,
         "a pass that did nothing says nothing: {lines}"
     );
+}
+
+/// The example's rows are scanned every minute.
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_of_a_definition_are_announced_with_its_scan_interval() {
+    let house = House::build().await;
+    house
+        .database
+        .execute(
+            "INSERT INTO compensate_biz (biz_type, biz_id, context) \
+             VALUES ('coupon_grant', '1', '{}')",
+        )
+        .await;
+    let settings = [
+        ("QUAYSIDE__HANDLERS__DIR", HANDLERS),
+        ("QUAYSIDE__WORKER__SCAN_INTERVAL_SECONDS", "3600"),
+    ];
+    let _sweeping = house.process("one", &settings);
+    eventually("the row to be announced", async || {
+        let row: (bool, bool) = house
+            .database
+            .one(
+                "SELECT announced, wake_at < UTC_TIMESTAMP(6) + INTERVAL 10 MINUTE \
+                 FROM compensate_biz",
+            )
+            .await;
+        (row == (true, true)).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -101,6 +101,7 @@ fn error(at: Option<&str>, field: Option<&str>, code: RowCode, message: &str) ->
 
 fn stamp() -> Stamp {
     Stamp {
+        mapping: [("Nr".to_owned(), "id".to_owned())].into(),
         dataset: "member".into(),
         version: "3".into(),
         task: Some(TaskId(u64::MAX)),

@@ -113,6 +113,7 @@ fn a_template_says_what_it_was_made_of_where_nobody_looks() {
         dataset: "member".into(),
         version: "3".into(),
         task: None,
+        mapping: std::collections::BTreeMap::new(),
     };
     assert_eq!(Stamp::read(&book), Some(stamp));
     assert_eq!(book.sheets()[0].visible, Visibility::Visible);

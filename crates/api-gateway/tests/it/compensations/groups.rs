@@ -98,3 +98,17 @@ async fn a_group_is_shown_to_operators_and_to_whoever_opened_it() {
         assert_eq!(house.get(&caller, &path).await.status, status);
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_is_added_to_and_sealed_by_whoever_opened_it_and_by_operators() {
+    let house = House::open().await;
+    submit(&house, &grouped(&["a"], json!({"key": "g"}))).await;
+    let seal = grouped(&[], json!({"key": "g", "seal": true}));
+    for body in [&grouped(&["b"], json!({"key": "g"})), &seal] {
+        let other = token("acme", "8", &["MANAGER"]);
+        let answer = house.post(&other, PATH, body).await;
+        assert_eq!((answer.status, &*answer.problem()), (409, "state_conflict"));
+    }
+    let operator = token("acme", "8", &["MANAGER", "OPERATOR"]);
+    assert_eq!(house.post(&operator, PATH, &seal).await.status, 202);
+}

@@ -15,6 +15,7 @@ use store::{
     ApplyRows, ApplyTarget, BatchRow, BatchTx, BulkRows, Store, StoreError, StoreSettings,
 };
 use testkit::{MoodyProxy, TestDatabase, eventually};
+use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -72,6 +73,7 @@ impl Club {
             biz_type: BizType::parse("grant").expect("a name"),
             batch_size: 500,
             batches: 2,
+            connections: Arc::new(Semaphore::new(2)),
             scan_interval: Duration::from_millis(300),
             hard_deadline: Duration::from_secs(600),
             retry: RetryPolicy::default(),

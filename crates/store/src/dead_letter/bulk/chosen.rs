@@ -124,9 +124,9 @@ fn untouched(filter: &DeadLetterFilter) -> [DeadLetterFilter; 2] {
 }
 
 #[derive(QueryableByName)]
-pub(super) struct Count {
+struct Count {
     #[diesel(sql_type = BigInt)]
-    pub(super) count: i64,
+    count: i64,
 }
 
 #[derive(QueryableByName)]

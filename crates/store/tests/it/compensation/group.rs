@@ -25,6 +25,7 @@ pub(super) fn grouped(key: &str, seal: bool) -> NewGroup {
     NewGroup {
         key: key.to_owned(),
         seal,
+        of_anyone: false,
         on_finished: None,
     }
 }
@@ -218,4 +219,26 @@ async fn a_group_is_its_tenants_and_its_openers() {
         let found = store.compensation_group(&reach, id).await.expect("read");
         assert_eq!(found.is_some(), seen, "{reach:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_who_opened_a_group_adds_to_it_or_seals_it_unless_they_may_with_anyones() {
+    let database = TestDatabase::create().await;
+    let store = database.store();
+    let done = submit(&store, of("spring", &["a"])).await;
+    let by_another = |mut call: NewCompensations| {
+        call.actor.user = domain::UserId::parse("8").expect("a name");
+        call
+    };
+    for call in [of("spring", &["b"]), sealing("spring", &[])] {
+        let refused = send(&store, by_another(call)).await;
+        assert_eq!(refused, CompensationsOnce::Refused(GroupRefusal::Foreign));
+    }
+    let untouched = group(&store, done.group_id).await;
+    assert_eq!((untouched.total, untouched.sealed), (1, false));
+    let mut call = by_another(sealing("spring", &["b"]));
+    call.group.as_mut().expect("a group").of_anyone = true;
+    submit(&store, call).await;
+    let sealed = group(&store, done.group_id).await;
+    assert_eq!((sealed.total, sealed.sealed), (2, true));
 }
