@@ -12,6 +12,7 @@ mod view;
 use std::collections::{BTreeMap, HashMap};
 
 use domain::{HandlerCatalog, Lane};
+use engine::RelayLane;
 use store::{Announced, CompensationReach};
 
 use crate::auth::Caller;
@@ -21,9 +22,6 @@ pub(crate) use acts::{__path_cancel, __path_retry, cancel, retry};
 pub(crate) use gather::Gatherer;
 pub(crate) use read::{__path_group, __path_list, __path_show, group, list, show};
 pub(crate) use submit::{__path_submit, submit};
-
-/// Rows in one ring of a lane whose rows are worked on in batches (facts.md: best size).
-const RING_SIZE: usize = 250;
 
 impl Caller {
     /// Whose business work the caller sees: for operators their tenants', for others what they
@@ -44,12 +42,8 @@ impl Caller {
 
 /// Rows in one ring of each lane of business work: no more than are worked on together.
 pub(crate) fn ring_sizes(handlers: &HandlerCatalog) -> HashMap<Lane, usize> {
-    let sizes = handlers.iter().flat_map(|handler| {
-        let together = usize::try_from(handler.batch_size).unwrap_or(RING_SIZE);
-        let size = together.clamp(1, RING_SIZE);
-        handler.lanes().map(move |lane| (lane.clone(), size))
-    });
-    sizes.collect()
+    let lanes = handlers.iter().flat_map(RelayLane::of);
+    lanes.map(|lane| (lane.lane, lane.ring_size)).collect()
 }
 
 /// Rings what was born announced, in the background: rows of one lane together.
