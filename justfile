@@ -21,7 +21,7 @@ set positional-arguments
 @mutants *args:
     exec deploy/local/mutants.sh "$@"
 
-# measure on servers of its own: export|import|compensations [--peers] [--rows N] [--runs K] [--quick]; bench --help
+# measure on servers of its own: export|import|compensations|coupons|hostile [--peers] [--rows N] [--runs K] [--quick]; bench --help
 [no-exit-message]
 @bench *args:
     exec deploy/local/bench.sh "$@"

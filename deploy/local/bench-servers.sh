@@ -46,6 +46,9 @@ write_config() {
 		dir = "$ROOT/deploy/datasets"
 		[handlers]
 		dir = "$ROOT/deploy/handlers"
+		[smtp]
+		host = "127.0.0.1"
+		tls = "none"
 		[quotas] # the submits of the bench come from one user, faster than the worker ends them
 		open_tasks_per_user = 100000
 		open_tasks_per_tenant = 100000
@@ -114,10 +117,14 @@ import-workers)
     start_service import-worker
     if [ "$1" = 2 ]; then start_service import-worker-2; fi
     ;;
+kill)
+    kill -9 "$(<"$RUN/$1.pid")"
+    start_service "$1"
+    ;;
 seed) "$BIN/quay" seed member --mysql "$(database)" --rows "$@" >&2 ;;
 stop) stop_all ;;
 url) echo "http://127.0.0.1:$(port http)" ;;
 database) database ;;
 token) QUAYSIDE_JWT_SECRET="$(secret)" "$BIN/quay" token --user "$1" --role MANAGER ;;
-*) die "usage: bench-servers.sh start | worker | import-workers | seed | stop | url | database | token" ;;
+*) die "usage: bench-servers.sh start | worker | import-workers | kill | seed | stop | url | database | token" ;;
 esac

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# bench.sh export|import|compensations [--peers] [--rows N] [--runs K] [--quick] ...: what it costs, in a table.
+# bench.sh export|import|compensations|coupons|hostile [--peers] [--rows N] [--runs K] [--quick] ...: what it costs, in a table.
 #
 # Starts a system of its own beside whatever runs here, and stops it on every way out. The
 # measuring itself is crates/bench. docs/PERFORMANCE.md says what the figures mean.
@@ -10,7 +10,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 usage() {
     cat <<-EOT
-		usage: ./dev bench export|import|compensations [options]
+		usage: ./dev bench export|import|compensations|coupons|hostile [options]
 		  --peers         dhatim fastexcel, EasyExcel and (export) bare rust_xlsxwriter of
 		                  ../shared/peers too; an import needs their generator in any case
 		  --rows N        rows of the table (1000000)
@@ -18,23 +18,25 @@ usage() {
 		  --levels A,B    export: zip levels beside the worker's own (1,6)
 		  --parts A,B     export: of exports,small,twice,submit (all)
 		  --seconds S     compensations: length of the run for the highest rate (300)
+		  --members N     coupons: members who get two each (2650000)
 		  --patience S    longest wait for a quiet machine before each run (60)
 		  --kafka         a real Kafka instead of the embedded broker; compensations: always
 		  --no-build      the binaries as they are
+		hostile takes --no-build and --kafka: what each hostile file costs a fresh import worker
 		  --quick         100000 rows, one round, 10 s, no waiting: whether it works, not how fast
 	EOT
 }
 
 take_arguments() {
     rows=1000000 runs=3 levels=1,6 parts=exports,small,twice,submit patience=60 seconds=300
-    broker=embedded peers= build=1
+    broker=embedded peers= build=1 members=2650000
     while [ $# -gt 0 ]; do
         case "$1" in
         --peers) peers=1 ;;
         --kafka) broker=kafka ;;
         --no-build) build= ;;
-        --quick) rows=100000 runs=1 patience=0 seconds=10 ;;
-        --rows | --runs | --levels | --parts | --patience | --seconds)
+        --quick) rows=100000 runs=1 patience=0 seconds=10 members=20000 ;;
+        --rows | --runs | --levels | --parts | --patience | --seconds | --members)
             [ $# -ge 2 ] || die "$1 takes a value; ./dev bench --help"
             declare -g "${1#--}=$2"
             shift
@@ -44,7 +46,7 @@ take_arguments() {
         shift
     done
     local number
-    for number in "$rows" "$runs" "$seconds"; do
+    for number in "$rows" "$runs" "$seconds" "$members"; do
         [[ "$number" =~ ^[1-9][0-9]*$ ]] || die "\"$number\" is no number above 0"
     done
     [ "$rows" -ge 10000 ] || die "--rows takes 10000 at least: the small exports have as many"
@@ -52,7 +54,7 @@ take_arguments() {
 
 asked="$*"
 case "${1:-}" in
-export | import | compensations)
+export | import | compensations | coupons | hostile)
     subject=$1
     shift
     ;;
@@ -60,13 +62,15 @@ export | import | compensations)
     usage
     exit
     ;;
-*) die "there are ./dev bench export, import and compensations" ;;
+*) die "there are ./dev bench export, import, compensations, coupons and hostile" ;;
 esac
 case " $* " in *" --help "* | *" -h "*) usage && exit ;; esac
 take_arguments "$@"
 case "$subject" in
 import) parts=imports ;;
 compensations) parts=compensations broker=kafka rows=10000 ;;
+coupons) parts=coupons broker=kafka rows=10000 ;;
+hostile) parts=hostile rows=10000 ;;
 esac
 
 exec 7>"$RUN/bench.lock"
@@ -85,6 +89,7 @@ build() {
     cd "$ROOT"
     child cargo build "${LOCKED[@]}" --release -p api-gateway -p export-worker -p import-worker -p biz-worker -p stuck-task-sweeper -p quay --bins
     child cargo build "${LOCKED[@]}" --release -p bench
+    if [ "$subject" = hostile ]; then child cargo build "${LOCKED[@]}" --release -p tabular --example hostile; fi
 }
 
 say "Installed:"
@@ -102,6 +107,12 @@ if [ -n "$peers" ] || [ "$subject" = import ]; then
 fi
 child "$HERE/bench-servers.sh" start "$broker"
 child "$HERE/bench-servers.sh" seed "$rows"
+hostile_arguments=()
+if [ "$subject" = hostile ]; then
+    mkdir -p "$LOCAL/tmp/hostile"
+    step "hostile files" hostile "${CARGO_TARGET_DIR:-$ROOT/target}/release/examples/hostile" "$LOCAL/tmp/hostile"
+    hostile_arguments=(--hostile "$LOCAL/tmp/hostile")
+fi
 
 BENCH_TOKEN="$(servers token bench)"
 BENCH_LOAD_TOKEN="$(servers token load)"
@@ -113,10 +124,10 @@ say "Measuring (every run is a line of $LOCAL/results.jsonl):"
 report="$LOCAL/$subject.md"
 status=0
 child "${CARGO_TARGET_DIR:-$ROOT/target}/release/bench" \
-    --rows "$rows" --runs "$runs" --seconds "$seconds" --levels "$levels" --patience "$patience" --parts "$parts" \
+    --rows "$rows" --runs "$runs" --seconds "$seconds" --members "$members" --levels "$levels" --patience "$patience" --parts "$parts" \
     --url "$(servers url)" --mysql "$(servers database)" \
     --script "$HERE/bench-servers.sh" --state "$LOCAL" --results "$LOCAL/results.jsonl" \
     --revision "$revision; ./dev bench $asked; broker $broker" \
-    "${peer_arguments[@]}" >"$report" || status=$?
+    "${peer_arguments[@]}" "${hostile_arguments[@]}" >"$report" || status=$?
 cat "$report"
 exit "$status"

@@ -12,7 +12,8 @@ start_broker() {
     else
         rm -f "$RUN/broker.addr"
         spawn broker "$RUN/broker.addr" \
-            "$BIN/quay" broker --address-file "$RUN/broker.addr" --datasets "$ROOT/deploy/datasets"
+            "$BIN/quay" broker --address-file "$RUN/broker.addr" --datasets "$ROOT/deploy/datasets" \
+            --handlers "$ROOT/deploy/handlers"
         wait_until broker 30 test -s "$RUN/broker.addr" || die "the embedded broker did not start"
     fi
 }

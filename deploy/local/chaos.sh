@@ -9,9 +9,10 @@ export QUAYSIDE_LOCAL
 # shellcheck source=deploy/local/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-SERVICES=(api-gateway export-worker import-worker stuck-task-sweeper dead-letter-handler)
+SERVICES=(api-gateway export-worker import-worker biz-worker stuck-task-sweeper dead-letter-handler)
 CONFIG="$LOCAL/quayside.toml"
 DATASETS="$LOCAL/datasets"
+HANDLERS="$ROOT/crates/chaos/handlers"
 TARGET="${CARGO_TARGET_DIR:-$ROOT/target}/debug"
 BIN="$LOCAL/bin"
 MEMBERS=40000
@@ -100,6 +101,8 @@ write_config() {
 		jwt_secret = "$secret"
 		[datasets]
 		dir = "$DATASETS"
+		[handlers]
+		dir = "$HANDLERS"
 		[worker] # crates/chaos/src/run.rs knows the lease
 		lease_seconds = 4
 		scan_interval_seconds = 2
@@ -136,7 +139,7 @@ start() {
     "$HERE/mysql.sh" start main
     "$HERE/kafka.sh" start main
     step "topics" topics "$BIN/quay" topics create --replication 1 --partitions 4 \
-        --kafka "$("$HERE/kafka.sh" brokers main)" --datasets "$DATASETS"
+        --kafka "$("$HERE/kafka.sh" brokers main)" --datasets "$DATASETS" --handlers "$HANDLERS"
     step "migrations" migrate "$BIN/quay" migrate --examples --mysql "$(database)" --datasets "$DATASETS"
     step "$MEMBERS rows" seed "$BIN/quay" seed member --mysql "$(database)" --rows "$MEMBERS"
     write_config
@@ -183,6 +186,7 @@ status=0
 child "$BIN/chaos" --seconds "$seconds" --seed "$seed" --fault-every-ms "$every" \
     --kill-points-each "$kill_points" --members "$MEMBERS" \
     --bin "$BIN" --config "$CONFIG" --state "$LOCAL" --scripts "$HERE" --datasets "$DATASETS" \
+    --handlers "$HANDLERS" \
     --mysql "$(database)" --kafka "$("$HERE/kafka.sh" brokers main)" --evidence "$evidence" || status=$?
 if [ "$status" = 0 ]; then well=1; fi
 exit "$status"

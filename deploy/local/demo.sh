@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# demo.sh [--rows N] [--kafka]: an export from submit to download and an import from a workbook with
-# faults to the last row, shown to a person.
+# demo.sh [--rows N] [--kafka]: an export from submit to download, an import from a workbook with faults
+# to the last row, and two coupons for each of 20,000 members, shown to a person.
 #
 # Starts what it needs and stops it again on every way out; a system that `./dev up` runs is
 # used and left running. The rows are those of a tenant of its own: nobody's are touched.
@@ -82,3 +82,5 @@ rows="$(quay export member --filter 'member_no^=D' --force --wait --json |
     /usr/bin/python3 -c 'import json, sys; print(json.load(sys.stdin)["progress"]["done_rows"])')"
 [ "$rows" = "$MEMBERS" ] || die "$rows of $MEMBERS members are in the table"
 say "All $MEMBERS members are in the table. The files: $folder"
+
+child "$HERE/grants.sh" "$MEMBERS" "$TENANT"

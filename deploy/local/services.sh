@@ -124,6 +124,10 @@ write_config() {
 		dir = "$ROOT/deploy/datasets"
 		[handlers]
 		dir = "$ROOT/deploy/handlers"
+		[smtp] # whatever listens there; nothing need to, until somebody asks for mail
+		host = "127.0.0.1"
+		port = ${QUAYSIDE_SMTP_PORT:-1025}
+		tls = "none"
 		[worker]
 	TOML
     mv "$CONFIG.new" "$CONFIG"

@@ -10,12 +10,14 @@ use actix_web::{App, Handler, HttpResponse, HttpServer, Resource, Route, middlew
 use anyhow::Context;
 use service::Lifecycle;
 
+use crate::log::refusals;
 use crate::observe::observe;
 use crate::problem::{Code, Problem};
 use crate::state::State;
 use crate::{
     acts, attempts, compensations, datasets, dead_letters, events, exports, files, imports, lanes,
-    notifications, openapi, operation_log, quotas, row_errors, rows, tasks, template,
+    notification_settings, notifications, openapi, operation_log, quotas, row_errors, rows, tasks,
+    template, webhooks,
 };
 
 /// What the last rings may take at shutdown.
@@ -49,6 +51,7 @@ impl Gateway {
         let server = HttpServer::new(move || {
             App::new()
                 .app_data(state.clone())
+                .wrap(middleware::from_fn(refusals))
                 .wrap(middleware::from_fn(observe))
                 .configure(routes)
                 .default_service(web::to(nowhere))
@@ -160,6 +163,23 @@ fn routes(app: &mut web::ServiceConfig) {
             resource("/api/v1/notifications/{id}/read", "POST")
                 .route(web::post().to(notifications::read)),
         )
+        .service(
+            resource("/api/v1/notifications/settings", "GET, HEAD, PUT")
+                .route(get(notification_settings::show))
+                .route(web::put().to(notification_settings::set)),
+        )
+        .service(
+            resource("/api/v1/webhooks", "GET, HEAD, POST")
+                .route(get(webhooks::list))
+                .route(web::post().to(webhooks::make)),
+        )
+        .service(
+            resource("/api/v1/webhooks/{id}", "DELETE").route(web::delete().to(webhooks::delete)),
+        )
+        .service(
+            resource("/api/v1/webhooks/{id}/deliveries", "GET, HEAD")
+                .route(get(webhooks::deliveries)),
+        )
         .service(resource("/api/v1/operation-log", "GET, HEAD").route(get(operation_log::list)))
         .service(resource("/api/v1/quotas", "GET, HEAD").route(get(quotas::show)))
         .service(resource("/api/v1/lanes", "GET, HEAD").route(get(lanes::list)))
@@ -167,6 +187,7 @@ fn routes(app: &mut web::ServiceConfig) {
         .service(
             resource("/api/v1/lanes/{lane}/resume", "POST").route(web::post().to(lanes::resume)),
         )
+        .service(resource("/api/v1/lanes/{lane}/scan", "POST").route(web::post().to(lanes::scan)))
         .service(resource("/api/v1/datasets", "GET, HEAD").route(get(datasets::list)))
         .service(resource("/api/v1/datasets/{name}", "GET, HEAD").route(get(datasets::show)))
         .service(

@@ -5,6 +5,8 @@ use std::time::Duration;
 use actix_web::http::header;
 use actix_web::{HttpRequest, web};
 
+use serde_json::{Map, Value};
+
 use crate::problem::{Code, Problem};
 
 /// How long a client may take to send one.
@@ -37,6 +39,16 @@ pub(crate) async fn read_json(
         Ok(Ok(Err(_cut))) => Err(not_whole()),
         Ok(Err(_limit)) => Err(too_large()),
         Err(_elapsed) => Err(not_in_time()),
+    }
+}
+
+/// The fields of a body.
+pub(crate) fn fields(body: &[u8]) -> Result<Map<String, Value>, Problem> {
+    let body: Value = serde_json::from_slice(body)
+        .map_err(|error| Problem::invalid("", format!("the body is not valid JSON: {error}")))?;
+    match body {
+        Value::Object(fields) => Ok(fields),
+        _ => Err(Problem::invalid("", "the body must be a JSON object")),
     }
 }
 

@@ -6,13 +6,14 @@ mod body;
 mod gather;
 mod item;
 mod read;
+mod share;
 mod submit;
 mod view;
 
 use std::collections::{BTreeMap, HashMap};
 
 use domain::{HandlerCatalog, Lane};
-use engine::RelayLane;
+use engine::{Announcer, RelayLane};
 use store::{Announced, CompensationReach};
 
 use crate::auth::Caller;
@@ -40,24 +41,35 @@ impl Caller {
     }
 }
 
-/// Rows in one ring of each lane of business work: no more than are worked on together.
-pub(crate) fn ring_sizes(handlers: &HandlerCatalog) -> HashMap<Lane, usize> {
-    let lanes = handlers.iter().flat_map(RelayLane::of);
-    lanes.map(|lane| (lane.lane, lane.ring_size)).collect()
+/// Rings rows of business work, those of one lane together.
+pub(crate) struct Bell {
+    announcer: Announcer,
+    /// Rows in one ring of each lane: no more than are worked on together.
+    sizes: HashMap<Lane, usize>,
 }
 
-/// Rings what was born announced, in the background: rows of one lane together.
-fn ring(state: &State, rows: Vec<(Lane, Announced)>) {
-    let mut of_lane: BTreeMap<Lane, Vec<Announced>> = BTreeMap::new();
-    for (lane, row) in rows {
-        of_lane.entry(lane).or_default().push(row);
-    }
-    let mut rings = Vec::new();
-    for (lane, rows) in of_lane {
-        let size = state.ring_sizes.get(&lane).copied().unwrap_or(1);
-        for rows in rows.chunks(size) {
-            rings.push((lane.clone(), rows.to_vec()));
+impl Bell {
+    pub(crate) fn new(announcer: Announcer, handlers: &HandlerCatalog) -> Self {
+        let lanes = handlers.iter().flat_map(RelayLane::of);
+        Self {
+            announcer,
+            sizes: lanes.map(|lane| (lane.lane, lane.ring_size)).collect(),
         }
     }
-    state.announcer.announce_rings(rings);
+
+    /// Rings what was born announced, in the background.
+    fn ring(&self, rows: Vec<(Lane, Announced)>) {
+        let mut of_lane: BTreeMap<Lane, Vec<Announced>> = BTreeMap::new();
+        for (lane, row) in rows {
+            of_lane.entry(lane).or_default().push(row);
+        }
+        let mut rings = Vec::new();
+        for (lane, rows) in of_lane {
+            let size = self.sizes.get(&lane).copied().unwrap_or(1);
+            for rows in rows.chunks(size) {
+                rings.push((lane.clone(), rows.to_vec()));
+            }
+        }
+        self.announcer.announce_rings(rings);
+    }
 }

@@ -1,5 +1,5 @@
 //! `GET /tasks/{id}/download` and `GET /tasks/{id}/files/{file_id}`: a file as a stream, whole or
-//! in one range, never in memory. Proven by `tests/it/files.rs`.
+//! in one range, never in memory; logged. Proven by `tests/it/files.rs`.
 
 use actix_web::body::SizedStream;
 use actix_web::http::Method;
@@ -10,6 +10,7 @@ use futures::TryStreamExt;
 use service::Label;
 
 use crate::auth::Caller;
+use crate::log;
 use crate::problem::{Code, Problem};
 use crate::range::{Wanted, wanted};
 use crate::retry_after::retry_after;
@@ -57,7 +58,7 @@ pub(crate) async fn download(
         .iter()
         .rfind(|file| file.role == main_role(task.kind) && file.state != FileState::Deleted);
     let file = main.ok_or_else(|| not_ready(&task))?;
-    send(&state, &request, &task, file).await
+    send(&state, &caller, &request, (&task, file)).await
 }
 
 /// Gives one file of a task.
@@ -100,7 +101,7 @@ pub(crate) async fn file(
         .iter()
         .find(|file| file.id == id)
         .ok_or_else(Problem::not_found)?;
-    send(&state, &request, &task, file).await
+    send(&state, &caller, &request, (&task, file)).await
 }
 
 /// What a person wants of a task: the export's rows, the rows that an import could not take.
@@ -122,9 +123,9 @@ fn not_ready(task: &Task) -> Problem {
 
 async fn send(
     state: &State,
+    caller: &Caller,
     request: &HttpRequest,
-    task: &Task,
-    file: &TaskFile,
+    (task, file): (&Task, &TaskFile),
 ) -> Result<HttpResponse, Problem> {
     match state_of(file, task.read_at) {
         FileState::Available => {}
@@ -142,6 +143,7 @@ async fn send(
         return Ok(headers(HttpResponse::NotModified(), file, tag).finish());
     }
     if let Some(address) = presigned(state, request, task, file).await? {
+        log::download(state, caller, request, (task, file)).await?;
         return Ok(HttpResponse::SeeOther()
             .insert_header((header::LOCATION, address))
             .insert_header((header::CACHE_CONTROL, "no-store"))
@@ -161,6 +163,7 @@ async fn send(
         .storage
         .get(&file.object_key, range.clone())
         .await?;
+    log::download(state, caller, request, (task, file)).await?;
     let mut answer = match &range {
         None => headers(HttpResponse::Ok(), file, tag),
         Some(range) => {

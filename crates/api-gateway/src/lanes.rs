@@ -1,13 +1,12 @@
-//! `GET /lanes`, `POST /lanes/{lane}/pause`, `POST /lanes/{lane}/resume`: for operators. Lanes belong to
-//! the house: every operator sees them, those of the house's tenant act on them for all. Proven by
-//! `tests/it/lanes.rs`.
+//! `GET /lanes`, `POST /lanes/{lane}/pause`, `POST /lanes/{lane}/resume`, `POST /lanes/{lane}/scan`: for
+//! operators. Lanes belong to the house: every operator sees them, those of the house's tenant act on
+//! them for all. Proven by `tests/it/lanes.rs`.
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use chrono::{DateTime, Utc};
 use domain::Lane;
 use serde::Serialize;
 use serde_json::Value;
-use service::House;
 use store::{Backlog, LaneAct, LaneStanding};
 use utoipa::ToSchema;
 
@@ -80,7 +79,7 @@ impl LaneView {
 )]
 pub(crate) async fn list(caller: Caller, state: web::Data<State>) -> Result<HttpResponse, Problem> {
     caller.check_operator()?;
-    let defined = defined(&state.house).map_err(Problem::internal)?;
+    let defined = defined(&state).map_err(Problem::internal)?;
     let lanes = state.house.store.lanes(&defined).await?.into_iter();
     let items = lanes.map(|(lane, backlog)| LaneView::new(lane, backlog));
     Ok(fresh().json(List {
@@ -129,13 +128,57 @@ pub(crate) async fn pause(
             show(&state, standing).await
         }
         LaneAct::Refused(standing) => {
-            let by = standing.paused_by.unwrap_or_default();
-            let detail = format!("{by} has paused the lane; let it go on first");
-            let allowed = ["resume"].into_iter();
-            Err(Problem::new(Code::StateConflict, detail)
-                .in_state(standing.state.as_str(), allowed))
+            let by = standing.paused_by.as_deref().unwrap_or_default();
+            Err(refused(
+                &standing,
+                format!("{by} has paused the lane; let it go on first"),
+            ))
         }
     }
+}
+
+/// Has the workers of a lane look for due rows within a few seconds, and not when their scan comes
+/// round.
+///
+/// A row is due when it waits and its time has come; one that was rung is due again a scan interval
+/// after that. Of a lane that is not open nothing is taken: `409 state_conflict`.
+#[utoipa::path(
+    post,
+    path = "/api/v1/lanes/{lane}/scan",
+    tag = "lanes",
+    params(("lane" = String, Path, description = "The lane's name")),
+    responses(
+        (status = 200, description = "The workers will look", body = LaneView),
+        (status = 401, description = "unauthenticated", body = crate::problem::ProblemBody),
+        (status = 403, description = "forbidden", body = crate::problem::ProblemBody),
+        (status = 404, description = "not_found", body = crate::problem::ProblemBody),
+        (status = 409, description = "state_conflict", body = crate::problem::ProblemBody),
+        (status = 503, description = "database_unavailable", body = crate::problem::ProblemBody),
+    )
+)]
+pub(crate) async fn scan(
+    caller: Caller,
+    state: web::Data<State>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    caller.check_house_operator(&state)?;
+    let lane = find(&state, &request).await?;
+    let store = &state.house.store;
+    match store.scan_lane(&lane, &caller.actor(&request)).await? {
+        LaneAct::Done(standing) => {
+            tracing::info!(%lane, actor = %caller.user, "a scan of the lane is asked for");
+            show(&state, standing).await
+        }
+        LaneAct::Refused(standing) => {
+            let detail = "the lane is not open: nothing is taken from it".to_owned();
+            Err(refused(&standing, detail))
+        }
+    }
+}
+
+fn refused(standing: &LaneStanding, detail: String) -> Problem {
+    let allowed = ["resume"].into_iter();
+    Problem::new(Code::StateConflict, detail).in_state(standing.state.as_str(), allowed)
 }
 
 /// Lets a lane go on, whoever or whatever paused it. One that is open stays so.
@@ -174,7 +217,7 @@ async fn show(state: &State, standing: LaneStanding) -> Result<HttpResponse, Pro
 async fn find(state: &State, request: &HttpRequest) -> Result<Lane, Problem> {
     let name = request.match_info().get("lane").unwrap_or_default();
     let lane = Lane::parse(name).map_err(|_no_topic| Problem::not_found())?;
-    let defined = defined(&state.house).map_err(Problem::internal)?;
+    let defined = defined(state).map_err(Problem::internal)?;
     if defined.contains(&lane) || state.house.store.knows_lane(&lane).await? {
         Ok(lane)
     } else {
@@ -183,10 +226,11 @@ async fn find(state: &State, request: &HttpRequest) -> Result<Lane, Problem> {
 }
 
 /// The lanes of all queues that a definition names, and those of their dead letters.
-fn defined(house: &House) -> anyhow::Result<Vec<Lane>> {
-    let imports = house.import_lanes()?.into_iter();
+fn defined(state: &State) -> anyhow::Result<Vec<Lane>> {
+    let imports = state.house.import_lanes()?.into_iter();
     let imports = imports.flat_map(|lanes| [lanes.imports, lanes.batches]);
-    let lanes = house.export_lanes()?.into_iter().chain(imports);
+    let lanes = state.house.export_lanes()?.into_iter().chain(imports);
+    let lanes = lanes.chain(state.handlers.lanes().cloned());
     Ok(lanes.flat_map(|lane| [lane.dead_letters(), lane]).collect())
 }
 

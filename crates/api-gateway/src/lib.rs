@@ -21,7 +21,9 @@ mod imports;
 mod lanes;
 mod language;
 mod listing;
+mod log;
 mod measures;
+mod notification_settings;
 mod notifications;
 mod observe;
 mod openapi;
@@ -38,6 +40,7 @@ mod state;
 mod tasks;
 mod template;
 mod view;
+mod webhooks;
 mod wiring;
 
 pub use app::Gateway;

@@ -19,13 +19,16 @@ use crate::view::List;
 #[schema(as = Notification)]
 pub(crate) struct NotificationView {
     id: String,
-    /// DEAD_LETTERS: work of one kind was set aside for one reason, so often on one day.
+    /// DEAD_LETTERS: work of one kind was set aside for one reason, so often on one day; TASK_END: a
+    /// task of the user's ended; MESSAGE: an operator wrote.
     kind: String,
     /// The role that is told; null when it is the user alone.
     #[schema(required)]
     role: Option<String>,
     count: u32,
-    /// What it is about: `lane`, `biz_type`, `reason`, `last_dead_letter`.
+    /// What it is about. DEAD_LETTERS: `lane`, `biz_type`, `reason`, `last_dead_letter`. TASK_END:
+    /// `title`, `text` (in the task's language), `task`, `task_kind`, `status`, `dataset`, `name`,
+    /// `link`. MESSAGE: `title`, `text`.
     params: serde_json::Value,
     /// Null while there is something new in it.
     #[schema(required)]

@@ -37,6 +37,7 @@ use utoipa::{Modify, OpenApi, ToSchema};
         crate::lanes::list,
         crate::lanes::pause,
         crate::lanes::resume,
+        crate::lanes::scan,
         crate::compensations::submit,
         crate::compensations::list,
         crate::compensations::show,
@@ -51,6 +52,12 @@ use utoipa::{Modify, OpenApi, ToSchema};
         crate::dead_letters::redrive_many,
         crate::notifications::list,
         crate::notifications::read,
+        crate::notification_settings::show,
+        crate::notification_settings::set,
+        crate::webhooks::make,
+        crate::webhooks::list,
+        crate::webhooks::delete,
+        crate::webhooks::deliveries,
         crate::operation_log::list,
         crate::datasets::list,
         crate::datasets::show,
@@ -87,7 +94,10 @@ impl Modify for Problems {
             .paths
             .paths
             .values_mut()
-            .flat_map(|path| [path.get.as_mut(), path.post.as_mut(), path.delete.as_mut()])
+            .flat_map(|path| {
+                let (get, post) = (path.get.as_mut(), path.post.as_mut());
+                [get, post, path.put.as_mut(), path.delete.as_mut()]
+            })
             .flatten();
         let responses = operations.flat_map(|operation| &mut operation.responses.responses);
         for (_, response) in responses.filter(|(status, _)| status.as_str() >= "400") {

@@ -3,12 +3,13 @@
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use chrono::{DateTime, Utc};
+use domain::is_operation_word;
 use serde::{Deserialize, Serialize};
 use store::{OperationFilter, OperationRecord};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::auth::Caller;
-use crate::listing::{PageQuery, Paging, answer, given, moment, query, word};
+use crate::listing::{PageQuery, Paging, answer, given, moment, query};
 use crate::problem::Problem;
 use crate::state::State;
 use crate::view::List;
@@ -19,8 +20,10 @@ use crate::view::List;
 pub(crate) struct OperationsQuery {
     /// A user, as of the token's `sub`.
     actor: Option<String>,
-    /// TASK_SUBMIT, TASK_CANCEL, TASK_RETRY, TASK_DELETE, DEAD_LETTER_REDRIVE, DEAD_LETTER_DISCARD,
-    /// LANE_PAUSE, LANE_RESUME, COMPENSATION_SUBMIT, COMPENSATION_CANCEL or COMPENSATION_RETRY.
+    /// TASK_SUBMIT, TASK_CANCEL, TASK_RETRY, TASK_DELETE, FILE_DOWNLOAD, ROWS_SUBMIT,
+    /// DEAD_LETTER_REDRIVE, DEAD_LETTER_DISCARD, LANE_PAUSE, LANE_RESUME, LANE_SCAN,
+    /// COMPENSATION_SUBMIT, COMPENSATION_CANCEL, COMPENSATION_RETRY, WEBHOOK_CREATE, WEBHOOK_DELETE,
+    /// SETTINGS_CHANGE, or a word of a service that submits entries of its own.
     action: Option<String>,
     /// RFC 3339, inclusive.
     from: Option<String>,
@@ -35,17 +38,21 @@ pub(crate) struct OperationView {
     id: String,
     actor: String,
     action: String,
-    /// TASK, DEAD_LETTER, LANE or COMPENSATION.
+    /// TASK, FILE, DATASET, DEAD_LETTER, LANE, COMPENSATION, WEBHOOK, SETTINGS, or a service's own word.
     object_kind: String,
     /// Its id or name.
     object_id: String,
-    /// DONE, or REFUSED when its state did not allow it.
+    /// DONE, or REFUSED when a state or a missing right did not allow it.
     outcome: String,
     /// What else is to be said; null when nothing is.
     detail: serde_json::Value,
     /// The request that asked for it, where it is known.
     #[schema(required)]
     request_id: Option<String>,
+    /// Who submitted the entry, where that is not who did it.
+    #[schema(required)]
+    told_by: Option<String>,
+    /// When it was done; of an entry that a service submitted, when it did so.
     created_at: DateTime<Utc>,
 }
 
@@ -60,8 +67,20 @@ impl From<OperationRecord> for OperationView {
             outcome: entry.outcome,
             detail: entry.detail,
             request_id: entry.request_id,
+            told_by: entry.told_by,
             created_at: entry.created_at,
         }
+    }
+}
+
+/// A word of the house's or of a service's own.
+fn action(query: &OperationsQuery) -> Result<Option<String>, Problem> {
+    match given(&query.action) {
+        Some(word) if !is_operation_word(word) => {
+            let message = "action is a word of 1 to 64 capital letters, digits and _";
+            Err(Problem::invalid("action", message))
+        }
+        action => Ok(action.map(str::to_owned)),
     }
 }
 
@@ -89,7 +108,7 @@ pub(crate) async fn list(
     let paging = Paging::of(&request)?;
     let filter = OperationFilter {
         actor: given(&query.actor).map(str::to_owned),
-        action: word("action", &query.action)?,
+        action: action(&query)?,
         from: moment("from", &query.from)?,
         to: moment("to", &query.to)?,
         before: paging.after,

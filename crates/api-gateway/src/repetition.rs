@@ -51,7 +51,7 @@ pub(crate) fn once(
     match key {
         Some(key) => Once::Key {
             key,
-            request_hash: hash(&fields_in_order(body)),
+            request_hash: body_hash(body),
         },
         None if wanted.force.unwrap_or_default() => Once::Always,
         None => Once::WhileOpen(hash(&spec.identity())),
@@ -75,6 +75,11 @@ pub(crate) fn rows_hash(dataset: &str, body: &[u8]) -> String {
 /// contexts count to the last digit.
 pub(crate) fn call_hash(body: &[u8]) -> String {
     hex::encode(Sha256::digest(body))
+}
+
+/// What two requests have in common that are the same: their fields, whatever their order.
+pub(crate) fn body_hash(body: &[u8]) -> String {
+    hash(&fields_in_order(body))
 }
 
 /// `422 idempotency_key_reused`.

@@ -105,7 +105,11 @@ pub(crate) async fn submit(
     let work = checked.work(dataset, &caller.tenant)?;
     let Some((key, request_hash)) = once else {
         let applied = match work {
-            Some((target, rows)) => store.apply_rows(target, rows).await.map_err(unknown)?,
+            Some(work) => {
+                let actor = caller.actor(&request);
+                let applied = store.apply_rows_by(&actor, &dataset.name, work);
+                applied.await.map_err(unknown)?
+            }
             None => Applied::default(),
         };
         let view = checked.view(&applied);
@@ -116,6 +120,8 @@ pub(crate) async fn submit(
     let rows = KeyedRows {
         tenant: caller.tenant.clone(),
         user: caller.user.clone(),
+        request_id: caller.actor(&request).request_id,
+        dataset: dataset.name.clone(),
         key,
         request_hash,
         work,

@@ -1,13 +1,12 @@
 //! What handlers work with.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::{Clock, ExportDefaults, HandlerCatalog, Lane, Tenant};
+use domain::{Clock, ExportDefaults, HandlerCatalog, Tenant};
 use engine::Announcer;
 use service::House;
-use store::OpenTaskLimits;
+use store::{LogDesk, OpenTaskLimits};
 
 use crate::auth::Authenticator;
 use crate::compensations::Gatherer;
@@ -19,11 +18,11 @@ pub(crate) struct State {
     pub(crate) house: House,
     /// What is done with business work.
     pub(crate) handlers: Arc<HandlerCatalog>,
-    /// Takes small calls together.
+    /// Takes small calls together, and rings their rows.
     pub(crate) gatherer: Arc<Gatherer>,
-    /// Rows in one ring of the lanes of business work.
-    pub(crate) ring_sizes: HashMap<Lane, usize>,
     pub(crate) announcer: Announcer,
+    /// Who writes what the operation log tells of that has no transaction of its own.
+    pub(crate) log_desk: Option<LogDesk>,
     pub(crate) authenticator: Authenticator,
     pub(crate) tickets: Tickets,
     pub(crate) events: Arc<Hub>,

@@ -15,7 +15,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::app::Gateway;
 use crate::auth::Authenticator;
-use crate::compensations::{Gatherer, ring_sizes};
+use crate::compensations::Gatherer;
 use crate::events::{Hub, Tickets};
 use crate::imports::Uploads;
 use crate::quotas::{limits, most_uploads};
@@ -67,6 +67,7 @@ impl Gateway {
             BizType::parse(biz_type).map(|biz_type| policies.of(&biz_type).max_cnt())
         };
         let announcer = Announcer::new(house.store.clone(), house.ringer.clone());
+        let gatherer = Gatherer::new(house.store.clone(), announcer.clone(), &handlers);
         let state = State {
             uploads: Uploads {
                 store: house.store.clone(),
@@ -79,9 +80,9 @@ impl Gateway {
             upload_time: settings.http.upload_time(),
             announcer,
             events: Hub::new(house.store.clone(), &settings.events),
-            gatherer: Gatherer::new(house.store.clone()),
+            gatherer,
             house,
-            ring_sizes: ring_sizes(&handlers),
+            log_desk: crate::log::desk(&handlers),
             handlers: Arc::new(handlers),
             tickets: Tickets::new(settings.auth.jwt_secret.expose_secret().as_bytes())?,
             keep_alive: settings.events.keep_alive(),
@@ -123,6 +124,7 @@ impl Gateway {
         let imports = imports.flat_map(|lanes| [lanes.imports, lanes.batches]);
         let lanes = house.export_lanes()?.into_iter().chain(imports);
         let lanes = lanes.map(|lane| RelayLane {
+            levels: None,
             lane,
             ring_size: RING_SIZE,
             scan_interval: self.state.scan_interval,

@@ -15,7 +15,7 @@ use crate::machine;
 use crate::record::{Line, keep};
 use crate::report::Report;
 use crate::servers::Servers;
-use crate::{compensations, imports, load, rounds, small, twice};
+use crate::{compensations, coupons, hostile, imports, load, rounds, small, twice};
 
 /// Rows of a small export.
 pub(crate) const SMALL_ROWS: u64 = 10_000;
@@ -67,6 +67,15 @@ async fn run(cli: Cli) -> Result<bool> {
         let report = imports::measure(&bench).await?;
         println!("{report}");
         return Ok(report.is_whole());
+    }
+    if bench.cli.parts.contains(&Part::Hostile) {
+        println!("{}", hostile::measure(&bench).await?);
+        return Ok(true);
+    }
+    if bench.cli.parts.contains(&Part::Coupons) {
+        let run = coupons::measure(&bench).await?;
+        println!("\n{}; {}\n{run}", machine::describe(), bench.cli.revision);
+        return Ok(run.is_whole());
     }
     if bench.cli.parts.contains(&Part::Compensations) {
         let report = compensations::measure(&bench).await?;

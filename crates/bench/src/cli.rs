@@ -19,6 +19,10 @@ pub(crate) enum Part {
     Imports,
     /// Coupon grants from submit to row; by itself, without the other parts.
     Compensations,
+    /// What hostile files cost an import worker; by itself, without the other parts.
+    Hostile,
+    /// Two coupons for each member, from a csv to the last row and the count; by itself.
+    Coupons,
 }
 
 /// Measures a running system.
@@ -31,6 +35,9 @@ pub(crate) struct Cli {
     /// Rounds of the interleaved part
     #[arg(long)]
     pub(crate) runs: u32,
+    /// Members who get two coupons each
+    #[arg(long, default_value_t = 2_650_000)]
+    pub(crate) members: u64,
     /// Seconds of the longest run of compensations
     #[arg(long)]
     pub(crate) seconds: u64,
@@ -52,6 +59,9 @@ pub(crate) struct Cli {
     /// The peers' table
     #[arg(long)]
     pub(crate) peer_schema: Option<PathBuf>,
+    /// Where the hostile files lie, with their list
+    #[arg(long)]
+    pub(crate) hostile: Option<PathBuf>,
     /// The gateway
     #[arg(long)]
     pub(crate) url: String,

@@ -46,6 +46,14 @@ impl Database {
         Ok(Conn::new(self.opts.clone()).await?)
     }
 
+    /// Its clock, in seconds since 1970.
+    pub(crate) async fn now(&self) -> Result<u64> {
+        let mut conn = self.connect().await?;
+        let now: Option<u64> = conn.query_first("SELECT UNIX_TIMESTAMP()").await?;
+        conn.disconnect().await?;
+        now.context("the database has no clock")
+    }
+
     /// The TCP port of the server, for the peers.
     pub(crate) fn port(&self) -> u16 {
         self.opts.tcp_port()

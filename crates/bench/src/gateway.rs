@@ -46,6 +46,25 @@ impl Task {
     pub(crate) fn told_s(&self) -> f64 {
         seconds(self.created_at, self.finished_at)
     }
+
+    /// From its start to its end by the database's clock, in seconds.
+    pub(crate) fn worked_s(&self) -> f64 {
+        self.started_at
+            .map_or(f64::NAN, |from| seconds(from, self.finished_at))
+    }
+
+    /// The code of its error, or else its status.
+    pub(crate) fn outcome(&self) -> String {
+        let code = self.error.as_ref().and_then(|error| error["code"].as_str());
+        code.unwrap_or(&self.status).to_owned()
+    }
+}
+
+/// What became of an upload.
+pub(crate) enum Answered {
+    Accepted(Task),
+    /// The code of the problem.
+    Refused(String),
 }
 
 fn seconds(from: DateTime<Utc>, to: Option<DateTime<Utc>>) -> f64 {
@@ -92,9 +111,18 @@ impl Gateway {
 
     /// Uploads a workbook of members that must be accepted.
     pub(crate) async fn import(&self, workbook: &Path) -> Result<Task> {
-        let file = File::open(workbook).await?;
+        match self.try_import(workbook).await? {
+            Answered::Accepted(task) => Ok(task),
+            Answered::Refused(code) => bail!("refused with {code}"),
+        }
+    }
+
+    /// Uploads a file as one of members.
+    pub(crate) async fn try_import(&self, path: &Path) -> Result<Answered> {
+        let file = File::open(path).await?;
         let size = file.metadata().await?.len();
-        let part = Part::stream_with_length(file, size).file_name("members.xlsx");
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let part = Part::stream_with_length(file, size).file_name(name.into_owned());
         let form = Form::new()
             .text("dataset", "member")
             .text("options", r#"{"locale": "en", "timezone": "UTC"}"#)
@@ -107,12 +135,29 @@ impl Gateway {
             .await?;
         let status = answer.status();
         let answer = answer.bytes().await?;
-        ensure!(
-            status == StatusCode::ACCEPTED,
-            "refused with {status}: {}",
-            String::from_utf8_lossy(&answer)
-        );
-        Ok(serde_json::from_slice(&answer)?)
+        if status == StatusCode::ACCEPTED {
+            return Ok(Answered::Accepted(serde_json::from_slice(&answer)?));
+        }
+        let problem: Value = serde_json::from_slice(&answer).unwrap_or_default();
+        let code = problem["code"].as_str();
+        Ok(Answered::Refused(
+            code.map_or_else(|| status.to_string(), str::to_owned),
+        ))
+    }
+
+    /// Asks every `pause` until the task has ended, however.
+    pub(crate) async fn ended(&self, id: &str, pause: Duration, within: Duration) -> Result<Task> {
+        let began = Instant::now();
+        let url = format!("{}/tasks/{id}", self.base);
+        loop {
+            let answer = self.http.get(&url).bearer_auth(&self.token).send().await?;
+            let task: Task = answer.error_for_status()?.json().await?;
+            if task.finished {
+                return Ok(task);
+            }
+            ensure!(began.elapsed() < within, "task {id} took too long");
+            sleep(pause).await;
+        }
     }
 
     /// Asks every `pause` until the task is a SUCCESS.
@@ -122,20 +167,11 @@ impl Gateway {
         pause: Duration,
         within: Duration,
     ) -> Result<Task> {
-        let began = Instant::now();
-        let url = format!("{}/tasks/{id}", self.base);
-        loop {
-            let answer = self.http.get(&url).bearer_auth(&self.token).send().await?;
-            let task: Task = answer.error_for_status()?.json().await?;
-            if task.status == "SUCCESS" {
-                return Ok(task);
-            }
-            if task.finished {
-                bail!("task {id} is {}: {:?}", task.status, task.error);
-            }
-            ensure!(began.elapsed() < within, "task {id} took too long");
-            sleep(pause).await;
+        let task = self.ended(id, pause, within).await?;
+        if task.status != "SUCCESS" {
+            bail!("task {id} is {}: {:?}", task.status, task.error);
         }
+        Ok(task)
     }
 
     /// Saves the task's file.

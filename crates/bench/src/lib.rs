@@ -1,4 +1,4 @@
-//! The benchmark, for `./dev bench export`, `import` and `compensations`: no part of production.
+//! The benchmark, for `./dev bench export`, `import`, `compensations`, `coupons` and `hostile`: no part of production.
 //!
 //! It measures servers that run (deploy/local/bench.sh starts and stops them) from outside, as a
 //! client of the gateway and as a reader of `/proc`, and prints a table. Nothing is asserted but
@@ -10,9 +10,11 @@ mod check;
 mod cli;
 mod compensations;
 mod contender;
+mod coupons;
 mod database;
 mod figures;
 mod gateway;
+mod hostile;
 mod imports;
 mod load;
 mod machine;

@@ -7,7 +7,9 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use serde::Serialize;
 
-use crate::compensations::GrantRun;
+use crate::compensations::{GrantRun, TroubleRun};
+use crate::coupons::CouponRun;
+use crate::hostile::HostileRun;
 use crate::imports::ImportRun;
 use crate::servers::Taken;
 
@@ -147,6 +149,9 @@ pub(crate) enum Line<'a> {
     Submit(&'a Load),
     Import(&'a ImportRun),
     Grants(&'a GrantRun),
+    Trouble(&'a TroubleRun),
+    Hostile(&'a HostileRun),
+    Coupons(&'a CouponRun),
 }
 
 /// Adds a line to the file of results.

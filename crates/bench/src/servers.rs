@@ -45,6 +45,11 @@ impl Servers {
         self.script("worker", settings).await
     }
 
+    /// Kills a worker without a word and starts it again; returns when it is ready.
+    pub(crate) async fn kill_worker(&self, name: &str) -> Result<()> {
+        self.script("kill", &[name.to_owned()]).await
+    }
+
     /// Makes sure that so many import workers run, started anew.
     pub(crate) async fn import_workers(&self, workers: u32) -> Result<()> {
         self.script("import-workers", &[workers.to_string()]).await

@@ -8,17 +8,20 @@
 //! all of it, or its first 64 KiB, came in time; 408, 425, 429 and 5xx, silence and a broken connection
 //! are tried again; anything else, redirects too, is given up. What says that no call can succeed (a
 //! redirect, 401, 403, 404, 405) speaks against the lane. Only hosts of the definition are called, and only at
-//! addresses that are public or lie in its ranges (guard.rs). Shown by `tests/it/http.rs`.
+//! addresses that are public or lie in its ranges (guard.rs), and no more of one host at once than it may
+//! have (hosts.rs). Shown by `tests/it/http.rs`.
 
 mod batch;
-mod guard;
+pub(crate) mod guard;
+mod hosts;
 mod together;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use async_trait::async_trait;
-use domain::{Clock, Failure, FailureCode, HandlerDef, HttpSpec, HttpTarget};
+use domain::{Clock, Failure, FailureCode, FailureKind, HandlerDef, HttpSpec, HttpTarget};
 use engine::{Attempt, BizHandler};
 use hmac::{Hmac, KeyInit, Mac};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
@@ -31,6 +34,7 @@ use store::Effects;
 use url::Url;
 
 use guard::{Closed, Guard};
+use hosts::Hosts;
 use together::Together;
 
 /// Longest answer that is read, in bytes.
@@ -50,6 +54,8 @@ pub struct HttpHandler {
     spec: HttpSpec,
     secret: Option<SecretString>,
     clock: Arc<dyn Clock>,
+    hosts: Arc<Hosts>,
+    biz_type: String,
     /// Where calls wait for each other, if the service takes many at once.
     together: Option<Arc<Together>>,
 }
@@ -67,12 +73,17 @@ pub struct Call {
 
 impl Call {
     fn of(attempt: &Attempt) -> Self {
+        Self::of_row(attempt, attempt.context().to_owned())
+    }
+
+    /// A call for the attempt's row that says something else than its context.
+    pub(crate) fn of_row(attempt: &Attempt, body: String) -> Self {
         let claimed = attempt.claimed();
         let (biz_type, biz_id) = (claimed.biz_type.as_str(), claimed.biz_id.as_str());
         Self {
             key: format!("{}/{}", encoded(biz_type), encoded(biz_id)),
             tenant: encoded(attempt.tenant().as_str()),
-            body: attempt.context().to_owned(),
+            body,
         }
     }
 
@@ -120,6 +131,8 @@ impl HttpHandler {
             spec: spec.clone(),
             secret,
             clock,
+            hosts: Hosts::new(calls_of_a_host(handler, spec)?),
+            biz_type: handler.biz_type.to_string(),
             together: (most > 1).then(|| Arc::new(Together::new(most))),
         })
     }
@@ -172,9 +185,40 @@ impl HttpHandler {
 
     /// Makes one call; what a yes says is of no matter, but that it came in time is.
     async fn call_alone(&self, url: Url, call: &Call) -> Result<(), Failure> {
-        let answer = self.call(url, call).await?;
-        body(answer, MAX_ANSWER_BYTES).await.map(drop)
+        let called = async {
+            let answer = self.call(url.clone(), call).await?;
+            body(answer, MAX_ANSWER_BYTES).await.map(drop)
+        };
+        self.noted(&url, called.await)
     }
+
+    /// What became of a call, noted of its host: one that may be made again with more success speaks
+    /// against it.
+    fn noted<T>(&self, url: &Url, called: Result<T, Failure>) -> Result<T, Failure> {
+        let is_trouble = |failure: &Failure| failure.kind == FailureKind::Transient;
+        self.hosts
+            .tell(url, !called.as_ref().is_err_and(is_trouble));
+        called
+    }
+
+    /// The row is not called for now, and has lost nothing by it.
+    fn put_off(&self, attempt: &Attempt, wait: Duration) -> Failure {
+        let biz_type = self.biz_type.clone();
+        metrics::counter!("quayside_calls_put_off_total", "biz_type" => biz_type).increment(1);
+        // Not all of them come again at once.
+        attempt.postpone(wait.mul_f64(1.0 + 0.5 * rand::random::<f64>()));
+        Failure::stopped()
+    }
+}
+
+/// Half of all calls, where there are others to be called: a host that is slow leaves the rest to them.
+fn calls_of_a_host(handler: &HandlerDef, spec: &HttpSpec) -> anyhow::Result<usize> {
+    let usual = if spec.hosts.len() > 1 {
+        (handler.concurrency / 2).max(1)
+    } else {
+        handler.concurrency
+    };
+    Ok(usize::try_from(spec.host_concurrency.unwrap_or(usual))?)
 }
 
 #[async_trait]
@@ -183,6 +227,8 @@ impl BizHandler for HttpHandler {
         let context = serde_json::from_str(attempt.context())
             .map_err(|error| invalid(format!("the context is no JSON: {error}")))?;
         let url = self.url(&context)?;
+        let visit = self.hosts.enter(&url);
+        let _visit = visit.map_err(|wait| self.put_off(attempt, wait))?;
         let call = Call::of(attempt);
         let called = async {
             match &self.together {
@@ -200,7 +246,10 @@ impl BizHandler for HttpHandler {
 }
 
 /// The body of an answer; none when it is longer, and then the rest is not read.
-async fn body(mut answer: Response, most_bytes: usize) -> Result<Option<Vec<u8>>, Failure> {
+pub(crate) async fn body(
+    mut answer: Response,
+    most_bytes: usize,
+) -> Result<Option<Vec<u8>>, Failure> {
     let mut body = Vec::new();
     while let Some(chunk) = answer.chunk().await.map_err(|error| broken(&error))? {
         if body.len() + chunk.len() > most_bytes {
@@ -212,7 +261,7 @@ async fn body(mut answer: Response, most_bytes: usize) -> Result<Option<Vec<u8>>
 }
 
 /// What a no means: its status says it, whatever comes with it.
-fn no(status: StatusCode) -> Failure {
+pub(crate) fn no(status: StatusCode) -> Failure {
     let told = format!("the service answered {}", status.as_u16());
     match status {
         StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS => {
@@ -229,7 +278,7 @@ fn no(status: StatusCode) -> Failure {
 }
 
 /// A call without an answer, told without the address: it may hold a user's values.
-fn broken(error: &reqwest::Error) -> Failure {
+pub(crate) fn broken(error: &reqwest::Error) -> Failure {
     if error.is_timeout() {
         return tried_again("no whole answer in time".to_owned());
     }

@@ -6,7 +6,7 @@
 //! one batch with one key are written one after the other, where the mode allows it. Shown by
 //! `tests/it/rows.rs`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use chrono_tz::Tz;
@@ -115,7 +115,7 @@ impl RowsHandler {
         Some(columns.collect())
     }
 
-    /// Writes the lines of one tenant, and those with a key that others of them have after those.
+    /// Writes the lines of one tenant, those with one key one after the other.
     async fn write(
         &self,
         tx: &mut BatchTx<'_>,
@@ -128,14 +128,32 @@ impl RowsHandler {
             .map_err(|error| StoreError::Corrupt(error.to_string()))?;
         // Equal keys stay in the order of their rows.
         lines.sort_by(|one, other| one.key.cmp(&other.key));
+        if self.spec.mode == ImportMode::Insert {
+            return self.write_some(tx, &target, lines, refused).await;
+        }
+        for lines in rounds(lines) {
+            self.write_some(tx, &target, lines, refused).await?;
+        }
+        Ok(())
+    }
+
+    /// Writes lines of different keys. Where the table takes two for the same all the same, the later
+    /// one goes after the other.
+    async fn write_some(
+        &self,
+        tx: &mut BatchTx<'_>,
+        target: &ApplyTarget,
+        mut lines: Vec<Line>,
+        refused: &mut Refused,
+    ) -> Result<(), StoreError> {
         while !lines.is_empty() {
-            let applied = tx.apply(&target, &text_of_lines(&lines)?).await?;
-            let mut again = Vec::new();
+            let applied = tx.apply(target, &text_of_lines(&lines)?).await?;
+            let mut again = BTreeSet::new();
             for row in applied.refused {
                 let at = usize::try_from(row.number)
                     .map_err(|error| StoreError::Corrupt(error.to_string()))?;
                 if row.code == RowCode::DuplicateInFile && self.spec.mode != ImportMode::Insert {
-                    again.push(at);
+                    again.insert(at);
                     continue;
                 }
                 let field = row.field.as_deref();
@@ -152,6 +170,24 @@ impl RowsHandler {
         }
         Ok(())
     }
+}
+
+/// The first lines of all keys, then the second ones, and so on: a thousand lines of one key cost a
+/// thousand writes of one line, and not each of them a look at all the others. They come in the order
+/// of their keys.
+fn rounds(lines: Vec<Line>) -> Vec<Vec<Line>> {
+    let mut rounds: Vec<Vec<Line>> = Vec::new();
+    let mut round = 0;
+    for line in lines {
+        let same = |last: &Line| last.key == line.key;
+        let follows = rounds.get(round).and_then(|it| it.last()).is_some_and(same);
+        round = if follows { round + 1 } else { 0 };
+        if rounds.len() <= round {
+            rounds.push(Vec::new());
+        }
+        rounds[round].push(line);
+    }
+    rounds
 }
 
 #[async_trait]

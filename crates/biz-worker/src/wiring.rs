@@ -1,7 +1,6 @@
 //! The process: each lane of each handler with a loop of its own, and one for business work that no
-//! definition names.
+//! definition names. The lanes of one queue (urgent, usual, rest) share its turns.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,23 +8,36 @@ use anyhow::{Context, anyhow, bail};
 use chrono_tz::Tz;
 use crew::{Crew, Handlers};
 use domain::{
-    BudgetTerms, HandlerCatalog, HandlerDef, HandlerKind, HttpSpec, Lane, LaneState, RowsSpec,
+    BudgetTerms, Clock, HandlerCatalog, HandlerDef, HandlerKind, HttpSpec, Lane, NotifySpec,
+    RetryPolicy, RowsSpec,
 };
-use engine::{BizHandler, BulkHandler, BulkSettings, LaneSettings};
+use engine::{Announcer, BizHandler, BulkHandler, BulkSettings, LaneSettings, Seat, Turns};
 use service::{House, Process, Settings, read_handlers};
-use store::{Store, StoreError};
+use store::ClaimTerms;
 use tokio::sync::Semaphore;
-use tokio_util::sync::CancellationToken;
 
+use crate::code::Code;
 use crate::http::HttpHandler;
-use crate::measures;
+use crate::notify::NotifyHandler;
+use crate::operation_log::OperationLogHandler;
 use crate::rows::RowsHandler;
+use crate::strays::Strays;
+use crate::{backlog, measures};
 
-/// How often lanes are looked for that no definition names.
-const STRAYS_PAUSE: Duration = Duration::from_secs(5);
+/// How long a row that nobody knows is held while it is given up.
+const STRAY_LEASE: Duration = Duration::from_secs(30);
 
-/// Rows without a handler that are given up at once.
-const STRAY_PERMITS: u32 = 1;
+/// What the last rings may take at shutdown.
+const RING_PATIENCE: Duration = Duration::from_secs(3);
+
+/// Of the turns that the lanes of a queue share, the urgent lane has so many,
+const URGENT_WEIGHT: u32 = 16;
+
+/// the usual lane so many,
+const USUAL_WEIGHT: u32 = 4;
+
+/// and the rest so many, while all of them have work.
+const REST_WEIGHT: u32 = 1;
 
 /// One batch at once for each four of a handler's concurrency,
 const BATCHES_SHARE: u32 = 4;
@@ -43,33 +55,61 @@ const BATCHES_POOL_SHARE: u32 = 2;
 /// When a setting or a definition is not usable, or a dataset does not fit its table: told with file,
 /// line and reason. A database or a Kafka that is away is waited for.
 pub async fn start(process: Process) -> anyhow::Result<()> {
+    start_with(process, Code::default()).await
+}
+
+/// As [`start`], with Rust code for the definitions that name it.
+///
+/// # Errors
+/// As [`start`].
+pub async fn start_with(process: Process, code: Code) -> anyhow::Result<()> {
     let house = House::open(&process.settings)?;
     let dir = process.settings.handlers.dir.as_deref();
     let dir = dir.context("handlers.dir is not set: there is nothing to do")?;
     let handlers = read_handlers(dir, &house.catalog)?;
-    let jobs = jobs(&process.settings, &house, &handlers)?;
+    let jobs = jobs(&process.settings, &house, &code, &handlers)?;
     let crew = Crew::gather(&process, &house)?;
     house.check_datasets().await?;
     measures::describe();
-    let connections = process.settings.mysql.pool_size / BATCHES_POOL_SHARE;
-    let connections = Arc::new(Semaphore::new(usize::try_from(connections.max(1))?));
+    let bulk = Bulk::of(process.settings.mysql.pool_size)?;
     for (handler, job) in handlers.iter().zip(&jobs) {
-        for lane in handler.lanes() {
-            work(&crew, &process.settings, handler, lane, job, &connections)?;
+        for usual in handler.usual_lanes() {
+            let turns = job.turns(handler, &bulk)?;
+            for (lane, seat) in seats(handler, usual, turns) {
+                let place = Place { lane, turns, seat };
+                work(&crew, &process.settings, handler, place, job, &bulk)?;
+            }
         }
     }
     let lifecycle = process.lifecycle;
     lifecycle.set_ready();
     let types: Vec<&str> = handlers.names().collect();
     tracing::info!(worker = crew.name(), ?types, "business work is done");
+    let announcer = Announcer::new(house.store.clone(), house.ringer.clone());
+    let (store, soft) = (house.store.clone(), lifecycle.soft());
+    let known = handlers.clone();
+    lifecycle.spawn("backlog", async move {
+        backlog::keep(store, known, soft).await;
+        Ok(())
+    });
     let strays = Strays {
         store: house.store,
+        announcer: announcer.clone(),
+        terms: ClaimTerms {
+            worker: crew.name().to_owned(),
+            lease: STRAY_LEASE,
+            retry: RetryPolicy::default().into(),
+            hard_deadline: STRAY_LEASE,
+        },
         patience: process.settings.handlers.unknown_patience(),
         known: handlers.lanes().cloned().collect(),
-        crew,
     };
     let soft = lifecycle.soft();
-    lifecycle.spawn("lanes without a handler", strays.give_up(soft));
+    lifecycle.spawn("work that nobody knows", async move {
+        strays.give_up(soft).await;
+        crew.leave(announcer.close(RING_PATIENCE)).await;
+        Ok(())
+    });
     Ok(())
 }
 
@@ -79,12 +119,67 @@ enum Job {
     OneByOne(Arc<dyn BizHandler>),
 }
 
-fn jobs(settings: &Settings, house: &House, handlers: &HandlerCatalog) -> anyhow::Result<Vec<Job>> {
+/// What all batches of the process share.
+struct Bulk {
+    connections: Arc<Semaphore>,
+    /// Most batches of one kind at once: where all of them hang, others have connections left.
+    batches: u32,
+}
+
+impl Bulk {
+    fn of(pool_size: u32) -> anyhow::Result<Self> {
+        let connections = (pool_size / BATCHES_POOL_SHARE).max(1);
+        Ok(Self {
+            connections: Arc::new(Semaphore::new(usize::try_from(connections)?)),
+            batches: (connections / 2).clamp(1, BATCHES_MOST),
+        })
+    }
+}
+
+impl Job {
+    /// How many turns the lanes of a queue share: rows, or batches.
+    fn turns(&self, handler: &HandlerDef, bulk: &Bulk) -> anyhow::Result<usize> {
+        let turns = match self {
+            Self::OneByOne(_) => handler.concurrency,
+            Self::InBulk(_) => (handler.concurrency / BATCHES_SHARE).clamp(1, bulk.batches),
+        };
+        Ok(usize::try_from(turns)?)
+    }
+}
+
+/// A lane, and its share of the turns of its queue.
+struct Place<'h> {
+    lane: &'h Lane,
+    turns: usize,
+    seat: Seat,
+}
+
+/// The lanes of a queue, each with its seat.
+fn seats<'h>(handler: &'h HandlerDef, usual: &'h Lane, turns: usize) -> Vec<(&'h Lane, Seat)> {
+    let turns = Turns::new(turns);
+    let mut seats = vec![(usual, turns.seat(USUAL_WEIGHT, None))];
+    if let Some(levels) = handler.levels_of(usual) {
+        for (lane, weight) in [(&levels.urgent, URGENT_WEIGHT), (&levels.rest, REST_WEIGHT)] {
+            seats.push((lane, turns.seat(weight, Some(usual.clone()))));
+        }
+    }
+    seats
+}
+
+fn jobs(
+    settings: &Settings,
+    house: &House,
+    code: &Code,
+    handlers: &HandlerCatalog,
+) -> anyhow::Result<Vec<Job>> {
     let job = |handler: &HandlerDef| {
         let place = &handler.place;
         let job = match &handler.kind {
             HandlerKind::Rows(spec) => rows(settings, house, spec),
+            HandlerKind::OperationLog => Ok(Job::InBulk(Arc::new(OperationLogHandler))),
             HandlerKind::Http(spec) => http(settings, handler, spec),
+            HandlerKind::Code(name) => code.get(name).map(Job::OneByOne),
+            HandlerKind::Notify(spec) => notify(settings, house, handler, spec),
         };
         job.with_context(|| format!("{}:{}", place.file, place.line))
     };
@@ -111,33 +206,47 @@ fn http(settings: &Settings, handler: &HandlerDef, spec: &HttpSpec) -> anyhow::R
             None => bail!("secret `{name}` is not in the settings (handlers.secrets.{name})"),
         },
     };
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "here the clock is made that others are given"
-    )]
-    let clock = Arc::new(chrono::Utc::now);
-    let handler = HttpHandler::new(handler, spec, secret, clock)?;
+    let handler = HttpHandler::new(handler, spec, secret, clock())?;
     Ok(Job::OneByOne(Arc::new(handler)))
 }
 
-/// Sets a loop to one lane.
+fn notify(
+    settings: &Settings,
+    house: &House,
+    handler: &HandlerDef,
+    spec: &NotifySpec,
+) -> anyhow::Result<Job> {
+    let (store, smtp) = (house.store.clone(), &settings.smtp);
+    let handler = NotifyHandler::new(handler, spec, store, smtp, clock())?;
+    Ok(Job::OneByOne(Arc::new(handler)))
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "here the clock is made that others are given"
+)]
+fn clock() -> Arc<dyn Clock> {
+    Arc::new(chrono::Utc::now)
+}
+
+/// Sets a loop to one lane, which works when it has a turn there.
 fn work(
     crew: &Crew,
     settings: &Settings,
     handler: &HandlerDef,
-    lane: &Lane,
+    place: Place<'_>,
     job: &Job,
-    connections: &Arc<Semaphore>,
+    bulk: &Bulk,
 ) -> anyhow::Result<()> {
+    let Place { lane, turns, seat } = place;
     match job {
         Job::InBulk(doer) => {
-            let batches = (handler.concurrency / BATCHES_SHARE).clamp(1, BATCHES_MOST);
             let settings = BulkSettings {
                 lane: lane.clone(),
                 biz_type: handler.biz_type.clone(),
                 batch_size: usize::try_from(handler.batch_size)?,
-                batches: usize::try_from(batches)?,
-                connections: connections.clone(),
+                batches: turns,
+                connections: bulk.connections.clone(),
                 scan_interval: handler.scan_interval,
                 hard_deadline: handler.hard_deadline,
                 retry: handler.retry.clone(),
@@ -145,12 +254,12 @@ fn work(
                 breaker: settings.breaker.terms(),
                 drain: crew.drain(),
             };
-            crew.work_in_bulk(settings, doer.clone())
+            crew.work_in_bulk(settings, doer.clone(), Some(seat))
         }
         Job::OneByOne(doer) => {
             let settings = LaneSettings {
                 lane: lane.clone(),
-                permits: usize::try_from(handler.concurrency)?,
+                permits: turns,
                 lease: handler.lease,
                 scan_interval: handler.scan_interval,
                 hard_deadline: handler.hard_deadline,
@@ -160,72 +269,7 @@ fn work(
                 drain: crew.drain(),
             };
             let doers = Handlers::from([(handler.biz_type.clone(), doer.clone())]);
-            crew.work_as(settings, doers)
+            crew.work_as(settings, doers, Some(seat))
         }
-    }
-}
-
-/// Business work that no definition names: a plain SQL client may ask for anything.
-struct Strays {
-    crew: Crew,
-    store: Store,
-    /// How late work must be before it is nobody's: another worker, of a newer deployment, may know it.
-    patience: Duration,
-    known: BTreeSet<Lane>,
-}
-
-impl Strays {
-    /// Sets a worker that knows no kind of work to each such lane: what it takes becomes a dead letter.
-    /// The crew leaves when told to.
-    async fn give_up(mut self, soft: CancellationToken) -> anyhow::Result<()> {
-        let pause = STRAYS_PAUSE.min(self.patience.max(Duration::from_millis(100)));
-        while !soft.is_cancelled() {
-            let Some(strays) = soft.run_until_cancelled(self.strays()).await else {
-                break;
-            };
-            for lane in strays {
-                tracing::warn!(%lane, "no definition names this lane: its rows are given up");
-                self.crew.work(&lane, STRAY_PERMITS, Handlers::new())?;
-                self.known.insert(lane);
-            }
-            soft.run_until_cancelled(tokio::time::sleep(pause)).await;
-        }
-        self.crew.leave(std::future::ready(())).await;
-        Ok(())
-    }
-
-    async fn strays(&self) -> Vec<Lane> {
-        match self.nobodys().await {
-            Ok(lanes) => lanes,
-            Err(error) => {
-                // every other statement meets the same trouble and tells of it
-                tracing::debug!(%error, "it is not known which lanes are new");
-                Vec::new()
-            }
-        }
-    }
-
-    async fn nobodys(&self) -> Result<Vec<Lane>, StoreError> {
-        let mut nobodys = Vec::new();
-        for name in self.store.lanes_of_rows().await? {
-            let Ok(lane) = Lane::parse(name) else {
-                continue;
-            };
-            let ours = lane.is_biz() && !lane.is_dead_letters();
-            if ours && !self.known.contains(&lane) && self.is_late(&lane).await? {
-                nobodys.push(lane);
-            }
-        }
-        Ok(nobodys)
-    }
-
-    /// Whether work has been due for so long that nobody else can be at it. On a lane that is paused
-    /// it is late for another reason.
-    async fn is_late(&self, lane: &Lane) -> Result<bool, StoreError> {
-        if self.store.lane(lane).await?.state != LaneState::Open {
-            return Ok(false);
-        }
-        let open = self.store.backlog(lane).await?;
-        Ok(open.rows > 0 && open.oldest_seconds >= self.patience.as_secs())
     }
 }

@@ -11,3 +11,9 @@ CREATE TABLE IF NOT EXISTS chaos_append (
 -- the effect's name, then what no other row has
 CREATE TRIGGER chaos_append_inserting BEFORE INSERT ON chaos_append FOR EACH ROW
   SET NEW.effect = CONCAT(NEW.effect, '#', UUID_SHORT());
+
+-- what a service of its own writes down in the transaction that asks for work by plain SQL
+CREATE TABLE IF NOT EXISTS chaos_order (
+  name VARCHAR(100) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
+  PRIMARY KEY (name)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;

@@ -25,6 +25,8 @@ const MARK: &str = "chaos";
 const MOST_WAITING: usize = 500;
 /// How long a consumer may hear nothing before another takes its place.
 const DEAF: Duration = Duration::from_secs(8);
+/// How often a message that is no ring is sent before it is given up.
+const POISON_TRIES: u32 = 4;
 /// How long the broker has for an answer.
 const BROKER: Duration = Duration::from_secs(10);
 
@@ -115,7 +117,15 @@ impl Bell {
     pub(crate) async fn poison(&self, draw: u32) -> Result<&'static str> {
         let (word, payload) = poison(draw);
         let index = usize::try_from(draw / 16)? % self.topics.len();
-        self.send(&self.topics[index], payload.as_deref()).await?;
+        // a broker that another fault has stopped takes it later
+        let mut sent = self.send(&self.topics[index], payload.as_deref()).await;
+        for _ in 1..POISON_TRIES {
+            if sent.is_ok() {
+                break;
+            }
+            sent = self.send(&self.topics[index], payload.as_deref()).await;
+        }
+        sent?;
         self.rung.poison.fetch_add(1, Ordering::Relaxed);
         Ok(word)
     }

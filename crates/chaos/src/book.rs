@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
+use crate::business::Business;
 use crate::wish::Wish;
 
 /// A request that was accepted.
@@ -17,9 +18,19 @@ pub(crate) struct Accepted {
     pub(crate) stored: u64,
 }
 
+/// Business work that was accepted.
+#[derive(Clone, Debug)]
+pub(crate) struct AcceptedBusiness {
+    pub(crate) key: String,
+    pub(crate) wish: Business,
+    /// The row of each item, where it was told.
+    pub(crate) rows: BTreeMap<u32, u64>,
+}
+
 /// Everything that clients were told.
 #[derive(Default)]
 pub(crate) struct Book {
+    business: Mutex<Vec<AcceptedBusiness>>,
     accepted: Mutex<Vec<Accepted>>,
     answers: Mutex<BTreeMap<String, u64>>,
     last: Mutex<Option<Instant>>,
@@ -34,6 +45,17 @@ impl Book {
 
     pub(crate) fn accepted(&self) -> Vec<Accepted> {
         let all = self.accepted.lock().unwrap_or_else(PoisonError::into_inner);
+        all.clone()
+    }
+
+    pub(crate) fn accept_business(&self, accepted: AcceptedBusiness) {
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        let mut all = self.business.lock().unwrap_or_else(PoisonError::into_inner);
+        all.push(accepted);
+    }
+
+    pub(crate) fn business(&self) -> Vec<AcceptedBusiness> {
+        let all = self.business.lock().unwrap_or_else(PoisonError::into_inner);
         all.clone()
     }
 

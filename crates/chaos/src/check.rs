@@ -1,6 +1,7 @@
 //! What came of it: the invariants of cases.md C over the database and the storage, once nothing
 //! moves any more.
 
+mod business;
 mod effects;
 mod exports;
 mod rows;
@@ -14,10 +15,11 @@ use anyhow::Result;
 use serde_json::json;
 use tokio::time::sleep;
 
-use crate::book::Accepted;
+use crate::book::{Accepted, AcceptedBusiness};
 use crate::client::Client;
 use crate::database::Database;
 use crate::journal::Journal;
+use crate::service::Service;
 
 /// Tasks that are asked for at once.
 const AT_ONCE: usize = 8;
@@ -34,6 +36,11 @@ pub(crate) struct Tally {
     pub(crate) files: u64,
     pub(crate) effects: u64,
     pub(crate) letters: u64,
+    /// Items of business work among what was accepted.
+    pub(crate) business: u64,
+    /// Calls that the service heard.
+    pub(crate) calls: u64,
+    pub(crate) calls_repeated: u64,
 }
 
 /// A task as the gateway tells it.
@@ -53,6 +60,7 @@ pub(crate) struct Checker {
     pub(crate) database: Database,
     pub(crate) client: Client,
     pub(crate) journal: Arc<Journal>,
+    pub(crate) service: Arc<Service>,
     pub(crate) members: u64,
 }
 
@@ -85,14 +93,25 @@ impl Checker {
     }
 
     /// Everything.
-    pub(crate) async fn check(&self, accepted: &[Accepted]) -> Result<Tally> {
+    pub(crate) async fn check(
+        &self,
+        accepted: &[Accepted],
+        business: &[AcceptedBusiness],
+    ) -> Result<Tally> {
         let told = self.told(accepted).await?;
         let mut tally = Tally {
             accepted: accepted.len() as u64,
             ..Tally::default()
         };
         self.tasks(accepted, &told, &mut tally).await?;
-        self.effects(accepted, &told, &mut tally).await?;
+        let mut written = self.written(&mut tally).await?;
+        self.effects(accepted, &told, &mut written, &mut tally);
+        self.business(business, &mut written, &mut tally).await?;
+        for (effect, times) in written {
+            self.journal.violation(format!(
+                "nobody accepted the effect {effect} ({times} times)"
+            ));
+        }
         self.exports(accepted, &told, &mut tally).await?;
         self.rows(&mut tally).await?;
         self.journal.note("tally", json!(format!("{tally:?}")));

@@ -35,6 +35,9 @@ pub(crate) struct Cli {
     /// The definitions
     #[arg(long)]
     pub(crate) datasets: PathBuf,
+    /// What is done with business work
+    #[arg(long)]
+    pub(crate) handlers: PathBuf,
     /// The database, with its name
     #[arg(long)]
     pub(crate) mysql: String,

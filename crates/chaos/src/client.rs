@@ -1,6 +1,8 @@
 //! A client that does not give up: the same request with the same key, to either gateway, until it
 //! is accepted or refused for a reason of its own.
 
+mod business;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;

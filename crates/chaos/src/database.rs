@@ -4,10 +4,13 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use mysql_async::prelude::{FromRow, Queryable};
-use mysql_async::{Conn, Opts};
+use mysql_async::{Conn, Opts, TxOpts};
 
 /// Longest wait for an answer.
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The server's number for a key that is there already.
+const DUPLICATE: u16 = 1062;
 
 /// One connection for each question: the server comes and goes.
 #[derive(Clone)]
@@ -43,6 +46,28 @@ impl Database {
     /// Runs a statement.
     pub(crate) async fn execute(&self, sql: &str) -> Result<()> {
         self.query::<mysql_async::Row>(sql).await.map(drop)
+    }
+
+    /// Runs statements in one transaction; true when it was committed now, false when the first of
+    /// them meets what an earlier try has left.
+    pub(crate) async fn commit(&self, statements: &[String]) -> Result<bool> {
+        let committed = async {
+            let mut conn = Conn::new(self.opts.clone()).await?;
+            let mut transaction = conn.start_transaction(TxOpts::default()).await?;
+            for statement in statements {
+                match transaction.query_drop(statement.as_str()).await {
+                    Err(mysql_async::Error::Server(error)) if error.code == DUPLICATE => {
+                        return Ok(false);
+                    }
+                    done => done?,
+                }
+            }
+            transaction.commit().await?;
+            conn.disconnect().await?;
+            anyhow::Ok(true)
+        };
+        let committed = tokio::time::timeout(PATIENCE, committed).await;
+        committed.context("the database is silent")?
     }
 
     /// Rows of work, and tasks, that are not at their end.

@@ -116,6 +116,13 @@ impl Member {
         })
     }
 
+    /// The program that it runs.
+    pub(crate) fn binary(&self) -> &str {
+        self.name
+            .rsplit_once('-')
+            .map_or(&self.name, |(binary, _)| binary)
+    }
+
     /// Of the present life.
     pub(crate) fn pid(&self) -> Option<i32> {
         let pid = self.pid.load(Ordering::SeqCst);
@@ -254,7 +261,7 @@ pub(crate) async fn mourn(
         );
         match why {
             Why::Asked => {}
-            Why::KillPoint(point) => hits.count(point),
+            Why::KillPoint(point) => hits.count(point, member.binary()),
             Why::ByItself(status) => {
                 journal.violation(format!(
                     "{} (pid {pid}) ended by itself: {status}",

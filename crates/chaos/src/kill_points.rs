@@ -89,20 +89,30 @@ impl Armed {
     }
 }
 
-/// How often each point was hit.
+/// How often each point was hit, and in which program.
 #[derive(Default)]
-pub(crate) struct Hits(Mutex<BTreeMap<&'static str, u32>>);
+pub(crate) struct Hits(Mutex<BTreeMap<(&'static str, String), u32>>);
 
 impl Hits {
-    pub(crate) fn count(&self, point: &'static str) {
+    pub(crate) fn count(&self, point: &'static str, binary: &str) {
         let mut hits = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        *hits.entry(point).or_default() += 1;
+        *hits.entry((point, binary.to_owned())).or_default() += 1;
+    }
+
+    /// All of one program.
+    pub(crate) fn of(&self, binary: &str) -> u32 {
+        let hits = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_it = hits.iter().filter(|((_, at), _)| at == binary);
+        of_it.map(|(_, times)| times).sum::<u32>()
     }
 
     /// By point, those never hit included.
     pub(crate) fn all(&self) -> Vec<(&'static str, u32)> {
         let hits = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let of = |point| hits.get(point).copied().unwrap_or_default();
+        let of = |point: &str| {
+            let at_it = hits.iter().filter(|((at, _), _)| *at == point);
+            at_it.map(|(_, times)| times).sum::<u32>()
+        };
         POINTS
             .iter()
             .map(|(point, _)| (*point, of(point)))

@@ -7,6 +7,7 @@
 
 mod bell;
 mod book;
+mod business;
 mod check;
 mod cli;
 mod client;
@@ -21,6 +22,7 @@ mod report;
 mod run;
 mod scene;
 mod servers;
+mod service;
 mod vandal;
 mod weather;
 mod wish;

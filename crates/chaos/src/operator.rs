@@ -11,18 +11,30 @@ use serde_json::{Value, json};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
+use crate::business::Kind;
 use crate::workload::Work;
 
 /// Has some of what failed, or was cancelled, tried again, until told to stop.
 pub(crate) async fn try_again(work: Arc<Work>, stop: CancellationToken) -> Result<()> {
     let mut random = StdRng::seed_from_u64(work.seed ^ 0x7265_7472);
     while !stop.is_cancelled() {
-        let found = "SELECT id FROM task WHERE status IN ('FAILED', 'CANCELLED', 'PARTIAL_SUCCESS')
-                     ORDER BY RAND() LIMIT 1";
-        if let Ok(ids) = work.database.query::<u64>(found).await
-            && let Some(id) = ids.first()
-        {
-            act(&work, &format!("tasks/{id}/retry"), &json!({}), &[202, 409]).await?;
+        for (what, of) in [
+            (
+                "tasks",
+                "task WHERE status IN ('FAILED', 'CANCELLED', 'PARTIAL_SUCCESS')",
+            ),
+            (
+                "compensations",
+                "compensate_biz WHERE status IN ('FAILED', 'CANCELLED') AND biz_type LIKE 'chaos%'",
+            ),
+        ] {
+            let found = format!("SELECT id FROM {of} ORDER BY RAND() LIMIT 1");
+            if let Ok(ids) = work.database.query::<u64>(&found).await
+                && let Some(id) = ids.first()
+            {
+                let path = format!("{what}/{id}/retry");
+                act(&work, &path, &json!({}), &[202, 409]).await?;
+            }
         }
         let pause = Duration::from_millis(random.random_range(1_000..3_000));
         stop.run_until_cancelled(sleep(pause)).await;
@@ -34,7 +46,7 @@ pub(crate) async fn try_again(work: Arc<Work>, stop: CancellationToken) -> Resul
 pub(crate) async fn dead_letters(work: Arc<Work>, stop: CancellationToken) -> Result<()> {
     let mut random = StdRng::seed_from_u64(work.seed ^ 0x6f70_6572);
     while !stop.is_cancelled() {
-        match random.random_range(0..6) {
+        match random.random_range(0..8) {
             0 => {
                 act(
                     &work,
@@ -48,6 +60,8 @@ pub(crate) async fn dead_letters(work: Arc<Work>, stop: CancellationToken) -> Re
             2 => redrive(&work, "EXPORT", 2, &[200]).await?,
             3 => one(&work, "'ROW'", "redrive").await?,
             4 => one(&work, "'ROW', 'MESSAGE'", "discard").await?,
+            5 => redrive(&work, Kind::Grant.biz_type(), 20, &[200]).await?,
+            6 => redrive(&work, Kind::Call.biz_type(), 5, &[200]).await?,
             _ => one(&work, "'MESSAGE'", "redrive").await?, // never possible: a conflict
         }
         let pause = Duration::from_millis(random.random_range(1_500..4_500));

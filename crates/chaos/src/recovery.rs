@@ -99,7 +99,7 @@ impl Recovery {
         let ready = self.measure("ready again", since, ready);
         let taken = async {
             if member.role == Role::Worker {
-                self.of_rows(&member.name, pid, "killed, rows taken over", since)
+                self.of_rows(member.binary(), pid, "killed, rows taken over", since)
                     .await;
             }
         };
@@ -107,8 +107,7 @@ impl Recovery {
     }
 
     /// Until none of the rows that this life held is held by it.
-    pub(crate) async fn of_rows(&self, name: &str, pid: i32, kind: &'static str, since: Instant) {
-        let binary = name.rsplit_once('-').map_or(name, |(binary, _)| binary);
+    pub(crate) async fn of_rows(&self, binary: &str, pid: i32, kind: &'static str, since: Instant) {
         let held = format!(
             "SELECT COUNT(*) FROM compensate_biz
              WHERE status = 'PROCESSING' AND lease_owner LIKE '{binary}@%#{pid}/%'"

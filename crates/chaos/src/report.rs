@@ -96,6 +96,9 @@ fn last_line(report: &Report<'_>, violations: usize) -> String {
         files,
         effects,
         letters,
+        business,
+        calls,
+        calls_repeated,
     } = report.tally;
     let vandal = report.vandal;
     let done_faults = vandal.done.lock().unwrap_or_else(PoisonError::into_inner);
@@ -114,6 +117,8 @@ fn last_line(report: &Report<'_>, violations: usize) -> String {
     ));
     let hits = report.hits.all();
     faults.extend(hits.iter().map(|(point, hits)| format!("{point} {hits}")));
+    let at_biz_worker = report.hits.of("biz-worker");
+    faults.push(format!("of_these_at_biz_worker {at_biz_worker}"));
     let recovered: Vec<String> = report
         .recovery
         .figures()
@@ -128,7 +133,8 @@ fn last_line(report: &Report<'_>, violations: usize) -> String {
         .collect();
     format!(
         "chaos: seed {}, {} s: accepted {accepted}, done {done}, dead {dead}, cancelled {cancelled}, \
-         lost {lost}, doubled {doubled}, violations {violations}; effects {effects}, files {files}, \
+         lost {lost}, doubled {doubled}, violations {violations}; business work {business}, \
+         effects {effects}, files {files}, calls {calls}, repeated {calls_repeated}, \
          dead letters {letters}; faults: {}; recovery: {}",
         report.cli.seed,
         report.cli.seconds,
@@ -146,6 +152,7 @@ pub(crate) async fn keep_tables(database: &Database, evidence: &Path) -> Result<
         ),
         ("compensate_biz_attempt", "*"),
         ("compensate_group", "*"),
+        ("chaos_order", "*"),
         (
             "task",
             "id, kind, dataset, name, status, phase, total_rows, done_rows, failed_rows, skipped_rows, retry_count, error_code, last_error, created_at, started_at, finished_at, group_id, version",

@@ -73,6 +73,7 @@ async fn whole(cli: &Cli, scene: &mut Scene) -> Result<Tally> {
         database: scene.database.clone(),
         client: scene.client.clone(),
         journal: Arc::clone(&scene.journal),
+        service: Arc::clone(&scene.service),
         members: cli.members,
     };
     checker.quiet(QUIET).await?;
@@ -84,7 +85,8 @@ async fn whole(cli: &Cli, scene: &mut Scene) -> Result<Tally> {
     checker.quiet(QUIET).await?;
     scene.all_ready(START).await?;
     stage(scene, "Checking ...");
-    checker.check(&scene.book.accepted()).await
+    let (tasks, business) = (scene.book.accepted(), scene.book.business());
+    checker.check(&tasks, &business).await
 }
 
 /// The part in which things break.
@@ -138,6 +140,7 @@ fn work(cli: &Cli, scene: &Scene) -> Work {
         database: scene.database.clone(),
         journal: Arc::clone(&scene.journal),
         members: cli.members,
+        service: scene.service.url.clone(),
         seed: cli.seed,
         open: AtomicU64::new(0),
     }

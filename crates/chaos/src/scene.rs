@@ -21,23 +21,30 @@ use crate::journal::Journal;
 use crate::kill_points::Hits;
 use crate::recovery::Recovery;
 use crate::servers::Servers;
+use crate::service::Service;
 use crate::vandal::Vandal;
 use crate::weather::Weather;
 
 /// The processes, and how many of each.
-const HOUSE: [(&str, u32, Role); 5] = [
+const HOUSE: [(&str, u32, Role); 6] = [
     ("api-gateway", 2, Role::Gateway),
     ("export-worker", 2, Role::Worker),
     ("import-worker", 2, Role::Worker),
+    ("biz-worker", 2, Role::Worker),
     ("stuck-task-sweeper", 2, Role::Sweeper),
     ("dead-letter-handler", 1, Role::Worker),
 ];
 
-/// The lanes of the one queue that the definitions name; each has its dead letters.
-const LANES: [&str; 3] = [
+/// The lanes of the one queue that the definitions name, and of the handlers; each has its dead
+/// letters.
+const LANES: [&str; 7] = [
     "quayside.export.default",
     "quayside.import.default",
     "quayside.import-batch.default",
+    "quayside.biz.chaos_grant",
+    "quayside.biz.chaos_keep",
+    "quayside.biz.chaos_call",
+    "quayside.biz.chaos_end",
 ];
 
 /// Pause between two looks whether a process is ready.
@@ -53,6 +60,8 @@ pub(crate) struct Scene {
     pub(crate) members: Vec<Arc<Member>>,
     pub(crate) vandal: Arc<Vandal>,
     pub(crate) client: Client,
+    /// Whom business work calls.
+    pub(crate) service: Arc<Service>,
     /// Ends the processes.
     stop: CancellationToken,
     /// Ends the clients' patience.
@@ -65,6 +74,7 @@ impl Scene {
     pub(crate) async fn open(cli: &Cli) -> Result<Self> {
         let journal = Arc::new(Journal::begin(&cli.evidence)?);
         let database = Database::new(&cli.mysql)?;
+        let service = Arc::new(Service::open().await?);
         let proxy = MoodyProxy::before(&cli.mysql).await;
         let members = members(cli, &proxy)?;
         let (book, hits) = (Arc::<Book>::default(), Arc::<Hits>::default());
@@ -105,6 +115,7 @@ impl Scene {
             members,
             vandal: Arc::new(vandal),
             client,
+            service,
             stop,
             end,
             keeping,
@@ -179,6 +190,7 @@ fn servers(cli: &Cli) -> Servers {
         state: cli.state.clone(),
         quay: cli.bin.join("quay"),
         datasets: cli.datasets.clone(),
+        handlers: cli.handlers.clone(),
         kafka: cli.kafka.clone(),
     }
 }

@@ -19,6 +19,7 @@ pub(crate) struct Servers {
     pub(crate) state: PathBuf,
     pub(crate) quay: PathBuf,
     pub(crate) datasets: PathBuf,
+    pub(crate) handlers: PathBuf,
     pub(crate) kafka: String,
 }
 
@@ -86,7 +87,9 @@ impl Servers {
                 "4",
             ])
             .args(["--kafka", &self.kafka, "--datasets"])
-            .arg(&self.datasets);
+            .arg(&self.datasets)
+            .arg("--handlers")
+            .arg(&self.handlers);
         run(command, "topics").await
     }
 

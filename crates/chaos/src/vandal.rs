@@ -129,7 +129,7 @@ impl Vandal {
         };
         let taken = self
             .recovery
-            .of_rows(&member.name, pid, "frozen, rows taken over", since);
+            .of_rows(member.binary(), pid, "frozen, rows taken over", since);
         let (thawed, ()) = futures::join!(thawed, taken);
         thawed
     }

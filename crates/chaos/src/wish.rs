@@ -53,7 +53,7 @@ impl Rows {
         format!("{key}.{number}")
     }
 
-    fn amount(&self, number: u32) -> String {
+    pub(crate) fn amount(&self, number: u32) -> String {
         if self.is_good(number) {
             number.to_string()
         } else {

@@ -11,6 +11,7 @@ use serde_json::json;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
+use crate::business::{Business, Way};
 use crate::client::Client;
 use crate::database::Database;
 use crate::journal::Journal;
@@ -19,7 +20,9 @@ use crate::wish::Wish;
 /// Clients that submit at once.
 pub(crate) const CLIENTS: u64 = 6;
 /// Open rows above which clients wait: the house is to be broken at work, not behind a backlog.
-const MOST_OPEN: u64 = 150;
+const MOST_OPEN: u64 = 250;
+/// How much of what is asked for is business work.
+const BUSINESS: f64 = 0.3;
 
 /// What all clients share.
 pub(crate) struct Work {
@@ -27,6 +30,8 @@ pub(crate) struct Work {
     pub(crate) database: Database,
     pub(crate) journal: Arc<Journal>,
     pub(crate) members: u64,
+    /// The address of the service that is called.
+    pub(crate) service: String,
     pub(crate) seed: u64,
     pub(crate) open: AtomicU64,
 }
@@ -48,6 +53,9 @@ pub(crate) async fn submit(work: Arc<Work>, number: u64, stop: CancellationToken
 }
 
 async fn one(work: &Work, random: &mut StdRng, key: &str) -> Result<()> {
+    if random.random_bool(BUSINESS) {
+        return business(work, random, key).await;
+    }
     let wish = Wish::draw(random, work.members);
     let Some(accepted) = work.client.submit(key, &wish).await? else {
         return Ok(());
@@ -60,14 +68,41 @@ async fn one(work: &Work, random: &mut StdRng, key: &str) -> Result<()> {
     };
     if random.random_bool(0.12) {
         sleep(Duration::from_millis(random.random_range(0..1_500))).await;
-        let path = format!("tasks/{task}/cancel");
-        let answer = work.client.act(&path, &json!({})).await?;
-        if ![202, 409].contains(&answer.status.as_u16()) {
-            work.journal.violation(format!(
-                "cancel of {task}: {} {}",
-                answer.status, answer.body
-            ));
+        cancel(work, &format!("tasks/{task}")).await?;
+    }
+    Ok(())
+}
+
+async fn business(work: &Work, random: &mut StdRng, key: &str) -> Result<()> {
+    let wish = Business::draw(random, &work.service);
+    if wish.way == Way::Sql {
+        let inserted = work.client.insert_business(key, &wish, &work.database);
+        return inserted.await.map(drop);
+    }
+    let Some(accepted) = work.client.submit_business(key, &wish).await? else {
+        return Ok(());
+    };
+    if random.random_bool(0.12) {
+        work.client.submit_business_again(&accepted).await?;
+    }
+    if random.random_bool(0.2) {
+        sleep(Duration::from_millis(random.random_range(0..1_500))).await;
+        for row in accepted.rows.values().step_by(7) {
+            cancel(work, &format!("compensations/{row}")).await?;
         }
+    }
+    Ok(())
+}
+
+async fn cancel(work: &Work, what: &str) -> Result<()> {
+    let answer = work
+        .client
+        .act(&format!("{what}/cancel"), &json!({}))
+        .await?;
+    if ![202, 409].contains(&answer.status.as_u16()) {
+        let (status, body) = (answer.status, answer.body);
+        work.journal
+            .violation(format!("cancel of {what}: {status} {body}"));
     }
     Ok(())
 }

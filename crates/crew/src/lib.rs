@@ -16,7 +16,7 @@ use bus::{BusSettings, RingConsumer};
 use domain::{BizType, BudgetTerms, Lane, RetryPolicies};
 use engine::{
     Announcer, BizHandler, BulkHandler, BulkSettings, BulkWorker, LaneBoard, LaneSettings,
-    LaneWorker,
+    LaneWorker, Seat,
 };
 use service::{AdminServer, House, Lifecycle, Probe, Process, Settings};
 use store::Store;
@@ -88,24 +88,32 @@ impl Crew {
     /// # Errors
     /// When the consumer's settings are not usable.
     pub fn work(&self, lane: &Lane, permits: u32, handlers: Handlers) -> anyhow::Result<()> {
-        self.work_as(self.lane_settings(lane.clone(), permits)?, handlers)
+        self.work_as(self.lane_settings(lane.clone(), permits)?, handlers, None)
     }
 
-    /// As [`Crew::work`], as these settings say.
+    /// As [`Crew::work`], as these settings say; with a seat it shares its turns with other lanes.
     ///
     /// # Errors
     /// As [`Crew::work`].
-    pub fn work_as(&self, settings: LaneSettings, handlers: Handlers) -> anyhow::Result<()> {
+    pub fn work_as(
+        &self,
+        settings: LaneSettings,
+        handlers: Handlers,
+        seat: Option<Seat>,
+    ) -> anyhow::Result<()> {
         let consumer = RingConsumer::join(&self.bus, &settings.lane).context("kafka")?;
         let (store, announcer) = (self.store.clone(), self.announcer.clone());
         let worker = LaneWorker::new(&self.name, store, announcer, settings, handlers);
-        let worker = worker.on_board(&self.board);
+        let mut worker = worker.on_board(&self.board);
+        if let Some(seat) = seat {
+            worker = worker.sharing(seat);
+        }
         let soft = self.lifecycle.soft();
         self.employ(async move { Ok(worker.run(consumer, soft).await?) });
         Ok(())
     }
 
-    /// Sets a worker to a lane whose rows are run in bulk.
+    /// Sets a worker to a lane whose rows are run in bulk, sharing as [`Crew::work_as`] says.
     ///
     /// # Errors
     /// As [`Crew::work`].
@@ -113,11 +121,15 @@ impl Crew {
         &self,
         settings: BulkSettings,
         handler: Arc<dyn BulkHandler>,
+        seat: Option<Seat>,
     ) -> anyhow::Result<()> {
         let consumer = RingConsumer::join(&self.bus, &settings.lane).context("kafka")?;
         let (store, announcer) = (self.store.clone(), self.announcer.clone());
         let worker = BulkWorker::new(&self.name, store, announcer, settings, handler);
-        let worker = worker.on_board(&self.board);
+        let mut worker = worker.on_board(&self.board);
+        if let Some(seat) = seat {
+            worker = worker.sharing(seat);
+        }
         let soft = self.lifecycle.soft();
         self.employ(async move { Ok(worker.run(consumer, soft).await?) });
         Ok(())

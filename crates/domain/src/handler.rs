@@ -8,10 +8,13 @@
 mod catalog;
 mod def;
 mod duration;
+mod levels;
+mod notify;
 mod parse;
 mod range;
 mod raw;
 
 pub use catalog::HandlerCatalog;
-pub use def::{HandlerDef, HandlerKind, HttpSpec, HttpTarget, RowsSpec};
+pub use def::{HandlerDef, HandlerKind, HttpSpec, HttpTarget, Levels, RowsSpec, URGENT_FROM};
+pub use notify::{EmailSpec, NotifySpec};
 pub use range::{IpRange, NoRange, is_public};

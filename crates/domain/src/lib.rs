@@ -18,6 +18,7 @@ mod handler;
 mod id;
 mod import;
 mod name;
+mod notice;
 mod object_key;
 mod operation;
 mod retry;
@@ -43,8 +44,8 @@ pub use export::{
 pub use failure::{Failure, FailureCode, FailureKind, sentence_of_lost_attempt};
 pub use group::{GroupState, Miscounted};
 pub use handler::{
-    HandlerCatalog, HandlerDef, HandlerKind, HttpSpec, HttpTarget, IpRange, NoRange, RowsSpec,
-    is_public,
+    EmailSpec, HandlerCatalog, HandlerDef, HandlerKind, HttpSpec, HttpTarget, IpRange, Levels,
+    NoRange, NotifySpec, RowsSpec, URGENT_FROM, is_public,
 };
 pub use id::{CompensateBizId, DeadLetterId, LeaseEpoch, Rung, TaskFileId, TaskId};
 pub use import::{
@@ -53,8 +54,12 @@ pub use import::{
     RowCheck, RowCode, RowError, RowMessages, SheetChoice, Upload, UploadFormat, fold_key,
 };
 pub use name::{BizId, BizType, InvalidName, Lane, Tenant, UserId};
+pub use notice::{About, NOTIFY, Notice, TaskEnd, WebhookEvent, is_email_address};
 pub use object_key::{task_prefix, upload_key};
-pub use operation::{NotificationKind, ObjectKind, OperationAction, OperationOutcome, Recipient};
+pub use operation::{
+    NotificationKind, ObjectKind, OperationAction, OperationNote, OperationOutcome, Recipient,
+    is_operation_word,
+};
 pub use retry::{NoBackoff, RetryPolicies, RetryPolicy};
 pub use sheet::{
     Calendar, NumberStyle, PlacedCell, SheetCell, SheetChunk, SheetRow, column_letters,

@@ -107,6 +107,12 @@ const BIZ: &str = "quayside.biz.";
 /// Ends the name of a lane of dead letters.
 const DEAD_LETTERS: &str = ".dlt";
 
+/// Ends the name of a lane of urgent work.
+const URGENT: &str = ".high";
+
+/// Ends the name of a lane of what goes beyond a tenant's share.
+const REST: &str = ".rest";
+
 impl Lane {
     /// Checks the text against Kafka's rule for topic names: `[a-zA-Z0-9._-]`, not too long; a lane
     /// of dead letters has room for its `.dlt`.
@@ -168,6 +174,22 @@ impl Lane {
     #[must_use]
     pub fn is_biz(&self) -> bool {
         self.0.starts_with(BIZ)
+    }
+
+    /// The lane of the urgent among this lane's work: `<topic>.high`.
+    ///
+    /// # Errors
+    /// [`InvalidName`] when that is too long for a topic.
+    pub fn urgent(&self) -> Result<Self, InvalidName> {
+        Self::parse(format!("{}{URGENT}", self.0))
+    }
+
+    /// The lane of what a tenant asks for beyond its share of this lane: `<topic>.rest`.
+    ///
+    /// # Errors
+    /// [`InvalidName`] when that is too long for a topic.
+    pub fn rest(&self) -> Result<Self, InvalidName> {
+        Self::parse(format!("{}{REST}", self.0))
     }
 
     /// The lane of this lane's dead letters: `<topic>.dlt`; itself, if it is one.

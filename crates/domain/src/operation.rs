@@ -1,7 +1,11 @@
 //! What people do, as the operation log tells it, and what they are told.
 
+mod note;
+
 use crate::UserId;
 use crate::closed_set::closed_set;
+
+pub use note::{OperationNote, is_operation_word};
 
 closed_set! {
     /// What somebody did.
@@ -28,6 +32,18 @@ closed_set! {
         CompensationCancel = "COMPENSATION_CANCEL",
         /// Had one piece of business work tried again.
         CompensationRetry = "COMPENSATION_RETRY",
+        /// Wrote a few rows that came in a request.
+        RowsSubmit = "ROWS_SUBMIT",
+        /// Fetched a file.
+        FileDownload = "FILE_DOWNLOAD",
+        /// Asked the workers of a lane to look for due rows at once.
+        LaneScan = "LANE_SCAN",
+        /// Asked to be called on the end of tasks.
+        WebhookCreate = "WEBHOOK_CREATE",
+        /// Asked for no more such calls.
+        WebhookDelete = "WEBHOOK_DELETE",
+        /// Said how to be told of things.
+        SettingsChange = "SETTINGS_CHANGE",
     }
 }
 
@@ -42,15 +58,23 @@ closed_set! {
         Lane = "LANE",
         /// A row of `compensate_biz` that belongs to no task, by its id; of a call, its first one.
         Compensation = "COMPENSATION",
+        /// A file of a task, by its id.
+        File = "FILE",
+        /// A dataset, by its name.
+        Dataset = "DATASET",
+        /// A webhook, by its id.
+        Webhook = "WEBHOOK",
+        /// What a user has set, by the user.
+        Settings = "SETTINGS",
     }
 }
 
 closed_set! {
     /// What came of it.
     OperationOutcome {
-        /// It was done, in the transaction that wrote the entry.
+        /// It was done.
         Done = "DONE",
-        /// It could not be done: the state did not allow it.
+        /// It could not be done: a state or a missing right did not allow it.
         Refused = "REFUSED",
     }
 }
@@ -60,6 +84,10 @@ closed_set! {
     NotificationKind {
         /// Work of one kind was set aside for one reason, so many times on one day.
         DeadLetters = "DEAD_LETTERS",
+        /// A task of theirs ended.
+        TaskEnd = "TASK_END",
+        /// Somebody wrote to them.
+        Message = "MESSAGE",
     }
 }
 

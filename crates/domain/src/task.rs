@@ -229,10 +229,37 @@ pub struct TaskError {
 /// A kind of oddity and how often it was met.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Warning {
-    /// Stable, for programs: `cell_truncated`, `date_as_text`, `formula_guarded`.
+    /// Stable, for programs: `cell_truncated`, `column_ignored` (docs/ERRORS.md).
     pub code: String,
-    /// How many cells.
+    /// How many cells, columns or sheets.
     pub count: u64,
+    /// What it is about, where names say more than a count: 20 at most, of 64 characters at most.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub names: Vec<String>,
+}
+
+impl Warning {
+    /// The most that is named, and the most characters of a name.
+    const MOST_NAMES: (usize, usize) = (20, 64);
+
+    /// One that names nothing.
+    #[must_use]
+    pub fn new(code: &str, count: u64) -> Self {
+        Self {
+            code: code.to_owned(),
+            count,
+            names: Vec::new(),
+        }
+    }
+
+    /// The same, naming the first of these; what is too long is cut.
+    #[must_use]
+    pub fn naming<'a>(mut self, names: impl Iterator<Item = &'a str>) -> Self {
+        let (most, longest) = Self::MOST_NAMES;
+        let cut = |name: &str| name.chars().take(longest).collect();
+        self.names = names.take(most).map(cut).collect();
+        self
+    }
 }
 
 /// One row of `task_file`.

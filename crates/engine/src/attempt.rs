@@ -1,6 +1,7 @@
 //! One execution of a row by this worker, as its handler sees it.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use domain::{LeaseEpoch, Progress, TaskId, Tenant};
 use store::Claimed;
@@ -10,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 pub struct Attempt {
     claimed: Claimed,
     progress: Mutex<Reported>,
+    postponed: Mutex<Option<Duration>>,
     stop: CancellationToken,
 }
 
@@ -24,6 +26,7 @@ impl Attempt {
         Self {
             claimed,
             progress: Mutex::default(),
+            postponed: Mutex::default(),
             stop: CancellationToken::new(),
         }
     }
@@ -63,6 +66,25 @@ impl Attempt {
         let mut reported = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
         reported.unsent = reported.unsent || reported.latest != progress;
         reported.latest = progress;
+    }
+
+    /// Has the row given back for so long, as if it had not been taken: no try is spent, and nothing is
+    /// said of the lane. For the handler to call before it answers [`Failure::stopped`]; whatever
+    /// else it answers stands.
+    ///
+    /// [`Failure::stopped`]: domain::Failure::stopped
+    pub fn postpone(&self, delay: Duration) {
+        *self.postponed_for() = Some(delay);
+    }
+
+    pub(crate) fn postponed(&self) -> Option<Duration> {
+        *self.postponed_for()
+    }
+
+    fn postponed_for(&self) -> MutexGuard<'_, Option<Duration>> {
+        self.postponed
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Cancelled when the handler must stop: the row is lost or cancelled, or the worker shuts down.

@@ -30,6 +30,7 @@ use crate::board::LaneBoard;
 use crate::breaker::Breaker;
 use crate::budget::Budget;
 use crate::chain::Chain;
+use crate::turns::{Seat, Turns};
 use run::Runner;
 use taking::Loop;
 
@@ -62,7 +63,7 @@ pub struct BulkSettings {
     pub biz_type: BizType,
     /// Rows of one transaction, about: a ring is never cut.
     pub batch_size: usize,
-    /// Transactions of this worker at once.
+    /// Transactions of this worker at once, unless it shares them with other lanes.
     pub batches: usize,
     /// What each transaction holds one of, shared by all lanes of the process, so that they leave
     /// connections to everybody else.
@@ -86,6 +87,7 @@ pub struct BulkSettings {
 /// Works on one lane in bulk.
 pub struct BulkWorker {
     runner: Arc<Runner>,
+    seat: Seat,
     board: LaneBoard,
 }
 
@@ -99,6 +101,7 @@ impl BulkWorker {
         settings: BulkSettings,
         handler: Arc<dyn BulkHandler>,
     ) -> Self {
+        let seat = Turns::new(settings.batches).seat(1, None);
         let runner = Runner {
             store,
             announcer,
@@ -116,6 +119,7 @@ impl BulkWorker {
         };
         Self {
             runner: Arc::new(runner),
+            seat,
             board: LaneBoard::default(),
         }
     }
@@ -125,6 +129,12 @@ impl BulkWorker {
     pub fn on_board(self, board: &LaneBoard) -> Self {
         let board = board.clone();
         Self { board, ..self }
+    }
+
+    /// Runs batches as it has turns there, instead of so many of its own.
+    #[must_use]
+    pub fn sharing(self, seat: Seat) -> Self {
+        Self { seat, ..self }
     }
 
     /// Runs rows until stopped; then lets the batches that are under way finish, commits the offsets

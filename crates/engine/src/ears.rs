@@ -109,15 +109,6 @@ impl<'c> Ears<'c> {
         self.consumer.acknowledge(at);
     }
 
-    /// Ready when a message waits. Safe to cancel.
-    pub(crate) async fn next(&mut self) -> Result<(), BusError> {
-        if self.waiting.is_empty() {
-            self.hear().await
-        } else {
-            Ok(())
-        }
-    }
-
     /// Polls the consumer and keeps what it gives, as far as there is room; without room it polls on,
     /// since the group membership stays only while somebody does. Safe to cancel.
     pub(crate) async fn hear(&mut self) -> Result<(), BusError> {

@@ -14,6 +14,8 @@ use crate::breaker::Breaker;
 pub(crate) struct Gate {
     store: Store,
     lane: Lane,
+    /// What a person pauses there stands still here, too.
+    under: Option<Lane>,
     terms: BreakerTerms,
     breaker: Arc<Breaker>,
     board: LaneBoard,
@@ -22,12 +24,15 @@ pub(crate) struct Gate {
     next_look: Instant,
     /// Unknown before the first look.
     state: Option<LaneState>,
+    /// How often a person had asked for a scan at the last look; unknown before the first one.
+    scans: Option<u64>,
+    scan_is_wanted: bool,
 }
 
 impl Gate {
     pub(crate) fn new(
         store: Store,
-        (lane, terms): (Lane, BreakerTerms),
+        (lane, under, terms): (Lane, Option<Lane>, BreakerTerms),
         worker: &str,
         breaker: Arc<Breaker>,
         board: LaneBoard,
@@ -35,18 +40,27 @@ impl Gate {
         Self {
             store,
             lane,
+            under,
             terms,
             breaker,
             board,
             owner: format!("{worker}/{:016x}", rand::random::<u64>()),
             next_look: Instant::now(),
             state: None,
+            scans: None,
+            scan_is_wanted: false,
         }
     }
 
     /// Whether rows may be taken.
     pub(crate) fn is_open(&self) -> bool {
         self.state == Some(LaneState::Open)
+    }
+
+    /// Whether a person has asked for a scan since this was asked last. Whoever has just begun scans
+    /// anyhow.
+    pub(crate) fn take_wanted_scan(&mut self) -> bool {
+        std::mem::take(&mut self.scan_is_wanted)
     }
 
     /// Ready when it is time to look. Safe to cancel.
@@ -82,6 +96,17 @@ impl Gate {
                 self.breaker.set_probing(false);
             }
             standing = self.store.lane(lane).await?;
+        }
+        if let Some(under) = &self.under {
+            let other = self.store.lane(under).await?;
+            if other.state != LaneState::Open && other.paused_by.is_some() {
+                let (lane, scans) = (self.lane.clone(), standing.scans);
+                standing = LaneStanding {
+                    lane,
+                    scans,
+                    ..other
+                };
+            }
         }
         let probe = LaneProbe::held_by(&self.owner, &standing);
         self.note(standing);
@@ -136,6 +161,8 @@ impl Gate {
     }
 
     fn note(&mut self, standing: LaneStanding) {
+        let scans = self.scans.replace(standing.scans);
+        self.scan_is_wanted |= scans.is_some_and(|before| before < standing.scans);
         let before = self.state.replace(standing.state);
         self.breaker.set_shut(standing.state != LaneState::Open);
         if before != Some(standing.state) {

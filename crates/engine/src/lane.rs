@@ -1,9 +1,9 @@
-//! One loop per lane: rows are taken by ring and by scan, as many as there are free permits.
+//! One loop per lane: rows are taken by ring and by scan, as many as it has turns (`turns.rs`).
 //!
-//! Without a permit the consumer is polled on, and paused once enough rings are in hand, so a long job
+//! Without a turn the consumer is polled on, and paused once enough rings are in hand, so a long job
 //! never holds a partition and lag means work that nobody has claimed. A ring's offset is acknowledged when all its rows are
 //! claimed, or known to be duplicates, or recorded as dead letters; never before. When the scan is
-//! due it has the next free permit, so that a saturated lane still serves its oldest row. When
+//! due it has the next turn, so that a saturated lane still serves its oldest row. When
 //! MySQL is away the lane pauses, keeps polling, and tries again; so it does when a person or its
 //! breaker has paused it (`gate.rs`). Shown by `tests/it/lane.rs`, `tests/it/mysql_away.rs` and
 //! `tests/it/breaker.rs`.
@@ -17,7 +17,6 @@ use std::time::Duration;
 use bus::{BusError, RingConsumer};
 use domain::{BizType, BreakerTerms, BudgetTerms, Lane, RetryPolicies};
 use store::{ClaimTerms, Store, StoreError};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -30,6 +29,7 @@ use crate::chain::Chain;
 use crate::ears::Ears;
 use crate::gate::Gate;
 use crate::handler::BizHandler;
+use crate::turns::{Seat, Turns};
 
 /// Pause after the database could not be asked, in milliseconds.
 const DATABASE_PAUSE_MILLIS: u64 = 1_000;
@@ -42,7 +42,7 @@ const LEAVE_SECONDS: u64 = 5;
 pub struct LaneSettings {
     /// The topic.
     pub lane: Lane,
-    /// Rows that this worker runs at once.
+    /// Rows that this worker runs at once, unless it shares them with other lanes.
     pub permits: usize,
     /// How long a row is held without a heartbeat.
     pub lease: Duration,
@@ -67,7 +67,7 @@ pub struct LaneWorker {
     settings: Arc<LaneSettings>,
     terms: ClaimTerms,
     handlers: HashMap<BizType, Arc<dyn BizHandler>>,
-    permits: Arc<Semaphore>,
+    seat: Seat,
     attempts: TaskTracker,
     hand_back: CancellationToken,
     breaker: Arc<Breaker>,
@@ -97,7 +97,7 @@ impl LaneWorker {
             announcer,
             terms,
             handlers,
-            permits: Arc::new(Semaphore::new(settings.permits)),
+            seat: Turns::new(settings.permits).seat(1, None),
             attempts: TaskTracker::new(),
             hand_back: CancellationToken::new(),
             breaker: Arc::new(Breaker::new(!settings.lane.is_dead_letters())),
@@ -114,8 +114,15 @@ impl LaneWorker {
         Self { board, ..self }
     }
 
+    /// Runs rows as it has turns there, instead of so many of its own.
+    #[must_use]
+    pub fn sharing(self, seat: Seat) -> Self {
+        Self { seat, ..self }
+    }
+
     fn gate(&self) -> Gate {
-        let lane = (self.settings.lane.clone(), self.settings.breaker);
+        let (lane, under) = (self.settings.lane.clone(), self.seat.under());
+        let lane = (lane, under, self.settings.breaker);
         let (store, breaker) = (self.store.clone(), self.breaker.clone());
         Gate::new(store, lane, &self.terms.worker, breaker, self.board.clone())
     }
@@ -147,33 +154,34 @@ impl LaneWorker {
         let mut ears = Ears::new(consumer);
         let mut scan = tokio::time::interval(self.settings.scan_interval);
         scan.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut scan_is_due = false;
         let mut gate = self.gate();
         loop {
-            let permit = tokio::select! {
+            let wants = gate.is_open() && (scan_is_due || !ears.is_empty());
+            let turn = tokio::select! {
                 biased;
                 () = stop.cancelled() => return Ok(()),
                 () = gate.due() => {
                     self.look(&mut gate, &mut ears).await?;
+                    scan_is_due |= gate.take_wanted_scan();
                     continue;
                 }
-                permit = self.next_permit(&mut ears, gate.is_open()) => permit?,
-            };
-            let taken = tokio::select! {
-                biased;
-                () = stop.cancelled() => return Ok(()),
-                // On the next turn.
-                () = gate.due() => continue,
-                _ = scan.tick() => {
-                    let scanned = self.scan(permit, &ears).await;
-                    if let Ok(true) = scanned {
-                        scan.reset_immediately();
-                    }
-                    scanned.map(|_more| false)
+                _ = scan.tick(), if gate.is_open() && !scan_is_due => {
+                    scan_is_due = true;
+                    continue;
                 }
-                heard = ears.next() => {
+                turn = self.seat.take(), if wants => turn,
+                heard = ears.hear() => {
                     heard?;
-                    self.answer(permit, &mut ears).await
+                    continue;
                 }
+            };
+            let taken = if std::mem::take(&mut scan_is_due) {
+                let scanned = self.scan(turn, &ears).await;
+                scan_is_due = matches!(scanned, Ok(true));
+                scanned.map(|_more| false)
+            } else {
+                self.answer(turn, &mut ears).await
             };
             match taken {
                 Ok(false) => {}
@@ -185,8 +193,12 @@ impl LaneWorker {
 
     /// Looks whether the lane is worked on, and probes it if that is for this worker to do.
     async fn look(&self, gate: &mut Gate, ears: &mut Ears<'_>) -> Result<(), BusError> {
-        let looked = match gate.look(self.permits.available_permits() > 0).await {
-            Ok(Some(probe)) => self.probe(probe).await,
+        let turn = self.seat.try_take();
+        let looked = match gate.look(turn.is_some()).await {
+            Ok(Some(probe)) => match turn {
+                Some(turn) => self.probe(probe, turn).await,
+                None => Ok(()),
+            },
             Ok(None) => Ok(()),
             Err(error) => Err(error),
         };
@@ -205,34 +217,6 @@ impl LaneWorker {
             "the database cannot be asked; the lane waits");
         ears.listen_for(Duration::from_millis(DATABASE_PAUSE_MILLIS))
             .await
-    }
-
-    /// Waits for a free permit; the consumer is polled meanwhile. There is none while the lane is not
-    /// open.
-    async fn next_permit(
-        &self,
-        ears: &mut Ears<'_>,
-        is_open: bool,
-    ) -> Result<OwnedSemaphorePermit, BusError> {
-        if !is_open {
-            loop {
-                ears.hear().await?;
-            }
-        }
-        if let Ok(permit) = self.permits.clone().try_acquire_owned() {
-            return Ok(permit);
-        }
-        let permits = self.permits.clone();
-        let free = async move { permits.acquire_owned().await };
-        tokio::pin!(free);
-        let permit = loop {
-            tokio::select! {
-                permit = &mut free => break permit,
-                heard = ears.hear() => heard?,
-            }
-        };
-        Ok(permit
-            .unwrap_or_else(|closed| unreachable!("the lane never closes its permits: {closed}")))
     }
 
     async fn drain(&self) {

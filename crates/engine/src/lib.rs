@@ -16,10 +16,12 @@ mod gate;
 mod handler;
 mod lane;
 mod lanes;
+mod measures;
 mod pulse;
 mod relay;
 mod run;
 mod sweeper;
+mod turns;
 
 pub use announce::Announcer;
 pub use attempt::Attempt;
@@ -29,3 +31,4 @@ pub use handler::BizHandler;
 pub use lane::{LaneSettings, LaneWorker};
 pub use relay::{Relay, RelayAll, RelayLane};
 pub use sweeper::{Sweeper, until_answered};
+pub use turns::{Seat, Turn, Turns};

@@ -2,13 +2,14 @@
 //! rings them. Safe to run in several processes. Shown by `tests/it/kafka_away.rs` and
 //! `tests/it/relay.rs`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use domain::{HandlerDef, Lane};
+use domain::{HandlerDef, Lane, Levels};
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use rand::RngExt;
+use store::{Announced, StoreError};
 use tokio_util::sync::CancellationToken;
 
 use crate::announce::Announcer;
@@ -27,6 +28,10 @@ const BIZ_RING_SIZE: usize = 250;
 /// How often [`RelayAll`] looks for lanes that are new.
 const NEW_LANES_SECONDS: u64 = 5;
 
+/// What a pass under way is given to ring what it has marked, once the relay is told to stop. What it
+/// does not get done by then is found by the scan.
+const LAST_PASS: Duration = Duration::from_secs(2);
+
 /// Finds rows that became due and rings them: one loop, safe to run in several processes.
 pub struct Relay {
     /// Where the rows are and how they are rung.
@@ -44,6 +49,9 @@ pub struct RelayLane {
     pub ring_size: usize,
     /// When the scan looks at an announced row.
     pub scan_interval: Duration,
+    /// Where it belongs to a queue whose urgent work has a lane of its own: the lanes beside it, and the
+    /// due rows of one tenant beyond which they go to the rest.
+    pub levels: Option<(Levels, usize)>,
 }
 
 impl RelayLane {
@@ -54,6 +62,10 @@ impl RelayLane {
             lane: lane.clone(),
             ring_size: together.clamp(1, BIZ_RING_SIZE),
             scan_interval: handler.scan_interval,
+            levels: handler.levels_of(lane).map(|levels| {
+                let share = usize::try_from(handler.share).unwrap_or(usize::MAX);
+                (levels.clone(), share)
+            }),
         })
     }
 }
@@ -87,7 +99,11 @@ impl RelayAll {
         let mut known = BTreeSet::new();
         let mut looking = FuturesUnordered::new();
         while !stop.is_cancelled() {
-            match lanes_of_rows(&self.announcer.store).await {
+            let looked = lanes_of_rows(&self.announcer.store);
+            let Some(looked) = stop.run_until_cancelled(looked).await else {
+                break;
+            };
+            match looked {
                 Ok(lanes) => {
                     for lane in lanes {
                         if known.insert(lane.clone()) {
@@ -124,6 +140,7 @@ impl RelayAll {
             lane,
             ring_size: if together { BIZ_RING_SIZE } else { 1 },
             scan_interval: self.scan_interval,
+            levels: None,
         }
     }
 }
@@ -131,12 +148,9 @@ impl RelayAll {
 async fn look_after(announcer: &Announcer, lane: RelayLane, stop: &CancellationToken) {
     let mut failures = 0_u32;
     while !stop.is_cancelled() {
-        let passed = if failures == 0 {
-            pass(announcer, &lane, RELAY_BATCH).await
-        } else if announcer.kafka_answers().await {
-            pass(announcer, &lane, 1).await
-        } else {
-            Pass::Failed
+        let passed = pass_or_probe(announcer, &lane, failures);
+        let Some(passed) = unless_stopped(stop, passed).await else {
+            return;
         };
         failures = match passed {
             Pass::Rung(_) => 0,
@@ -150,28 +164,72 @@ async fn look_after(announcer: &Announcer, lane: RelayLane, stop: &CancellationT
     }
 }
 
+/// None when it was not done within [`LAST_PASS`] of the stop.
+async fn unless_stopped(
+    stop: &CancellationToken,
+    passed: impl Future<Output = Pass>,
+) -> Option<Pass> {
+    let too_late = async {
+        stop.cancelled().await;
+        tokio::time::sleep(LAST_PASS).await;
+    };
+    tokio::select! {
+        passed = passed => Some(passed),
+        () = too_late => None,
+    }
+}
+
+/// After a failure one row is rung, and none before Kafka answers.
+async fn pass_or_probe(announcer: &Announcer, lane: &RelayLane, failures: u32) -> Pass {
+    if failures == 0 {
+        pass(announcer, lane, RELAY_BATCH).await
+    } else if announcer.kafka_answers().await {
+        pass(announcer, lane, 1).await
+    } else {
+        Pass::Failed
+    }
+}
+
 async fn pass(announcer: &Announcer, lane: &RelayLane, limit: usize) -> Pass {
-    let due = match announcer
-        .store
-        .announce_due(&lane.lane, limit, lane.scan_interval)
-        .await
-    {
+    let due = match announce(announcer, lane, limit).await {
         Ok(due) => due,
         Err(error) => {
             tracing::warn!(lane = %lane.lane, error = %Chain(&error), "the relay cannot look");
             return Pass::Failed;
         }
     };
-    let rings = due.chunks(lane.ring_size.max(1));
-    let rings = rings.map(|rows| announcer.ring(&lane.lane, rows));
+    let rings = due.iter().flat_map(|(lane_of, rows)| {
+        let rings = rows.chunks(lane.ring_size.max(1));
+        rings.map(move |rows| announcer.ring(lane_of, rows))
+    });
     let delivered = futures::future::join_all(rings).await;
+    let rung = due.values().map(Vec::len).sum();
     metrics::counter!("quayside_relayed_rows_total", "lane" => lane.lane.to_string())
-        .increment(due.len() as u64);
+        .increment(rung as u64);
     if delivered.contains(&false) {
         Pass::Failed
     } else {
-        Pass::Rung(due.len())
+        Pass::Rung(rung)
     }
+}
+
+/// Due rows, marked, with the lanes that they are to be rung on.
+async fn announce(
+    announcer: &Announcer,
+    lane: &RelayLane,
+    limit: usize,
+) -> Result<BTreeMap<Lane, Vec<Announced>>, StoreError> {
+    let (store, interval) = (&announcer.store, lane.scan_interval);
+    let Some((levels, share)) = &lane.levels else {
+        let due = store.announce_due(&lane.lane, limit, interval).await?;
+        return Ok(BTreeMap::from([(lane.lane.clone(), due)]));
+    };
+    let due = store.announce_due_by_level(levels, *share, limit, interval);
+    let mut of_lane: BTreeMap<Lane, Vec<Announced>> = BTreeMap::new();
+    for (lane, row) in due.await? {
+        of_lane.entry(lane).or_default().push(row);
+    }
+    Ok(of_lane)
 }
 
 enum Pass {

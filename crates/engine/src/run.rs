@@ -20,6 +20,7 @@ use crate::budget::Budget;
 use crate::chain::Chain;
 use crate::handler::BizHandler;
 use crate::lane::LaneSettings;
+use crate::measures::count_failure;
 use crate::pulse::Pulse;
 use end::{End, end_of, stop};
 
@@ -126,7 +127,7 @@ impl Runner {
         let mut pulse = Pulse::new(self.settings.lease);
         loop {
             tokio::select! {
-                ended = &mut task => return end_of(ended),
+                ended = &mut task => return end_of(ended, attempt.postponed()),
                 () = self.hand_back.cancelled() => {
                     stop(attempt, task).await;
                     return End::HandedBack;
@@ -183,6 +184,7 @@ impl Runner {
         let (ending, outcome, failure) = match end {
             End::Lost => return ("lost", Verdict::Neither),
             End::HandedBack => (Ending::HandedBack, "handed_back", None),
+            End::Postponed(delay) => (Ending::Postponed(delay), "postponed", None),
             End::Done(effects) => {
                 let refused = Failure::permanent(FailureCode::Internal, "");
                 (Ending::Finished(effects), "permanent", Some(refused))
@@ -213,6 +215,9 @@ impl Runner {
                     return (SUCCESS, Verdict::Good);
                 }
                 let given_up = status == BizStatus::Failed;
+                if failure.is_some() {
+                    count_failure(&self.kind, given_up);
+                }
                 let verdict = failure.map(|failure| Verdict::of(&failure, panicked, given_up));
                 (outcome, verdict.unwrap_or(Verdict::Neither))
             }

@@ -1,11 +1,12 @@
 //! Looking after rows whose worker has vanished: one loop, no leader, several may run.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use domain::{BizStatus, Lane};
 use metrics::Unit;
 use rand::RngExt;
-use store::{Rescued, Store};
+use store::{Rescued, Store, SweepPlace};
 use tokio_util::sync::CancellationToken;
 
 use crate::chain::Chain;
@@ -14,14 +15,21 @@ use crate::lanes::lanes_of_rows;
 /// Rows rescued in one transaction.
 const SWEEP_BATCH: usize = 100;
 
-/// Transactions of one lane in one pass: what is left waits for the next.
+/// Batches of one lane in one pass: the next pass goes on behind them.
 const BATCHES_PER_PASS: usize = 20;
+
+/// An answer that takes longer speaks of a pause in which heartbeats were late, too; a third of a
+/// shorter lease does so before.
+const SLOW: Duration = Duration::from_secs(3);
 
 /// Pause between looks whether the database is there again.
 const LOOK_PAUSE: Duration = Duration::from_secs(1);
 
 /// Rows that the log line of a pass names; where more were rescued, their attempts tell.
 const ROWS_NAMED: usize = 20;
+
+/// Where the next pass over a lane goes on.
+type Places = BTreeMap<Lane, SweepPlace>;
 
 /// Rescues rows whose lease has ended (`Store::sweep`), on every lane that any row names: also on
 /// those of retired queues, whose rows nobody else would miss.
@@ -43,17 +51,18 @@ impl Sweeper {
     pub async fn run(self, stop: CancellationToken) {
         describe();
         let mut wait = self.lease;
+        let mut places = Places::new();
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep(wait) => {}
             }
-            wait = if self.pass().await {
+            wait = if self.pass(&mut places).await {
                 self.interval
                     .mul_f64(1.0 + 0.5 * rand::rng().random::<f64>())
             } else {
                 // Counted from the moment when the database is there again, not from when it left.
-                let there = until_answered(&self.store, self.lease / 3);
+                let there = until_answered(&self.store, self.bound());
                 if stop.run_until_cancelled(there).await.is_none() {
                     return;
                 }
@@ -64,17 +73,17 @@ impl Sweeper {
 
     /// One pass over all lanes; whether the database answered, and at once: after a pause of its own
     /// the workers' heartbeats must come first.
-    async fn pass(&self) -> bool {
+    async fn pass(&self, places: &mut Places) -> bool {
         let asked = Instant::now();
         let lanes = match lanes_of_rows(&self.store).await {
-            Ok(lanes) if asked.elapsed() < self.lease / 3 => lanes,
+            Ok(lanes) if asked.elapsed() < self.bound() => lanes,
             Ok(_) => return waits("it is slow"),
             Err(error) => return waits(&Chain(&error).to_string()),
         };
         let mut rescued = Vec::new();
         let mut answered = true;
         for lane in &lanes {
-            answered = self.sweep(lane, &mut rescued).await;
+            answered = self.sweep(lane, places, &mut rescued).await;
             if !answered {
                 break;
             }
@@ -86,25 +95,32 @@ impl Sweeper {
         answered
     }
 
-    /// Rescues what is to be rescued on a lane; whether the database answered.
-    async fn sweep(&self, lane: &Lane, rescued: &mut Vec<Rescued>) -> bool {
+    /// How soon the database must answer.
+    fn bound(&self) -> Duration {
+        SLOW.min(self.lease / 3)
+    }
+
+    /// Rescues what is to be rescued on a lane; whether the database answered. It walks on past what
+    /// cannot be rescued: in this pass, and where that does not get to the end, in the next.
+    async fn sweep(&self, lane: &Lane, places: &mut Places, rescued: &mut Vec<Rescued>) -> bool {
         let counter = metrics::counter!("quayside_rescued_total", "lane" => lane.to_string());
+        let mut from = places.remove(lane);
         for _ in 0..BATCHES_PER_PASS {
-            let mut rows = match self.store.sweep(lane, SWEEP_BATCH).await {
-                Ok(rows) => rows,
+            let mut swept = match self.store.sweep_from(lane, from, SWEEP_BATCH).await {
+                Ok(swept) => swept,
                 Err(error) => {
                     tracing::warn!(lane = %lane, error = %Chain(&error), "the sweep cannot look");
                     return !error.is_transient();
                 }
             };
-            let found = rows.len();
-            counter.increment(found as u64);
-            rescued.append(&mut rows);
-            // Fewer than were asked for say little: one that cannot be rescued is looked at each time.
-            if found == 0 {
-                break;
+            counter.increment(swept.rescued.len() as u64);
+            rescued.append(&mut swept.rescued);
+            from = swept.next;
+            if from.is_none() {
+                return true;
             }
         }
+        places.extend(from.map(|place| (lane.clone(), place)));
         true
     }
 }

@@ -64,17 +64,19 @@ impl BatchHandler {
 }
 
 /// Rows were judged by the definition of the split. By another one they might be none that it takes,
-/// and half an import under each is worse than rows left over: they stay unprocessed, and a retry
-/// applies them when the definition is back.
+/// and half an import under each is worse than rows left over: while a definition is rolled out
+/// another try may meet a worker that has the same; else they stay unprocessed, and a retry applies
+/// them when the definition is back.
 fn unchanged(spec: &BatchSpec, dataset: &Dataset) -> Result<(), Failure> {
     let now = dataset.fingerprint();
     match &spec.fingerprint {
         Some(then) if *then != now => {
             let (name, version) = (&dataset.name, &dataset.version);
-            Err(internal(format!(
+            let detail = format!(
                 "the definition of {name} was changed since the file was read: it was {then} and is \
                  {now}, version {version}; put it back and retry the import, or import the file anew"
-            )))
+            );
+            Err(Failure::transient(FailureCode::Internal, detail))
         }
         Some(_) | None => Ok(()),
     }

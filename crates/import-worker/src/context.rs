@@ -4,8 +4,6 @@ use domain::{Catalog, Dataset, Failure, FailureCode};
 use engine::Attempt;
 use serde::de::DeserializeOwned;
 
-use crate::failure::internal;
-
 /// The row's context.
 pub(crate) fn read_context<T: DeserializeOwned>(attempt: &Attempt) -> Result<T, Failure> {
     serde_json::from_str(attempt.context()).map_err(|error| {
@@ -16,12 +14,16 @@ pub(crate) fn read_context<T: DeserializeOwned>(attempt: &Attempt) -> Result<T, 
     })
 }
 
-/// The definition. The gateway knew it, so that it is not here is no fault of the user's: another
-/// version of the worker may know it, and a person puts the work back.
+/// The definition. The gateway knew it, so that it is not here is no fault of the user's: while a
+/// new definition is rolled out another worker knows it, and so another try helps; when none did, a
+/// person puts the work back.
 pub(crate) fn dataset_of<'a>(catalog: &'a Catalog, name: &str) -> Result<&'a Dataset, Failure> {
     catalog.get(name).ok_or_else(|| {
-        internal(format!(
-            "this worker has no definition of dataset {name}: roll it out, then put this back"
-        ))
+        Failure::transient(
+            FailureCode::Internal,
+            format!(
+                "this worker has no definition of dataset {name}: roll it out, then put this back"
+            ),
+        )
     })
 }

@@ -47,10 +47,16 @@ pub(crate) fn internal(detail: impl Display) -> Failure {
     Failure::permanent(FailureCode::Internal, detail)
 }
 
-/// A thread that reads the user's file does not get on.
+/// A thread that reads the user's file gives no sign.
 pub(crate) fn of_standstill() -> Failure {
     let detail = "reading the file does not get on";
     Failure::rejected(FailureCode::ArchiveLimits, detail)
+}
+
+/// It waits for our own disk, which is no fault of the file.
+pub(crate) fn of_silent_disk() -> Failure {
+    let detail = "the disk does not give what of the file is asked for";
+    Failure::transient(FailureCode::StorageUnavailable, detail)
 }
 
 /// A thread that reads the user's file panicked: the file is to blame.

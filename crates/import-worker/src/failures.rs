@@ -11,14 +11,15 @@ use domain::{
 use engine::Attempt;
 use service::{Label, PipeWriter, Storage, StorageError, Stored, pipe};
 use store::{Ledger, Store};
-use tabular::{Book, FailureColumn, FailureTerms, FailureWriter, Stamp};
+use tabular::{Book, FailureColumn, FailureTerms, FailureWriter, Pulse, Stamp};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::failure::{internal, of_disk, of_panic, of_refusal, of_storage, of_store};
+use crate::forebears::Headers;
 use crate::refusals;
-use crate::sheet::{Begun, as_stamped, begin, choose, open};
+use crate::sheet::{Begun, as_told, begin, choose, open};
 use crate::spool::Spool;
 
 /// Batches whose errors may wait to be written.
@@ -102,6 +103,9 @@ impl FailureFile<'_> {
     /// Whether merged ranges can bear upon what is to be written. To know them costs a pass.
     fn merges_matter(&self) -> bool {
         let import = &self.spec.import;
+        if self.spec.merged == Some(false) {
+            return false;
+        }
         // where they are errors, each that matters has been told
         let met = import.options.merged != Merged::Error
             || self.ledger.by_code.contains_key(&RowCode::MergedCell);
@@ -136,8 +140,17 @@ struct Writer {
 
 impl Writer {
     fn write(mut self, upload: File, mut out: PipeWriter) -> Result<u64, Failure> {
-        let book = open(upload, &self.spec.import, &self.spool, self.stop.clone())?;
-        let import = as_stamped(&self.spec.import, Stamp::read(&book).as_ref());
+        let stop = self.stop.clone();
+        let book = open(
+            upload,
+            &self.spec.import,
+            &self.spool,
+            stop,
+            Pulse::default(),
+        )?;
+        // what a csv's forebears said the split has found out
+        let (stamp, known) = (Stamp::read(&book), |_| Ok(Headers::new()));
+        let import = as_told(&book, &self.spec.import, stamp.as_ref(), &known)?;
         self.spec.import = import.clone();
         let begun = self.begin(&book)?;
         let Begun {

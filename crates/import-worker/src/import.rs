@@ -12,7 +12,8 @@ use store::{Effects, Store};
 
 use crate::batches::{split_epoch, split_prefix, task_prefix};
 use crate::context::{dataset_of, read_context};
-use crate::reading::Reading;
+use crate::forebears::Forebears;
+use crate::reading::{Asked, Reading};
 use crate::split::Split;
 use crate::spool::Spool;
 use crate::tally;
@@ -22,7 +23,7 @@ use crate::tally;
 pub struct ReadingTerms {
     /// Where they lie meanwhile.
     pub spool: Spool,
-    /// How long reading may go without giving anything.
+    /// How long reading may go without any sign of getting on.
     pub stall: Duration,
     /// Failures of a batch that may be followed by another try.
     pub max_cnt: u32,
@@ -116,7 +117,12 @@ impl ImportHandler {
                 "the upload is not in storage any more",
             )
         })?;
-        let reading = Reading::begin(file, dataset.clone(), spec.clone(), &self.terms, stop);
+        let asked = Asked {
+            dataset: dataset.clone(),
+            spec: spec.clone(),
+            forebears: Forebears::of(&self.store, attempt)?,
+        };
+        let reading = Reading::begin(file, asked, &self.terms, stop);
         let done = split.run(reading, &self.terms).await?;
         tally::batches(&dataset.name, "born", done.batches.len() as u64);
         let done = Arc::new(done);

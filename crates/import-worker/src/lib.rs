@@ -17,6 +17,7 @@ mod duplicates;
 mod failure;
 mod failures;
 mod finish;
+mod forebears;
 mod import;
 mod keys;
 mod object;

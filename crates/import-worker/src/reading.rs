@@ -9,15 +9,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::{Dataset, Failure, Header, ImportSpec, Mapping, Merged, RowCheck, SheetChunk};
-use tabular::{Book, Merges, Stamp, is_failure_header};
+use tabular::{Book, Merges, Pulse, Stamp, is_failure_header};
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::failure::{of_reader, of_refusal, of_standstill};
+use crate::failure::{of_reader, of_refusal, of_silent_disk, of_standstill};
+use crate::forebears::Forebears;
 use crate::import::ReadingTerms;
 use crate::refusals;
-use crate::sheet::{Begun, as_stamped, begin, choose, open};
+use crate::sheet::{Begun, as_told, begin, choose, ignored_sheets, open};
 use crate::spool::Spool;
 
 /// Chunks that may wait to be checked; each is about 256 KiB.
@@ -36,11 +37,24 @@ pub(crate) enum Heard {
 
 /// What is known before the first data row.
 pub(crate) struct Opened {
+    /// The import as the file is read: see `as_told`.
+    pub(crate) spec: ImportSpec,
     pub(crate) check: Arc<RowCheck>,
     pub(crate) mapping: Mapping,
     pub(crate) header: Header,
     pub(crate) sheet: Option<String>,
     pub(crate) stamp: Option<Stamp>,
+    /// Sheets that somebody might miss.
+    pub(crate) ignored_sheets: Vec<String>,
+    /// Whether the sheet has merged ranges: known when it is read a second time because of them.
+    pub(crate) merged: bool,
+}
+
+/// What is to become of a file.
+pub(crate) struct Asked {
+    pub(crate) dataset: Dataset,
+    pub(crate) spec: ImportSpec,
+    pub(crate) forebears: Forebears,
 }
 
 type Said = Result<Heard, Failure>;
@@ -50,6 +64,7 @@ pub(crate) struct Reading {
     said: mpsc::Receiver<Said>,
     thread: Option<JoinHandle<()>>,
     stall: Duration,
+    pulse: Pulse,
     stop: CancellationToken,
     /// Stops the thread when nobody listens any more.
     _listening: DropGuard,
@@ -59,19 +74,19 @@ impl Reading {
     /// Begins to read `file`.
     pub(crate) fn begin(
         file: File,
-        dataset: Dataset,
-        spec: ImportSpec,
+        asked: Asked,
         terms: &ReadingTerms,
         stop: &CancellationToken,
     ) -> Self {
         let spool = terms.spool.clone();
-        Self::of(terms.stall, stop, move |said, stop| {
+        Self::of(terms.stall, stop, move |said, stop, pulse| {
             let mut reader = Reader {
-                dataset,
-                spec,
+                asked,
                 spool,
                 stop,
+                pulse,
                 said,
+                ignored_sheets: Vec::new(),
             };
             if let Err(Quiet::Failed(failure)) = reader.read(file) {
                 // whoever does not listen any more has a failure already
@@ -82,15 +97,17 @@ impl Reading {
 
     fn of<F>(stall: Duration, stop: &CancellationToken, read: F) -> Self
     where
-        F: FnOnce(mpsc::Sender<Said>, CancellationToken) + Send + 'static,
+        F: FnOnce(mpsc::Sender<Said>, CancellationToken, Pulse) + Send + 'static,
     {
         let (said, heard) = mpsc::channel(CHUNKS_WAITING);
         let stop = stop.child_token();
-        let told = stop.clone();
+        let (told, pulse) = (stop.clone(), Pulse::default());
+        let own = pulse.clone();
         Self {
             said: heard,
-            thread: Some(spawn_blocking(move || read(said, told))),
+            thread: Some(spawn_blocking(move || read(said, told, own))),
             stall,
+            pulse,
             _listening: stop.clone().drop_guard(),
             stop,
         }
@@ -99,18 +116,22 @@ impl Reading {
     /// What the thread says next.
     ///
     /// # Errors
-    /// The file's refusal; `not_a_workbook` also when reading it panicked, `archive_limits` when it
-    /// came to a standstill: the last resort, as the work that a file may ask for is counted.
+    /// The file's refusal; `not_a_workbook` also when reading it panicked. When all of a stall passed
+    /// without a sign: `storage_unavailable`, to be tried again, if it waits for our own disk; else
+    /// `archive_limits`, the last resort, as the work that a file may ask for is counted.
     pub(crate) async fn hear(&mut self) -> Said {
-        let heard = tokio::select! {
-            biased;
-            () = self.stop.cancelled() => return Err(Failure::stopped()),
-            heard = tokio::time::timeout(self.stall, self.said.recv()) => heard,
-        };
-        match heard {
-            Ok(Some(said)) => said,
-            Err(_elapsed) => Err(of_standstill()),
-            Ok(None) => Err(of_reader(self.ended().await)),
+        let mut watch = Watch::of(&self.pulse);
+        loop {
+            let heard = tokio::select! {
+                biased;
+                () = self.stop.cancelled() => return Err(Failure::stopped()),
+                heard = tokio::time::timeout(self.stall, self.said.recv()) => heard,
+            };
+            match heard {
+                Ok(Some(said)) => return said,
+                Ok(None) => return Err(of_reader(self.ended().await)),
+                Err(_elapsed) => watch.silence()?,
+            }
         }
     }
 
@@ -124,6 +145,33 @@ impl Reading {
                 Err(error) => error.to_string(),
             },
             None => "reading the file has ended".to_owned(),
+        }
+    }
+}
+
+/// Looks at a pulse once in a stall.
+struct Watch {
+    pulse: Pulse,
+    beats: u64,
+}
+
+impl Watch {
+    fn of(pulse: &Pulse) -> Self {
+        Self {
+            pulse: pulse.clone(),
+            beats: pulse.beats(),
+        }
+    }
+
+    /// A whole stall has passed and nothing was said: nothing is wrong as long as there were signs.
+    fn silence(&mut self) -> Result<(), Failure> {
+        let before = std::mem::replace(&mut self.beats, self.pulse.beats());
+        if self.beats != before {
+            Ok(())
+        } else if self.pulse.is_fetching() {
+            Err(of_silent_disk())
+        } else {
+            Err(of_standstill())
         }
     }
 }
@@ -148,11 +196,12 @@ impl From<tabular::Refusal> for Quiet {
 }
 
 struct Reader {
-    dataset: Dataset,
-    spec: ImportSpec,
+    asked: Asked,
     spool: Spool,
     stop: CancellationToken,
+    pulse: Pulse,
     said: mpsc::Sender<Said>,
+    ignored_sheets: Vec<String>,
 }
 
 impl Reader {
@@ -163,19 +212,27 @@ impl Reader {
     }
 
     fn read(&mut self, file: File) -> Result<(), Quiet> {
-        let book = open(file, &self.spec, &self.spool, self.stop.clone())?;
+        let (stop, pulse) = (self.stop.clone(), self.pulse.clone());
+        let book = open(file, &self.asked.spec, &self.spool, stop, pulse)?;
         let stamp = Stamp::read(&book);
         if let Some(stamp) = &stamp
-            && stamp.dataset != self.dataset.name
+            && stamp.dataset != self.asked.dataset.name
         {
-            return Err(refusals::of_another_dataset(&self.spec.locale, &stamp.dataset).into());
+            return Err(
+                refusals::of_another_dataset(&self.asked.spec.locale, &stamp.dataset).into(),
+            );
         }
-        self.spec = as_stamped(&self.spec, stamp.as_ref());
-        let (sheet, begun) = choose(&book, &self.dataset, &self.spec)?;
+        let (forebears, pulse) = (&self.asked.forebears, &self.pulse);
+        // a database that is away is no fault of the file either
+        let headers = |first| pulse.fetch(|| forebears.headers(first));
+        self.asked.spec = as_told(&book, &self.asked.spec, stamp.as_ref(), &headers)?;
+        let Asked { dataset, spec, .. } = &self.asked;
+        let (sheet, begun) = choose(&book, dataset, spec)?;
+        self.ignored_sheets = ignored_sheets(&book, sheet, spec);
         let merges = self.pass(&book, sheet, begun, stamp.as_ref())?;
         if !merges.is_empty() {
-            let merges = merges.filling(self.spec.options.merged == Merged::Fill);
-            let begun = begin(&book, sheet, &merges, &self.dataset, &self.spec)?;
+            let merges = merges.filling(self.asked.spec.options.merged == Merged::Fill);
+            let begun = begin(&book, sheet, &merges, &self.asked.dataset, &self.asked.spec)?;
             let begun = begun.ok_or_else(|| refusals::empty_file("its rows are covered"))?;
             self.pass(&book, sheet, begun, stamp.as_ref())?;
         }
@@ -196,23 +253,27 @@ impl Reader {
             chunks,
             header,
         } = begun;
-        let (options, spec) = (&self.spec.options, &self.spec);
+        let merged = !rows.merges().is_empty();
+        let Asked { dataset, spec, .. } = &self.asked;
         let mapping = Mapping::of(
-            &self.dataset,
-            options,
+            dataset,
+            &spec.options,
             &spec.locale,
             &header.cells,
             &is_failure_header,
         )?;
         let name = &book.sheets()[sheet].name;
         let name = (!name.is_empty()).then_some(name.as_str());
-        let check = RowCheck::new(&self.dataset, &mapping, spec, name, book.calendar())?;
+        let check = RowCheck::new(dataset, &mapping, spec, name, book.calendar())?;
         self.say(Ok(Heard::Opened(Box::new(Opened {
+            spec: spec.clone(),
             check: Arc::new(check),
             mapping,
             header,
             sheet: name.map(str::to_owned),
             stamp: stamp.cloned(),
+            ignored_sheets: self.ignored_sheets.clone(),
+            merged,
         }))))?;
         for chunk in chunks {
             self.say(Ok(Heard::Chunk(chunk)))?;

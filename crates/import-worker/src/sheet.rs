@@ -2,13 +2,23 @@
 
 use std::fs::File;
 
-use domain::{Dataset, Failure, Header, ImportSpec, Mapping, SheetChoice, SheetChunk};
-use tabular::{Book, Merges, ReadTerms, SheetRows, Stamp, StopSign, Visibility};
+use domain::{
+    Dataset, Failure, Header, ImportSpec, Mapping, SheetCell, SheetChoice, SheetChunk, TaskId,
+    UploadFormat,
+};
+use tabular::{
+    Book, Merges, Pulse, ReadTerms, SheetInfo, SheetRows, Stamp, StopSign, Visibility,
+    import_of_header,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::failure::of_refusal;
+use crate::forebears::Headers;
 use crate::refusals;
 use crate::spool::Spool;
+
+/// Sheets that are not read and are looked at, whether they hold rows.
+const MOST_LOOKED_AT: usize = 20;
 
 /// A pass over a sheet that has come to its header.
 pub(crate) struct Begun {
@@ -18,35 +28,88 @@ pub(crate) struct Begun {
     pub(crate) header: Header,
 }
 
-/// Opens the upload. What is read of it ends when `stop` is cancelled.
+/// Opens the upload. What is read of it ends when `stop` is cancelled, and shows in `pulse`.
 pub(crate) fn open(
     file: File,
     spec: &ImportSpec,
     spool: &Spool,
     stop: CancellationToken,
+    pulse: Pulse,
 ) -> Result<Book, Failure> {
     let terms = ReadTerms {
         temp_dir: Some(spool.directory().to_owned()),
         stop: StopSign::when(move || stop.is_cancelled()),
+        pulse,
         ..ReadTerms::default()
     };
     let book = Book::open(file, spec.upload.format, &terms);
     book.map_err(|refusal| of_refusal(&refusal))
 }
 
-/// The import as its file is to be read. A failure workbook is of our own making: what the options
-/// say of the first file's sheet and header is untrue of it, and it knows what its headers mean.
-pub(crate) fn as_stamped(spec: &ImportSpec, stamp: Option<&Stamp>) -> ImportSpec {
+/// The import as its file is to be read. A failure file is of our own making: what the options say
+/// of the first file's sheet and header is untrue of it, and what its headers mean is known, by its
+/// stamp or, of a csv, by the import that it names (`headers`).
+pub(crate) fn as_told(
+    book: &Book,
+    spec: &ImportSpec,
+    stamp: Option<&Stamp>,
+    headers: &dyn Fn(TaskId) -> Result<Headers, Failure>,
+) -> Result<ImportSpec, Failure> {
     let mut spec = spec.clone();
-    if let Some(stamp) = stamp.filter(|stamp| stamp.task.is_some()) {
-        spec.options.sheet = None;
-        spec.options.header_row = None;
-        for (header, column) in &stamp.mapping {
-            let mapping = spec.options.mapping.entry(header.clone());
-            mapping.or_insert_with(|| column.clone());
+    let known = match stamp.filter(|stamp| stamp.task.is_some()) {
+        Some(stamp) => Some(stamp.mapping.clone()),
+        None => named_by_csv(book, &spec)?.map(headers).transpose()?,
+    };
+    let Some(known) = known else {
+        return Ok(spec);
+    };
+    spec.options.sheet = None;
+    spec.options.header_row = None;
+    for (header, column) in known {
+        spec.options.mapping.entry(header).or_insert(column);
+    }
+    Ok(spec)
+}
+
+/// The import whose failures these are, if the first line of a csv names one.
+fn named_by_csv(book: &Book, spec: &ImportSpec) -> Result<Option<TaskId>, Failure> {
+    if spec.upload.format != UploadFormat::Csv {
+        return Ok(None);
+    }
+    let rows = book.rows(0, &Merges::default());
+    let first = rows.and_then(|mut rows| rows.next());
+    let first = first.map_err(|refusal| of_refusal(&refusal))?;
+    let Some(header) = first.as_ref().and_then(|chunk| chunk.rows().next()) else {
+        return Ok(None);
+    };
+    let named = header.cells().find_map(|placed| match placed.cell {
+        SheetCell::Text(text) => import_of_header(text),
+        _ => None,
+    });
+    Ok(named.filter(|_| header.number == 1))
+}
+
+/// Sheets that a person sees and that are not read, unless it was said which one is to be: the names
+/// of those that hold rows.
+pub(crate) fn ignored_sheets(book: &Book, sheet: usize, spec: &ImportSpec) -> Vec<String> {
+    if spec.options.sheet.is_some() {
+        return Vec::new();
+    }
+    let sheets = book.sheets().iter().enumerate();
+    let others = sheets.filter(|(at, other)| *at != sheet && is_offered(other));
+    let mut ignored = Vec::new();
+    for (looked, (at, other)) in others.enumerate() {
+        // to look costs time: past so many all count
+        if looked >= MOST_LOOKED_AT || book.may_hold_rows(at) {
+            ignored.push(other.name.clone());
         }
     }
-    spec
+    ignored
+}
+
+/// Whether rows are looked for in a sheet that nobody named.
+fn is_offered(sheet: &SheetInfo) -> bool {
+    sheet.worksheet && sheet.visible == Visibility::Visible
 }
 
 /// The sheet that was asked for, or the first visible one that holds rows, read as far as its header.
@@ -62,8 +125,7 @@ pub(crate) fn choose(
             vec![found.ok_or_else(|| refusals::no_such_sheet(&spec.locale, choice))?]
         }
         None => (0..sheets.len())
-            .filter(|at| sheets[*at].worksheet)
-            .filter(|at| sheets[*at].visible == Visibility::Visible)
+            .filter(|at| is_offered(&sheets[*at]))
             .collect(),
     };
     for sheet in candidates {

@@ -97,12 +97,13 @@ impl Split<'_> {
         let mends = self.mends(pass);
         let warnings = self.warnings(pass);
         let finish = FinishSpec {
-            import: spec.clone(),
+            import: pass.opened.spec.clone(),
             sheet: pass.opened.sheet.clone(),
             header_row: pass.opened.header.row,
             warnings: warnings.clone(),
             columns: pass.opened.mapping.columns().to_vec(),
             mends,
+            merged: Some(pass.opened.merged),
         };
         Ok(SplitDone {
             total_rows: pass.cutter.rows(),
@@ -158,19 +159,17 @@ impl Split<'_> {
     }
 
     fn warnings(&self, pass: &Pass) -> Vec<Warning> {
-        let ignored = pass.opened.mapping.ignored() as u64;
-        let stamp = pass.opened.stamp.as_ref();
+        let opened = &pass.opened;
+        let stamp = opened.stamp.as_ref();
         let outdated = stamp.is_some_and(|stamp| stamp.version != self.dataset.version);
+        let sheets = opened.ignored_sheets.iter().map(String::as_str);
         let warnings = [
-            ("column_ignored", ignored),
-            ("number_rounded", pass.rounded),
-            ("template_outdated", outdated.into()),
+            Warning::new("column_ignored", opened.mapping.ignored() as u64),
+            Warning::new("number_rounded", pass.rounded),
+            Warning::new("sheet_ignored", opened.ignored_sheets.len() as u64).naming(sheets),
+            Warning::new("template_outdated", outdated.into()),
         ];
-        let met = warnings.into_iter().filter(|(_, count)| *count > 0);
-        met.map(|(code, count)| Warning {
-            code: code.to_owned(),
-            count,
-        })
-        .collect()
+        let met = warnings.into_iter().filter(|warning| warning.count > 0);
+        met.collect()
     }
 }

@@ -44,7 +44,11 @@ impl Spool {
     ) -> Result<Option<File>, Failure> {
         let object = match storage.get(&upload.object_key, None).await {
             Ok(object) => object,
-            Err(StorageError::NotFound { .. }) => return Ok(None),
+            Err(StorageError::NotFound { .. }) => {
+                // where storage is away there are no objects either
+                let reached = storage.ping().await;
+                return reached.map(|()| None).map_err(|error| of_storage(&error));
+            }
             Err(error) => return Err(of_storage(&error)),
         };
         if object.size != upload.size {

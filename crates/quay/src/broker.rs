@@ -18,7 +18,7 @@ pub(crate) async fn run(args: &BrokerArgs) -> Result<Exit, Failure> {
     let no_signals = |error| Failure::local("cannot listen to signals", error);
     let mut terminate = signal(SignalKind::terminate()).map_err(no_signals)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(no_signals)?;
-    let topics = catalog::topics(&args.datasets.datasets, None)?;
+    let topics = catalog::topics(&args.datasets.datasets, args.handlers.as_deref())?;
     let failed = |error| Failure::local("cannot start the embedded broker", chain(&error));
     let broker = EmbeddedBroker::start(1).map_err(failed)?;
     for topic in &topics {

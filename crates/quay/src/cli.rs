@@ -12,9 +12,10 @@ mod lanes;
 mod operate;
 mod operators;
 mod tasks;
+mod webhooks;
 
 pub(crate) use compensations::{
-    CompensationsArgs, CompensationsCommand, ListCompensationsArgs, OneCompensationArgs,
+    CompensationsArgs, CompensationsCommand, GroupArgs, ListCompensationsArgs, OneCompensationArgs,
     SubmitCompensationsArgs,
 };
 pub(crate) use dead_letters::{
@@ -30,6 +31,10 @@ pub(crate) use operators::{
 };
 pub(crate) use tasks::{
     DeleteArgs, DownloadArgs, ListArgs, OneTaskArgs, QuotasArgs, TasksArgs, TasksCommand, WatchArgs,
+};
+pub(crate) use webhooks::{
+    AddWebhookArgs, DeliveriesArgs, ListWebhooksArgs, NotificationSettingsArgs, RemoveWebhookArgs,
+    WebhooksArgs, WebhooksCommand,
 };
 
 const ABOUT: &str = "Export and import in bulk, watch tasks, run a Quayside house";
@@ -73,14 +78,16 @@ pub(crate) enum Command {
     Tasks(TasksArgs),
     /// Show your limits and how much of them is used
     Quotas(QuotasArgs),
-    /// List, pause and resume lanes: the queues' topics and the work on them
+    /// List, pause, resume and scan lanes: the queues' topics and the work on them
     Lanes(LanesArgs),
     /// Submit business work, list, show, retry and cancel it
     Compensations(CompensationsArgs),
     /// List, show, redrive and discard work that was set aside
     DeadLetters(DeadLettersArgs),
-    /// List what you were told, and note that it was read
+    /// List what you were told, and say by what you want to be told
     Notifications(NotificationsArgs),
+    /// Be called when a task of yours ends, and see what became of the calls
+    Webhooks(WebhooksArgs),
     /// List who did what
     OperationLog(OperationLogArgs),
     /// Fill an example table with generated rows, always the same ones

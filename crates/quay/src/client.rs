@@ -2,6 +2,7 @@
 
 mod address;
 mod answer;
+mod tell;
 
 use std::time::Duration;
 
@@ -177,7 +178,7 @@ impl Gateway {
         self.read(self.send(call).await?).await
     }
 
-    /// `POST /lanes/{lane}/pause` or `/resume`; the lane as it stands then.
+    /// `POST /lanes/{lane}/pause`, `/resume` or `/scan`; the lane as it stands then.
     pub(crate) async fn change_lane(
         &self,
         lane: &str,

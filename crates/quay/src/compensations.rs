@@ -2,6 +2,7 @@
 //! of it for other programs, [`CompensationClient`].
 
 mod client;
+mod group;
 mod list;
 mod rows;
 mod show;
@@ -26,7 +27,7 @@ pub(crate) async fn run(command: &CompensationsCommand) -> Result<Exit, Failure>
         CompensationsCommand::Submit(args) => submit::run(args).await,
         CompensationsCommand::List(args) => list::run(args).await,
         CompensationsCommand::Show(args) => show::run(args).await,
-        CompensationsCommand::Group(args) => show::group(args).await,
+        CompensationsCommand::Group(args) => group::run(args).await,
         CompensationsCommand::Retry(args) => act(args, "retry").await,
         CompensationsCommand::Cancel(args) => act(args, "cancel").await,
     }

@@ -20,7 +20,7 @@ pub enum Exit {
     Refused = 4,
     /// Waiting timed out; the work goes on.
     StillRunning = 5,
-    /// An import ended, and some of its rows could not be taken.
+    /// An import or a group ended, and some of its rows could not be done.
     Partial = 6,
     /// A person interrupted it (SIGINT). What was submitted goes on.
     Interrupted = 130,
@@ -35,7 +35,7 @@ Exit codes:
   3    gateway, database or broker cannot be reached, or take no more for now: try later
   4    refused by the server (4xx but 429): trying again unchanged does not help
   5    timed out while waiting: the work goes on
-  6    imported, but for some rows
+  6    done, but for some rows
   130  interrupted: what was submitted goes on";
 
 impl From<Exit> for ExitCode {

@@ -119,6 +119,10 @@ fn summary(task: &Task, saved: Option<&Saved>, validate_only: bool) -> String {
     for warning in &task.warnings {
         let (times, code) = (count(warning.count), plain(&warning.code));
         text.push_str(&format!("\nNote: {code} ({times})"));
+        if !warning.names.is_empty() {
+            let names: Vec<String> = warning.names.iter().map(|name| plain(name)).collect();
+            text.push_str(&format!(": {}", names.join(", ")));
+        }
     }
     match (saved, task.main_file()) {
         (Some(saved), _) => {

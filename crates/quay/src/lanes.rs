@@ -1,4 +1,4 @@
-//! `quay lanes`: which lanes there are, and stopping one and letting it go on.
+//! `quay lanes`: which lanes there are, and stopping one, letting it go on, having it looked at.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -36,6 +36,20 @@ pub(crate) async fn run(command: &LanesCommand) -> Result<Exit, Failure> {
             let gateway = Gateway::new(&args.gateway)?;
             let told = gateway.change_lane(&args.lane, "resume", &json!({})).await;
             show(told?, args.out)
+        }
+        LanesCommand::Scan(args) => {
+            let gateway = Gateway::new(&args.gateway)?;
+            let told = gateway.change_lane(&args.lane, "scan", &json!({})).await?;
+            if args.out.json {
+                print_json(&told);
+            } else {
+                let Lane { lane, .. } = read(&told)?;
+                answer(format_args!(
+                    "{}: its workers look for due rows within seconds",
+                    plain(&lane)
+                ));
+            }
+            Ok(Exit::Done)
         }
     }
 }

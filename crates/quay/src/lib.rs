@@ -42,6 +42,7 @@ mod token;
 mod topics;
 mod wait;
 mod watch;
+mod webhooks;
 mod wire;
 
 use std::process::ExitCode;
@@ -112,6 +113,7 @@ async fn run(cli: Cli) -> Result<Exit, exit::Failure> {
         Command::Compensations(args) => compensations::run(&args.command).await,
         Command::DeadLetters(args) => dead_letters::run(&args.command).await,
         Command::Notifications(args) => notifications::run(&args.command).await,
+        Command::Webhooks(args) => webhooks::run(&args.command).await,
         Command::OperationLog(args) => operation_log::run(&args.command).await,
         Command::Seed(args) => seed::run(args).await,
         Command::Topics(cli::TopicsCommand::Create(args)) => topics::create(&args).await,

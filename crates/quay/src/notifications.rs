@@ -10,6 +10,7 @@ use crate::listing::{Columns, Listed};
 use crate::print::answer;
 use crate::tasks::print_json;
 use crate::text::{count, moment};
+use crate::webhooks::settings;
 
 /// A notification, as the gateway tells of it.
 #[derive(Debug, Deserialize)]
@@ -26,6 +27,7 @@ pub(crate) async fn run(command: &NotificationsCommand) -> Result<Exit, Failure>
     match command {
         NotificationsCommand::List(args) => list(&args.page).await,
         NotificationsCommand::Read(args) => read(args).await,
+        NotificationsCommand::Settings(args) => settings(args).await,
     }
 }
 
@@ -49,9 +51,10 @@ async fn list(args: &PageArgs) -> Result<Exit, Failure> {
     })
 }
 
-/// `internal EXPORT quayside.export.default`: the texts, from the shortest on.
+/// `internal EXPORT quayside.export.default`, `Export finished: x.xlsx`: the texts, from the shortest
+/// on.
 fn about(params: &Value) -> String {
-    let texts = ["reason", "biz_type", "lane"].map(|name| params[name].as_str());
+    let texts = ["title", "reason", "biz_type", "lane"].map(|name| params[name].as_str());
     let texts: Vec<&str> = texts.into_iter().flatten().collect();
     texts.join(" ")
 }

@@ -102,6 +102,8 @@ pub(crate) struct Reason {
 pub(crate) struct Warning {
     pub(crate) code: String,
     pub(crate) count: u64,
+    #[serde(default)]
+    pub(crate) names: Vec<String>,
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -24,8 +24,9 @@ pub use settings::{
     AdminSettings, AuthSettings, BreakerSettings, DatasetSettings, DeadLetterSettings,
     DefaultSettings, Environment, EventSettings, ExportSettings, HandlerSettings, HttpSettings,
     ImportSettings, KafkaSettings, LifecycleSettings, LogFormat, MysqlSettings, QuotaSettings,
-    RetentionSettings, RetrySettings, Settings, SettingsError, SourceSettings, StorageBackend,
-    StorageSettings, SweeperSettings, TelemetrySettings, WorkerSettings,
+    RetentionSettings, RetrySettings, Settings, SettingsError, SmtpSettings, SmtpTls,
+    SourceSettings, StorageBackend, StorageSettings, SweeperSettings, TelemetrySettings,
+    WorkerSettings,
 };
 pub use storage::{ByteStream, Label, Object, PipeWriter, Storage, StorageError, Stored, pipe};
 pub use telemetry::Telemetry;

@@ -19,6 +19,7 @@ mod handlers;
 mod load;
 mod redact;
 mod sections;
+mod smtp;
 mod storage;
 mod sweeper;
 
@@ -30,6 +31,7 @@ pub use sections::{
     LifecycleSettings, LogFormat, MysqlSettings, QuotaSettings, RetrySettings, SourceSettings,
     TelemetrySettings, WorkerSettings,
 };
+pub use smtp::{SmtpSettings, SmtpTls};
 pub use storage::{StorageBackend, StorageSettings};
 pub use sweeper::{RetentionSettings, SweeperSettings};
 
@@ -59,6 +61,8 @@ pub struct Settings {
     pub datasets: DatasetSettings,
     /// What is done with business work.
     pub handlers: HandlerSettings,
+    /// The server that takes our mail.
+    pub smtp: SmtpSettings,
     /// What holds when a request does not say.
     pub defaults: DefaultSettings,
     /// Logs, traces, metrics.
@@ -148,6 +152,7 @@ impl Settings {
                 "retention.leftovers_hours",
                 self.retention.leftovers_hours == 0,
             ),
+            ("smtp.port", self.smtp.port == 0),
             ("dead_letters.permits", self.dead_letters.permits == 0),
             ("events.poll_interval_ms", self.events.poll_interval_ms == 0),
             ("events.keep_alive_ms", self.events.keep_alive_ms == 0),

@@ -4,6 +4,8 @@
 //! retracted, guarded by status **and** epoch, so that a retraction that comes late hides no retry
 //! (cases.md C 15c; shown by `tests/it/announce.rs`).
 
+mod levels;
+
 use std::time::Duration;
 
 use diesel::prelude::QueryableByName;

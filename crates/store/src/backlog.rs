@@ -1,7 +1,6 @@
 //! How much work of a lane is open, and how late it is: for the gauges of whoever works on it. Shown
 //! by `tests/it/backlog.rs`.
 
-use diesel::mysql::Mysql;
 use diesel::prelude::QueryableByName;
 use diesel::sql_query;
 use diesel::sql_types::{BigInt, Text};
@@ -11,7 +10,6 @@ use domain::Lane;
 use crate::Store;
 use crate::door::Op;
 use crate::error::StoreError;
-use crate::ledger::corrupt;
 use crate::pool::Connection;
 use crate::row::Id;
 
@@ -59,9 +57,9 @@ impl Store {
         .await
     }
 
-    /// How many batches of imports are open on a lane, for each of these datasets. Reads each open
-    /// row and its task once, of which there are as many as the quota of open tasks allows, 10,000
-    /// for each import: not to be asked more often than every few seconds.
+    /// How many batches of imports are open on a lane, for each of these datasets, the oldest 100,000
+    /// of all of them. Reads each such row and its task once: not to be asked more often than every
+    /// few seconds.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -73,33 +71,30 @@ impl Store {
         if datasets.is_empty() {
             return Ok(Vec::new());
         }
-        let (lane, datasets) = (lane.clone(), datasets.to_vec());
-        self.transact(Op::Backlog, async move |connection: &mut Connection| {
-            let sums = vec!["COALESCE(SUM(t.dataset = ?), 0)"; datasets.len()].join(", ");
-            let mut query = sql_query(format!(
-                "SELECT CAST(JSON_ARRAY({sums}) AS CHAR) AS counts \
-                 FROM compensate_biz b FORCE INDEX (lane_wake_at) \
-                 JOIN task t FORCE INDEX (PRIMARY) ON t.id = b.task_id \
-                 WHERE b.lane = ? AND b.wake_at IS NOT NULL AND b.biz_type = 'IMPORT_BATCH'"
-            ))
-            .into_boxed::<Mysql>();
-            for dataset in &datasets {
-                query = query.bind::<Text, _>(dataset.clone());
-            }
-            let counted: ByDataset = query
-                .bind::<Text, _>(lane.as_str().to_owned())
-                .get_result(connection)
+        let lane = lane.clone();
+        let open: Vec<OfDataset> = self
+            .transact(Op::Backlog, async move |connection: &mut Connection| {
+                let open = sql_query(format!(
+                    "SELECT t.dataset FROM compensate_biz b FORCE INDEX (lane_wake_at) \
+                     JOIN task t FORCE INDEX (PRIMARY) ON t.id = b.task_id \
+                     WHERE b.lane = ? AND b.wake_at IS NOT NULL AND b.biz_type = 'IMPORT_BATCH' \
+                     LIMIT {MOST_COUNTED}"
+                ))
+                .bind::<Text, _>(lane.as_str())
+                .load(connection)
                 .await?;
-            serde_json::from_str(&counted.counts).map_err(corrupt)
-        })
-        .await
+                Ok(open)
+            })
+            .await?;
+        let count = |name: &String| open.iter().filter(|row| row.dataset == *name).count();
+        Ok(datasets.iter().map(|name| count(name) as u64).collect())
     }
 }
 
 #[derive(QueryableByName)]
-struct ByDataset {
+struct OfDataset {
     #[diesel(sql_type = Text)]
-    counts: String,
+    dataset: String,
 }
 
 /// Open rows of the lane, up to [`MOST_COUNTED`].

@@ -8,14 +8,12 @@
 //! by running the same again, where what has been done is a duplicate. Shown by
 //! `tests/it/batch_run.rs`.
 
+mod light;
 mod terms;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use diesel::sql_query;
-use diesel::sql_types::Text;
-use diesel_async::RunQueryDsl;
 use domain::{CompensateBizId, Event, Lane, Rung, Tenant};
 
 use crate::Store;
@@ -27,9 +25,11 @@ use crate::fragment::list;
 use crate::group;
 use crate::group::follow_up::superseded_among;
 use crate::pool::Connection;
-use crate::row::{LOCKED_ROW, LockedRow, RowAsStored, lock_by_ids};
+use crate::row::{LockedRow, lock_by_ids};
 use crate::settle::{Case, finish_at_once, settle};
 use crate::take::{Take, due_ids, epoch_of, known_ids};
+
+use light::LightRow;
 
 pub use terms::{
     BatchFault, BatchRan, BatchRow, BatchTx, BatchWrites, FailedItem, RefusedItem, Wanted,
@@ -104,9 +104,11 @@ impl Batch {
     }
 
     async fn run(&self, connection: &mut Connection) -> Result<BatchRan, StoreError> {
-        let locked = self.lock(connection).await?;
+        let found = self.lock(connection).await?;
         let mut ran = BatchRan::default();
-        self.account(connection, &locked, &mut ran).await?;
+        self.account(connection, &found, &mut ran).await?;
+        let (locked, left) = light::load(connection, found).await?;
+        ran.left = left;
         if locked.is_empty() {
             return Ok(ran);
         }
@@ -130,7 +132,7 @@ impl Batch {
     }
 
     /// The rows, locked by their ids ascending. By ring it waits for row locks, as a claim does.
-    async fn lock(&self, connection: &mut Connection) -> Result<Vec<LockedRow>, StoreError> {
+    async fn lock(&self, connection: &mut Connection) -> Result<Vec<LightRow>, StoreError> {
         let guard = match &self.wanted {
             Wanted::Rung(rung) if rung.is_empty() => return Ok(Vec::new()),
             Wanted::Rung(rung) => {
@@ -146,19 +148,8 @@ impl Batch {
                 format!("id IN ({})", list(due))
             }
         };
-        let rows: Vec<RowAsStored> = sql_query(format!(
-            "{LOCKED_ROW} FORCE INDEX (PRIMARY) WHERE {guard} AND lane = ? \
-             AND status = 'WAIT_HANDLE' ORDER BY id FOR UPDATE"
-        ))
-        .bind::<Text, _>(self.take.lane.as_str())
-        .load(connection)
-        .await?;
-        let locked = rows.into_iter().map(RowAsStored::into_locked);
-        let locked = locked.collect::<Result<Vec<LockedRow>, StoreError>>()?;
-        let rung = locked.iter().map(|row| Rung {
-            id: row.id,
-            epoch: row.epoch,
-        });
+        let locked = light::lock(connection, &guard, &self.take.lane).await?;
+        let rung = locked.iter().map(LightRow::rung);
         *self.found.lock().unwrap_or_else(PoisonError::into_inner) = rung.collect();
         Ok(locked)
     }
@@ -167,7 +158,7 @@ impl Batch {
     async fn account(
         &self,
         connection: &mut Connection,
-        locked: &[LockedRow],
+        locked: &[LightRow],
         ran: &mut BatchRan,
     ) -> Result<(), StoreError> {
         let Wanted::Rung(rung) = &self.wanted else {
@@ -176,7 +167,7 @@ impl Batch {
         if rung.len() == locked.len() {
             return Ok(());
         }
-        let ours: BTreeSet<CompensateBizId> = locked.iter().map(|row| row.id).collect();
+        let ours: BTreeSet<CompensateBizId> = locked.iter().map(|row| row.rung().id).collect();
         let others = rung.iter().filter(|rung| !ours.contains(&rung.id));
         let others: Vec<Rung> = others.copied().collect();
         let ids = list(others.iter().map(|rung| rung.id.0));

@@ -57,12 +57,14 @@ impl Store {
         who: &Visibility,
         task: TaskId,
     ) -> Result<Cancelled, StoreError> {
-        match self.cancel_once(actor, who, task).await {
+        match self.cancel_once(actor, who, task, false).await {
             // Read back: what is cancelled now was cancelled by that COMMIT, or by another person.
-            Err(StoreError::UnknownCommit(_)) => match self.cancel_once(actor, who, task).await? {
-                Cancelled::TooLate(TaskStatus::Cancelled) => Ok(Cancelled::Now),
-                other => Ok(other),
-            },
+            Err(StoreError::UnknownCommit(_)) => {
+                match self.cancel_once(actor, who, task, true).await? {
+                    Cancelled::TooLate(TaskStatus::Cancelled) => Ok(Cancelled::Now),
+                    other => Ok(other),
+                }
+            }
             done => done,
         }
     }
@@ -72,9 +74,11 @@ impl Store {
         actor: &Actor,
         who: &Visibility,
         task: TaskId,
+        reads_back: bool,
     ) -> Result<Cancelled, StoreError> {
         for _ in 0..TRIES {
-            if let Some(done) = self.cancel_what_is_open(actor, who, task).await? {
+            let done = self.cancel_what_is_open(actor, who, task, reads_back);
+            if let Some(done) = done.await? {
                 return Ok(done);
             }
         }
@@ -83,12 +87,14 @@ impl Store {
         ))
     }
 
-    /// None when a row was put back while the others were being locked.
+    /// None when a row was put back while the others were being locked. Whoever reads back what an
+    /// earlier COMMIT did is not refused by it.
     async fn cancel_what_is_open(
         &self,
         actor: &Actor,
         who: &Visibility,
         task: TaskId,
+        reads_back: bool,
     ) -> Result<Option<Cancelled>, StoreError> {
         let (actor, who) = (actor.clone(), who.clone());
         self.transact(Op::Cancel, async move |connection: &mut Connection| {
@@ -106,7 +112,11 @@ impl Store {
             let Some(status) = status_of(connection, &who, task).await? else {
                 return Ok(Some(Cancelled::NotFound));
             };
+            let entry = entry(&actor, OperationAction::TaskCancel, task);
             if status.is_final() || rows.is_empty() {
+                if !reads_back {
+                    operation_log::write(connection, &entry.refused()).await?;
+                }
                 return Ok(Some(Cancelled::TooLate(status)));
             }
             let case = Case {
@@ -115,7 +125,6 @@ impl Store {
             };
             let mut births = Births::left_to_the_relay();
             settle_all(connection, &rows, &case, &mut births).await?;
-            let entry = entry(&actor, OperationAction::TaskCancel, task);
             operation_log::write(connection, &entry).await?;
             Ok(Some(Cancelled::Now))
         })

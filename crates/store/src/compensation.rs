@@ -9,6 +9,7 @@ mod list;
 mod place;
 mod read;
 mod row;
+mod share;
 mod submit;
 
 use std::sync::Arc;

@@ -80,11 +80,12 @@ impl Store {
             let Some(found) = lock_task(connection, &who, task).await? else {
                 return Ok(Deleted::NotFound);
             };
+            let entry = entry(&actor, OperationAction::TaskDelete, task);
             if !found.allowed_actions().contains(&Action::Delete) {
+                operation_log::write(connection, &entry.refused()).await?;
                 return Ok(Deleted::Refused(Box::new(found)));
             }
             hide(connection, &found).await?;
-            let entry = entry(&actor, OperationAction::TaskDelete, task);
             operation_log::write(connection, &entry).await?;
             let leftovers = found.files.into_iter().map(|file| Leftover {
                 file: file.id,

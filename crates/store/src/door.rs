@@ -61,10 +61,13 @@ pub(crate) enum Op {
     ReadDeadLetters,
     ActOnDeadLetter,
     ReadOperations,
+    LogAct,
     Notifications,
+    Webhooks,
     ReadLane,
     MoveLane,
     SubmitCompensations,
+    SubmitGathered,
     ReadCompensations,
     ActOnCompensation,
     Apply,
@@ -103,15 +106,28 @@ impl Op {
             Self::ReadDeadLetters => "read_dead_letters",
             Self::ActOnDeadLetter => "act_on_dead_letter",
             Self::ReadOperations => "read_operations",
+            Self::LogAct => "log_act",
             Self::Notifications => "notifications",
+            Self::Webhooks => "webhooks",
             Self::ReadLane => "read_lane",
             Self::MoveLane => "move_lane",
             Self::SubmitCompensations => "submit_compensations",
+            Self::SubmitGathered => "submit_gathered",
             Self::ReadCompensations => "read_compensations",
             Self::ActOnCompensation => "act_on_compensation",
             Self::Apply => "apply",
             Self::Backlog => "backlog",
             Self::Ping => "ping",
+        }
+    }
+
+    /// How often it is tried where locks are met. What many callers wait for together is tried once:
+    /// each of them asks again for itself, and waits for nobody else's lock.
+    const fn most_tries(self) -> u32 {
+        if matches!(self, Self::SubmitGathered) {
+            1
+        } else {
+            MAX_TRIES
         }
     }
 
@@ -142,6 +158,7 @@ impl Op {
                 | Self::DeadLetter
                 | Self::ActOnDeadLetter
                 | Self::SubmitCompensations
+                | Self::SubmitGathered
                 | Self::ActOnCompensation
                 | Self::Apply
         )
@@ -206,7 +223,7 @@ impl Store {
         let mut tried = 1;
         let done = loop {
             match self.try_once(op, body.clone()).await {
-                Err(StoreError::Contended(_)) if tried < MAX_TRIES => {
+                Err(StoreError::Contended(_)) if tried < op.most_tries() => {
                     metrics::counter!("quayside_store_retries_total", "op" => op.as_str())
                         .increment(1);
                     tokio::time::sleep(pause(tried)).await;

@@ -17,6 +17,7 @@ use diesel::sql_types::{BigInt, Bool, Integer, Nullable, Text, Unsigned};
 use diesel_async::RunQueryDsl;
 use domain::{BizId, BizStatus, BizType, GroupState, Lane, Miscounted, TaskId, Tenant};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
 
 use crate::born::{Births, NewRow, insert_rows};
 use crate::effects::Tx;
@@ -188,7 +189,7 @@ async fn conclude(
         return write(connection, group, state).await;
     }
     write(connection, group, state.ended()).await?;
-    let rows = group.follow_ups(connection, trace_context).await?;
+    let rows = group.follow_ups(connection, state, trace_context).await?;
     match bear(connection, group, &rows, births).await {
         // The last member must be able to end: what is there already is taken as born.
         Err(StoreError::Duplicate(_)) => {
@@ -223,14 +224,17 @@ struct LockedGroup {
     id: u64,
     tenant: Tenant,
     task_id: Option<TaskId>,
+    /// Of a group that a client named.
+    key: Option<String>,
     state: GroupState,
 }
 
 impl LockedGroup {
-    /// The rows to insert at the end of the present generation.
+    /// The rows to insert at the end of the present generation, which stands so.
     async fn follow_ups(
         &self,
         connection: &mut Connection,
+        state: GroupState,
         trace_context: Option<&str>,
     ) -> Result<Vec<NewRow>, StoreError> {
         let stored: OnFinished = sql_query("SELECT on_finished FROM compensate_group WHERE id = ?")
@@ -247,7 +251,7 @@ impl LockedGroup {
             biz_type: follow_up.biz_type,
             biz_id: biz_id.clone(),
             lane: follow_up.lane,
-            context: follow_up.context,
+            context: self.with_counts(follow_up.context, state),
             max_cnt: follow_up.max_cnt,
             group_id: None,
             task_id: self.task_id,
@@ -255,6 +259,33 @@ impl LockedGroup {
             trace_context: trace_context.map(str::to_owned),
         };
         Ok(follow_ups.into_iter().map(row).collect())
+    }
+
+    /// The context with what the group came to as its field `group`, if a client named the group and
+    /// the context is an object that has no such field. It is the same at each try.
+    fn with_counts(&self, context: String, state: GroupState) -> String {
+        let Some(key) = &self.key else {
+            return context;
+        };
+        let object: Result<Map<String, Value>, _> = serde_json::from_str(&context);
+        let (Ok(object), Some(open)) = (object, context.trim_end().strip_suffix('}')) else {
+            return context;
+        };
+        if object.contains_key("group") {
+            return context;
+        }
+        let group = json!({
+            "id": self.id.to_string(),
+            "key": key,
+            "generation": self.state.generation,
+            "total": state.total,
+            "succeeded": state.succeeded,
+            "dead": state.dead,
+            "cancelled": state.cancelled,
+        });
+        // As text: what the client wrote stays as it is, numbers of any length too.
+        let comma = if object.is_empty() { "" } else { "," };
+        format!("{open}{comma}\"group\":{group}}}")
     }
 }
 
@@ -264,7 +295,7 @@ async fn lock(
     group: u64,
 ) -> Result<Option<LockedGroup>, StoreError> {
     let rows: Vec<GroupRow> = sql_query(
-        "SELECT task_id, total, succeeded, dead, cancelled, sealed, generation, \
+        "SELECT task_id, group_key, total, succeeded, dead, cancelled, sealed, generation, \
          ended_generation FROM compensate_group WHERE id = ? AND tenant = ? FOR UPDATE",
     )
     .bind::<Unsigned<BigInt>, _>(group)
@@ -275,6 +306,7 @@ async fn lock(
         id: group,
         tenant: tenant.clone(),
         task_id: row.task_id.map(TaskId),
+        key: row.group_key.clone(),
         state: row.into_state(),
     }))
 }
@@ -310,6 +342,8 @@ async fn write(
 struct GroupRow {
     #[diesel(sql_type = Nullable<Unsigned<BigInt>>)]
     task_id: Option<u64>,
+    #[diesel(sql_type = Nullable<Text>)]
+    group_key: Option<String>,
     #[diesel(sql_type = Unsigned<Integer>)]
     total: u32,
     #[diesel(sql_type = Unsigned<Integer>)]

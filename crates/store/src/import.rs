@@ -15,6 +15,7 @@ use crate::effects::{NewArtifact, Tx};
 use crate::error::StoreError;
 use crate::group::{FollowUp, insert_group};
 use crate::ledger::{Ledger, corrupt, sums};
+use crate::notice::tell_end;
 use crate::pool::Connection;
 use crate::row::Id;
 use crate::submit::{IMPORT_BATCH, IMPORT_FINISH};
@@ -153,11 +154,11 @@ impl Tx<'_> {
         .bind::<Text, _>(self.tenant.as_str())
         .execute(self.connection)
         .await?;
-        if matched == 1 {
-            Ok(ImportFinished::Now(status, ledger))
-        } else {
-            Err(StoreError::Fenced)
+        if matched != 1 {
+            return Err(StoreError::Fenced);
         }
+        tell_end(self.connection, task).await?;
+        Ok(ImportFinished::Now(status, ledger))
     }
 }
 

@@ -49,6 +49,8 @@ pub struct LaneStanding {
     pub probe_owner: Option<String>,
     /// How often it paused by itself without having been well in between.
     pub trips: u32,
+    /// How often a person has asked for a scan.
+    pub scans: u64,
 }
 
 impl LaneStanding {
@@ -65,6 +67,7 @@ impl LaneStanding {
             probe_is_due: false,
             probe_owner: None,
             trips: 0,
+            scans: 0,
         }
     }
 }
@@ -135,7 +138,8 @@ impl Store {
 
 /// What is read of a lane.
 const LANE: &str = "SELECT name, state, reason, paused_by, paused_at, probe_at, \
-     COALESCE(probe_at <= UTC_TIMESTAMP(6), FALSE) AS probe_is_due, probe_owner, trips \
+     COALESCE(probe_at <= UTC_TIMESTAMP(6), FALSE) AS probe_is_due, probe_owner, trips, \
+     scans \
      FROM lane FORCE INDEX (PRIMARY)";
 
 /// Reads the lane, under its lock where `lock` says so.
@@ -191,6 +195,8 @@ struct LaneRow {
     probe_owner: Option<String>,
     #[diesel(sql_type = Unsigned<Integer>)]
     trips: u32,
+    #[diesel(sql_type = Unsigned<BigInt>)]
+    scans: u64,
 }
 
 impl LaneRow {
@@ -206,6 +212,7 @@ impl LaneRow {
             probe_is_due: self.probe_is_due,
             probe_owner: self.probe_owner,
             trips: self.trips,
+            scans: self.scans,
         })
     }
 }

@@ -30,7 +30,9 @@ mod ledger;
 mod measures;
 mod migrate;
 mod new_task;
+mod notice;
 mod notification;
+mod notification_setting;
 mod once;
 mod operation_log;
 mod pool;
@@ -49,6 +51,7 @@ mod take;
 mod task;
 mod task_row;
 mod upload;
+mod webhook;
 mod zlib;
 
 pub use announce::Announced;
@@ -88,8 +91,9 @@ pub use ledger::{Ledger, LedgerEntry, LedgerPart};
 pub use migrate::{Migrated, migrate, run_script};
 pub use new_task::{NewExport, NewImport};
 pub use notification::{Inbox, NewNotification, Notification};
+pub use notification_setting::NotificationSettings;
 pub use once::{Once, Submission};
-pub use operation_log::{Actor, OperationFilter, OperationRecord};
+pub use operation_log::{Actor, LogDesk, LoggedAct, OperationFilter, OperationRecord};
 pub use pool::{Store, StoreSettings};
 pub use quota::{OpenTaskLimits, OpenTasks, Quota};
 pub use reopen::Announce;
@@ -99,6 +103,10 @@ pub use row_errors::{ErrorPlace, RowErrorPage};
 pub use rows::{RowQuery, Rows};
 pub use settle::{Ending, Settled, Story};
 pub use submit::{Accepted, EXPORT, IMPORT, IMPORT_BATCH, IMPORT_FINISH, Submitted};
-pub use sweep::Rescued;
+pub use sweep::{Rescued, SweepPlace, Swept};
 pub use task::{Page, TaskFilter, Visibility};
 pub use upload::{ABANDONED_SECONDS, NewUpload, UploadOpened};
+pub use webhook::{
+    DeliveryStatus, DeliveryTry, MAX_WEBHOOKS, NewWebhook, Webhook, WebhookCall, WebhookDelivery,
+    WebhookKey, WebhookMade, WebhookReply,
+};

@@ -1,5 +1,9 @@
 //! Who did what: written in the transaction that does it, so there is no act without its entry and
-//! no entry without its act. Append-only. Shown by `tests/it/operation_log.rs`.
+//! no entry without its act; what has no transaction of its own comes as work (`act.rs`, `note.rs`,
+//! adr/0009). Append-only. Shown by `tests/it/operation_log.rs`.
+
+mod act;
+mod note;
 
 use chrono::{DateTime, NaiveDateTime, Utc};
 use diesel::mysql::Mysql;
@@ -8,17 +12,23 @@ use diesel::sql_query;
 use diesel::sql_types::{BigInt, Datetime, Nullable, Text, Unsigned};
 use diesel_async::RunQueryDsl;
 use domain::{ObjectKind, OperationAction, OperationOutcome, TaskId, Tenant, UserId};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::Store;
+use crate::apply::Applied;
 use crate::door::Op;
 use crate::error::StoreError;
 use crate::pool::Connection;
 use crate::settle::shortened;
 use crate::task::{Page, Visibility, storable};
 
+pub use act::{LogDesk, LoggedAct};
+
 /// Entries of one statement.
 const ENTRIES_PER_INSERT: usize = 500;
+
+/// Characters of an object's id.
+const OBJECT_ID_CHARACTERS: usize = 249;
 
 /// Characters of an entry's detail.
 const DETAIL_CHARACTERS: usize = 8_000;
@@ -94,6 +104,16 @@ pub(crate) fn entry(actor: &Actor, action: OperationAction, task: TaskId) -> Ope
     Operation::done(actor, action, ObjectKind::Task, task)
 }
 
+/// What a person's rows in a dataset's table came to.
+pub(crate) fn of_rows(actor: &Actor, dataset: &str, applied: &Applied) -> Operation {
+    let action = OperationAction::RowsSubmit;
+    Operation::done(actor, action, ObjectKind::Dataset, dataset).with_detail(json!({
+        "inserted": applied.inserted,
+        "updated": applied.updated,
+        "refused": applied.refused.len(),
+    }))
+}
+
 /// Writes the entry, in the transaction of the act.
 pub(crate) async fn write(
     connection: &mut Connection,
@@ -123,7 +143,7 @@ pub(crate) async fn write_all(
                 .bind::<Text, _>(actor.user.as_str())
                 .bind::<Text, _>(operation.action.as_str())
                 .bind::<Text, _>(operation.object.as_str())
-                .bind::<Text, _>(shortened(&operation.object_id, 249))
+                .bind::<Text, _>(shortened(&operation.object_id, OBJECT_ID_CHARACTERS))
                 .bind::<Text, _>(operation.outcome.as_str())
                 .bind::<Nullable<Text>, _>(detail)
                 .bind::<Nullable<Text>, _>(request.map(|id| shortened(id, 128)));
@@ -148,8 +168,8 @@ fn told(detail: &Value) -> String {
 pub struct OperationFilter {
     /// Only of this person or service.
     pub actor: Option<String>,
-    /// Only this act.
-    pub action: Option<OperationAction>,
+    /// Only this act: a word of [`OperationAction`], or a service's own.
+    pub action: Option<String>,
     /// Only at this moment or later.
     pub from: Option<DateTime<Utc>>,
     /// Only before this moment.
@@ -167,9 +187,9 @@ pub struct OperationRecord {
     pub id: u64,
     /// Who.
     pub actor: UserId,
-    /// What, in a word of [`OperationAction`].
+    /// What, in a word of [`OperationAction`] or of a service's own.
     pub action: String,
-    /// To what, in a word of [`ObjectKind`].
+    /// To what, in a word of [`ObjectKind`] or of a service's own.
     pub object_kind: String,
     /// Which one.
     pub object_id: String,
@@ -179,7 +199,9 @@ pub struct OperationRecord {
     pub detail: Value,
     /// The request that asked for it.
     pub request_id: Option<String>,
-    /// When.
+    /// Who submitted the entry over the API, where that is not who did it.
+    pub told_by: Option<String>,
+    /// When; of what was submitted as work, when it was submitted.
     pub created_at: DateTime<Utc>,
 }
 
@@ -213,14 +235,14 @@ async fn listed(
     tenant: &Tenant,
     filter: &OperationFilter,
 ) -> Result<Vec<OperationRow>, StoreError> {
-    let key = match (&filter.actor, filter.action) {
+    let key = match (&filter.actor, &filter.action) {
         (Some(_), _) => "tenant_actor",
         (None, Some(_)) => "tenant_action",
         (None, None) => "tenant_id",
     };
     let mut query = sql_query(format!(
         "SELECT id, actor, action, object_kind, object_id, outcome, detail, request_id, \
-         created_at FROM operation_log FORCE INDEX ({key}) WHERE tenant = ? AND id < ?"
+         told_by, created_at FROM operation_log FORCE INDEX ({key}) WHERE tenant = ? AND id < ?"
     ))
     .into_boxed::<Mysql>()
     .bind::<Text, _>(tenant.as_str())
@@ -228,10 +250,8 @@ async fn listed(
     if let Some(actor) = &filter.actor {
         query = query.sql(" AND actor = ?").bind::<Text, _>(actor);
     }
-    if let Some(action) = filter.action {
-        query = query
-            .sql(" AND action = ?")
-            .bind::<Text, _>(action.as_str());
+    if let Some(action) = &filter.action {
+        query = query.sql(" AND action = ?").bind::<Text, _>(action);
     }
     if let Some(from) = filter.from {
         query = query
@@ -265,6 +285,8 @@ struct OperationRow {
     detail: Option<String>,
     #[diesel(sql_type = Nullable<Text>)]
     request_id: Option<String>,
+    #[diesel(sql_type = Nullable<Text>)]
+    told_by: Option<String>,
     #[diesel(sql_type = Datetime)]
     created_at: NaiveDateTime,
 }
@@ -281,6 +303,7 @@ impl OperationRow {
             outcome: self.outcome,
             detail: detail.and_then(Result::ok).unwrap_or(Value::Null),
             request_id: self.request_id,
+            told_by: self.told_by,
             created_at: self.created_at.and_utc(),
         }
     }

@@ -9,6 +9,7 @@
 //! open, can be tried again, or has a dead letter that waits for a person; the rows of a task that is
 //! there and are shown with it. Shown by `tests/it/retention.rs`.
 
+mod deliveries;
 mod files;
 mod groups;
 mod keys;

@@ -59,10 +59,10 @@ impl Store {
         task: TaskId,
         retry: &Retry,
     ) -> Result<Retried, StoreError> {
-        match self.retry_until_free(who, task, retry).await {
+        match self.retry_until_free(who, task, retry, false).await {
             // Read back: what is open now was opened by that COMMIT, or by another person.
             Err(StoreError::UnknownCommit(_)) => {
-                match self.retry_until_free(who, task, retry).await? {
+                match self.retry_until_free(who, task, retry, true).await? {
                     Retried::Refused(task) if !task.status.is_final() => {
                         Ok(Retried::Now(task, Vec::new()))
                     }
@@ -78,10 +78,11 @@ impl Store {
         who: &Visibility,
         task: TaskId,
         retry: &Retry,
+        reads_back: bool,
     ) -> Result<Retried, StoreError> {
         let mut tried = 1;
         loop {
-            match self.retry_once(who, task, retry).await {
+            match self.retry_once(who, task, retry, reads_back).await {
                 Err(StoreError::Duplicate(_)) if tried < TRIES => tried += 1,
                 Err(error) => {
                     return Quota::reached(&error)
@@ -92,11 +93,13 @@ impl Store {
         }
     }
 
+    /// Whoever reads back what an earlier COMMIT did is not refused by it.
     async fn retry_once(
         &self,
         who: &Visibility,
         task: TaskId,
         retry: &Retry,
+        reads_back: bool,
     ) -> Result<Retried, StoreError> {
         let (who, retry) = (who.clone(), retry.clone());
         self.transact(Op::Retry, async move |connection: &mut Connection| {
@@ -109,13 +112,18 @@ impl Store {
             let Some(found) = lock_task(connection, &who, task).await? else {
                 return Ok(Retried::NotFound);
             };
+            let entry = entry(&retry.actor, OperationAction::TaskRetry, task);
             if rows.is_empty() || !found.allowed_actions().contains(&Action::Retry) {
+                if !reads_back {
+                    operation_log::write(connection, &entry.refused()).await?;
+                }
                 return Ok(Retried::Refused(Box::new(found)));
             }
             let (tenant, user) = (found.tenant.clone(), found.created_by.clone());
             let tasks = LockedTasks::from([(task, found)]);
             let all: Vec<&LockedRow> = rows.iter().collect();
             if !without_file(connection, &all, &tasks).await?.is_empty() {
+                operation_log::write(connection, &entry.refused()).await?;
                 // removed at this moment: as it stands now
                 return Ok(match load(connection, &tenant, task).await? {
                     Some(found) => Retried::Refused(Box::new(found)),
@@ -125,7 +133,6 @@ impl Store {
             open_again(connection, &rows, &tasks, &retry.actor.user).await?;
             let reopened = announce(connection, &rows, &retry.announce).await?;
             quota::check(connection, retry.limits, &tenant, &user).await?;
-            let entry = entry(&retry.actor, OperationAction::TaskRetry, task);
             operation_log::write(connection, &entry).await?;
             let task = load(connection, &tenant, task).await?;
             let task = task.ok_or(StoreError::Fenced)?;

@@ -4,7 +4,7 @@ use diesel::prelude::QueryableByName;
 use diesel::sql_query;
 use diesel::sql_types::{BigInt, Bool, Integer, Nullable, Text, Unsigned};
 use diesel_async::RunQueryDsl;
-use domain::{BizId, BizStatus, CompensateBizId, LeaseEpoch, RowState, TaskId, Tenant};
+use domain::{BizId, BizStatus, CompensateBizId, LeaseEpoch, RowState, Rung, TaskId, Tenant};
 
 use crate::claim::Lease;
 use crate::error::StoreError;
@@ -162,6 +162,14 @@ pub(crate) struct RowAsStored {
 }
 
 impl RowAsStored {
+    /// The row at the epoch that it has.
+    pub(crate) fn rung(&self) -> Rung {
+        Rung {
+            id: CompensateBizId(self.id),
+            epoch: LeaseEpoch(self.lease_epoch),
+        }
+    }
+
     pub(crate) fn into_locked(self) -> Result<LockedRow, StoreError> {
         Ok(LockedRow {
             id: CompensateBizId(self.id),

@@ -37,6 +37,8 @@ pub enum Ending {
     Failed(Failure, Duration),
     /// Given back because the worker shuts down.
     HandedBack,
+    /// Given back for so long: it was not its turn, and no try is spent.
+    Postponed(Duration),
 }
 
 /// What an attempt has to say about itself.
@@ -107,6 +109,7 @@ impl Store {
                     }
                     Ending::Failed(failure, delay) => (Some(failure.clone()), *delay),
                     Ending::HandedBack => (None, Duration::ZERO),
+                    Ending::Postponed(delay) => (None, *delay),
                 };
                 let case = Case {
                     cause,
@@ -151,7 +154,7 @@ fn event_of(ending: &Ending) -> Event {
     match ending {
         Ending::Finished(_) => Event::Finish,
         Ending::Failed(failure, _) => Event::Fail(failure.kind),
-        Ending::HandedBack => Event::HandBack,
+        Ending::HandedBack | Ending::Postponed(_) => Event::HandBack,
     }
 }
 

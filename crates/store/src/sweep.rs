@@ -5,9 +5,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use chrono::NaiveDateTime;
+use diesel::mysql::Mysql;
 use diesel::prelude::QueryableByName;
 use diesel::sql_query;
-use diesel::sql_types::{BigInt, Text, Unsigned};
+use diesel::sql_types::{BigInt, Datetime, Text, Unsigned};
 use diesel_async::RunQueryDsl;
 use domain::{Change, CompensateBizId, Event, Failure, FailureCode, FailureKind, Lane, Tenant};
 
@@ -31,6 +33,22 @@ pub struct Rescued {
     pub owner: Option<String>,
     /// What it became.
     pub change: Change,
+}
+
+/// Where a walk along a lane's ended leases, oldest first, has come to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SweepPlace {
+    wake_at: NaiveDateTime,
+    id: u64,
+}
+
+/// One step of such a walk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Swept {
+    /// What was rescued.
+    pub rescued: Vec<Rescued>,
+    /// Where the next step begins; none at the end of the lane.
+    pub next: Option<SweepPlace>,
 }
 
 impl Store {
@@ -59,11 +77,40 @@ impl Store {
     /// # Errors
     /// [`StoreError`]; what was rescued before is so.
     pub async fn sweep(&self, lane: &Lane, limit: usize) -> Result<Vec<Rescued>, StoreError> {
-        let ids = self.ended_leases(lane, limit).await?;
-        match self.rescue(ids.clone()).await {
+        Ok(self.sweep_from(lane, None, limit).await?.rescued)
+    }
+
+    /// As [`Store::sweep`], of the `limit` rows after a place: however many rows at the head of a
+    /// lane cannot be rescued, whoever walks on comes to those behind them.
+    ///
+    /// # Errors
+    /// As [`Store::sweep`].
+    pub async fn sweep_from(
+        &self,
+        lane: &Lane,
+        from: Option<SweepPlace>,
+        limit: usize,
+    ) -> Result<Swept, StoreError> {
+        let ended = self.ended_leases(lane, from, limit).await?;
+        let last = ended.last().filter(|_| ended.len() == limit);
+        let next = last.map(|row| SweepPlace {
+            wake_at: row.wake_at,
+            id: row.id,
+        });
+        let mut ids: Vec<u64> = ended.iter().map(|row| row.id).collect();
+        ids.sort_unstable();
+        let rescued = match self.rescue(ids.clone()).await {
             Err(error) if !error.is_transient() && ids.len() > 1 => self.rescue_each(ids).await,
+            Err(error) if !error.is_transient() => {
+                cannot(&ids, &error);
+                Ok(Vec::new())
+            }
             done => done,
-        }
+        };
+        Ok(Swept {
+            rescued: rescued?,
+            next,
+        })
     }
 
     async fn rescue_each(&self, ids: Vec<u64>) -> Result<Vec<Rescued>, StoreError> {
@@ -72,29 +119,40 @@ impl Store {
             match self.rescue(vec![id]).await {
                 Ok(mut row) => rescued.append(&mut row),
                 Err(error) if error.is_transient() => return Err(error),
-                Err(error) => {
-                    tracing::error!(compensate_biz.id = id, %error, "a row cannot be rescued");
-                }
+                Err(error) => cannot(&[id], &error),
             }
         }
         Ok(rescued)
     }
 
     /// Found without locks: among them may be a long backlog of waiting rows.
-    async fn ended_leases(&self, lane: &Lane, limit: usize) -> Result<Vec<u64>, StoreError> {
+    async fn ended_leases(
+        &self,
+        lane: &Lane,
+        from: Option<SweepPlace>,
+        limit: usize,
+    ) -> Result<Vec<EndedLease>, StoreError> {
         let lane = lane.clone();
         self.transact(Op::Sweep, async move |connection: &mut Connection| {
-            let found: Vec<Id> = sql_query(format!(
-                "SELECT id FROM compensate_biz FORCE INDEX (lane_wake_at) \
-                 WHERE lane = ? AND wake_at <= UTC_TIMESTAMP(6) AND status = 'PROCESSING' \
-                 ORDER BY wake_at LIMIT {limit}"
+            let after = match &from {
+                Some(place) => {
+                    format!(" AND wake_at >= ? AND (wake_at > ? OR id > {})", place.id)
+                }
+                None => String::new(),
+            };
+            let mut look = sql_query(format!(
+                "SELECT id, wake_at FROM compensate_biz FORCE INDEX (lane_wake_at) \
+                 WHERE lane = ? AND wake_at <= UTC_TIMESTAMP(6) AND status = 'PROCESSING'{after} \
+                 ORDER BY wake_at, id LIMIT {limit}"
             ))
-            .bind::<Text, _>(lane.as_str())
-            .load(connection)
-            .await?;
-            let mut ids: Vec<u64> = found.into_iter().map(|row| row.id).collect();
-            ids.sort_unstable();
-            Ok(ids)
+            .into_boxed::<Mysql>()
+            .bind::<Text, _>(lane.as_str().to_owned());
+            if let Some(place) = &from {
+                look = look
+                    .bind::<Datetime, _>(place.wake_at)
+                    .bind::<Datetime, _>(place.wake_at);
+            }
+            Ok(look.load(connection).await?)
         })
         .await
     }
@@ -168,6 +226,13 @@ async fn last_attempt(connection: &mut Connection, row: &LockedRow) -> Result<Wi
     Ok(Witness::Attempt(last.id))
 }
 
+/// Left as it is, for a person: whoever looks after the backlog sees how late it is.
+fn cannot(ids: &[u64], error: &StoreError) {
+    for id in ids {
+        tracing::error!(compensate_biz.id = id, %error, "a row cannot be rescued");
+    }
+}
+
 fn lost(row: &LockedRow) -> Case {
     let owner = row.owner.as_deref().unwrap_or("nobody");
     let detail = if row.deadline_passed {
@@ -188,6 +253,14 @@ fn lost(row: &LockedRow) -> Case {
         cause: Some(failure),
         ..Case::new(event)
     }
+}
+
+#[derive(QueryableByName)]
+struct EndedLease {
+    #[diesel(sql_type = Unsigned<BigInt>)]
+    id: u64,
+    #[diesel(sql_type = Datetime)]
+    wake_at: NaiveDateTime,
 }
 
 #[derive(QueryableByName)]

@@ -7,7 +7,9 @@ use diesel::prelude::QueryableByName;
 use diesel::sql_query;
 use diesel::sql_types::{BigInt, Integer, Nullable, Text, Unsigned};
 use diesel_async::RunQueryDsl;
-use domain::{BizId, BizType, CompensateBizId, Lane, LeaseEpoch, Rung, TaskId, Tenant};
+use domain::{
+    BizId, BizType, CompensateBizId, InvalidName, Lane, LeaseEpoch, Rung, TaskId, Tenant,
+};
 use uuid::Uuid;
 
 use crate::claim::{ClaimTerms, Claimed, Lease};
@@ -155,15 +157,21 @@ pub(crate) fn epoch_of(rung: &[Rung]) -> String {
     format!("CASE id{cases} END")
 }
 
+/// Which of the rows there are on this lane, or beside it: the relay may have moved one since it was
+/// rung here.
 pub(crate) async fn known_ids(
     connection: &mut Connection,
     lane: &Lane,
     rows: &str,
 ) -> Result<HashSet<CompensateBizId>, StoreError> {
+    let beside = |lane: Result<Lane, InvalidName>| lane.map(String::from).unwrap_or_default();
     let known: Vec<Id> = sql_query(format!(
-        "SELECT id FROM compensate_biz FORCE INDEX (PRIMARY) WHERE id IN ({rows}) AND lane = ?"
+        "SELECT id FROM compensate_biz FORCE INDEX (PRIMARY) \
+         WHERE id IN ({rows}) AND lane IN (?, ?, ?)"
     ))
     .bind::<Text, _>(lane.as_str())
+    .bind::<Text, _>(beside(lane.urgent()))
+    .bind::<Text, _>(beside(lane.rest()))
     .load(connection)
     .await?;
     Ok(known

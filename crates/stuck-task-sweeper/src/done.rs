@@ -23,6 +23,8 @@ pub(crate) struct Done {
     pub(crate) letters: usize,
     /// Old notifications.
     pub(crate) notices: usize,
+    /// Old calls to webhooks.
+    pub(crate) deliveries: usize,
     /// What storage refused to remove.
     pub(crate) refused: usize,
 }
@@ -41,6 +43,7 @@ impl Done {
             ("group", self.groups),
             ("dead_letter", self.letters),
             ("notification", self.notices),
+            ("delivery", self.deliveries),
         ];
         for (kind, count) in counts {
             metrics::counter!(REMOVED, "kind" => kind).increment(count as u64);
@@ -59,6 +62,7 @@ impl Done {
                 groups = self.groups,
                 dead_letters = self.letters,
                 notifications = self.notices,
+                deliveries = self.deliveries,
                 refused = self.refused,
                 "removed what has had its time"
             );
@@ -73,7 +77,7 @@ pub(crate) fn describe() {
         Unit::Count,
         "What has had its time and was removed, by kind: file (its object), directory (what an \
          attempt left in storage), task (deleted by its user), key (of a request), row, group, \
-         dead_letter, notification."
+         dead_letter, notification, delivery (of a webhook)."
     );
     metrics::describe_counter!(
         "quayside_files_expired_total",

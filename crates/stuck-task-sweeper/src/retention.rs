@@ -221,6 +221,8 @@ impl Retention {
         done.letters += walk(ROUNDS, &mut after.letters, letters).await?;
         let notices = |after| store.drop_old_notifications(after, keep);
         done.notices += walk(ROUNDS, &mut after.notices, notices).await?;
+        let deliveries = |after| store.drop_old_deliveries(after, keep);
+        done.deliveries += walk(ROUNDS, &mut after.deliveries, deliveries).await?;
         Ok(())
     }
 }
@@ -232,6 +234,7 @@ struct After {
     groups: u64,
     letters: u64,
     notices: u64,
+    deliveries: u64,
 }
 
 /// Walks on, so many pages at most. Answers how many were removed.

@@ -92,8 +92,8 @@ pub async fn start(process: Process) -> anyhow::Result<()> {
 /// Of all workers. Work that is done in batches has none: nobody sees its rows while they are held.
 fn longest_lease(settings: &Settings, handlers: &HandlerCatalog) -> Duration {
     let defined = handlers.iter().filter_map(|handler| match handler.kind {
-        HandlerKind::Rows(_) => None,
-        HandlerKind::Http(_) => Some(handler.lease),
+        HandlerKind::Rows(_) | HandlerKind::OperationLog => None,
+        HandlerKind::Http(_) | HandlerKind::Code(_) | HandlerKind::Notify(_) => Some(handler.lease),
     });
     let common = seconds(settings.worker.lease_seconds);
     defined.fold(common, Duration::max)

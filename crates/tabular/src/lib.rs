@@ -38,7 +38,8 @@ pub use failures::{
 pub use layout::{Layout, OutputColumn};
 pub use press::{Block, Press};
 pub use read::{
-    Book, Merges, ReadLimits, ReadTerms, Refusal, SheetInfo, SheetRows, StopSign, Visibility, sniff,
+    Book, Merges, Pulse, ReadLimits, ReadTerms, Refusal, SheetInfo, SheetRows, StopSign,
+    Visibility, sniff,
 };
 pub use stamp::Stamp;
 pub use template::{write_csv_template, write_template};

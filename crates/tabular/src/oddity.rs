@@ -44,10 +44,6 @@ impl Tally {
             ("formula_guarded", self.guarded),
         ];
         let met = counts.into_iter().filter(|(_, count)| *count > 0);
-        met.map(|(code, count)| Warning {
-            code: code.into(),
-            count,
-        })
-        .collect()
+        met.map(|(code, count)| Warning::new(code, count)).collect()
     }
 }

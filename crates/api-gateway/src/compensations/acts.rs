@@ -5,7 +5,6 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use domain::CompensateBizId;
 use store::{Announce, Compensation, CompensationActed};
 
-use super::ring;
 use super::view::{CompensationView, allowed_actions};
 use crate::auth::Caller;
 use crate::exports::traceparent;
@@ -82,7 +81,7 @@ fn told(
 ) -> Result<HttpResponse, Problem> {
     match acted {
         CompensationActed::Now(row, rows) => {
-            ring(state, rows);
+            state.gatherer.ring(rows);
             tracing::info!(compensation.id = %row.id, actor = %caller.user, "{done}");
             Ok(HttpResponse::Accepted()
                 .insert_header((header::CACHE_CONTROL, "no-store"))

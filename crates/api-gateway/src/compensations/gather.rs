@@ -2,14 +2,24 @@
 //! them costs (facts.md).
 //!
 //! Nobody waits for company: a call goes at once while few transactions are under way, and what comes
-//! meanwhile goes together with the next. Shown by `tests/it/compensations/gathered.rs`.
+//! meanwhile goes together with the next. What several wait for together is tried once; where it
+//! does not go, each call goes alone. Calls are submitted, and their rows rung, on tasks of their
+//! own: a client that goes away leaves no row behind that nobody rings. Shown by
+//! `tests/it/compensations/gathered.rs`.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use store::{CompensationsOnce, NewCompensations, Store, StoreError, SubmittedCompensations};
+use domain::{HandlerCatalog, Lane};
+use engine::Announcer;
+use store::{
+    Announced, CompensationsOnce, NewCompensations, Store, StoreError, SubmittedCompensations,
+};
 use tokio::sync::oneshot;
 use tokio_util::task::TaskTracker;
+
+use super::Bell;
+use super::share::Shares;
 
 /// Most items of a call that is gathered with others.
 const SMALL: usize = 100;
@@ -23,6 +33,8 @@ const TRANSACTIONS: usize = 2;
 /// Where small calls wait for a transaction.
 pub(crate) struct Gatherer {
     store: Store,
+    shares: Shares,
+    bell: Bell,
     desk: Mutex<Desk>,
     tasks: TaskTracker,
 }
@@ -43,28 +55,55 @@ struct Waiting {
 type Told = Option<Result<SubmittedCompensations, StoreError>>;
 
 impl Gatherer {
-    pub(crate) fn new(store: Store) -> Arc<Self> {
+    pub(crate) fn new(store: Store, announcer: Announcer, handlers: &HandlerCatalog) -> Arc<Self> {
         Arc::new(Self {
+            shares: Shares::new(store.clone(), handlers),
+            bell: Bell::new(announcer, handlers),
             store,
             desk: Mutex::default(),
             tasks: TaskTracker::new(),
         })
     }
 
-    /// Submits a call; with others, if it is a small one that needs nothing of its own.
+    /// Submits a call, with others, if it is a small one that needs nothing of its own, and rings its
+    /// rows.
     pub(super) async fn submit(
         self: &Arc<Self>,
-        call: NewCompensations,
+        mut call: NewCompensations,
     ) -> Result<CompensationsOnce, StoreError> {
+        self.shares.keep(&call.actor.tenant, &mut call.items).await;
         let goes_alone =
             call.key.is_some() || call.group.is_some() || !(1..=SMALL).contains(&call.items.len());
         if goes_alone {
-            return self.store.submit_compensations(call).await;
+            return self.submit_alone(call).await;
         }
         match self.wait_for(call.clone()).await {
             Ok(Some(done)) => done.map(|done| CompensationsOnce::Now(done, None)),
-            Ok(None) | Err(_) => self.store.submit_compensations(call).await,
+            Ok(None) | Err(_) => self.submit_alone(call).await,
         }
+    }
+
+    /// Rings rows of business work.
+    pub(super) fn ring(&self, rows: Vec<(Lane, Announced)>) {
+        self.bell.ring(rows);
+    }
+
+    async fn submit_alone(
+        self: &Arc<Self>,
+        call: NewCompensations,
+    ) -> Result<CompensationsOnce, StoreError> {
+        let gatherer = self.clone();
+        let submitting = async move {
+            let mut done = gatherer.store.submit_compensations(call).await;
+            if let Ok(CompensationsOnce::Now(done, _)) = &mut done {
+                gatherer.bell.ring(std::mem::take(&mut done.rung));
+            }
+            done
+        };
+        let submitted = self.tasks.spawn_on(submitting, self.store.runtime());
+        submitted
+            .await
+            .unwrap_or_else(|stopped| Err(StoreError::UnknownCommit(Box::new(stopped))))
     }
 
     fn wait_for(self: &Arc<Self>, call: NewCompensations) -> oneshot::Receiver<Told> {
@@ -86,7 +125,10 @@ impl Gatherer {
             let done = self.store.submit_gathered(calls.into()).await;
             // A caller that has gone need not be told.
             match done {
-                Ok(done) => {
+                Ok(mut done) => {
+                    let rung = done.iter_mut();
+                    let rung = rung.flat_map(|done| std::mem::take(&mut done.rung));
+                    self.bell.ring(rung.collect());
                     for (told, done) in told.into_iter().zip(done) {
                         drop(told.send(Some(Ok(done))));
                     }
@@ -118,15 +160,16 @@ impl Gatherer {
     }
 }
 
-/// The error once more, where it is everybody's; not where one call may have caused it.
+/// The error once more, where it is everybody's; not where one call may have caused it, as a key that
+/// somebody else has locked.
 fn same(error: &StoreError) -> Option<StoreError> {
     match error {
         StoreError::Unavailable(cause) => Some(StoreError::Unavailable(cause.to_string().into())),
-        StoreError::Contended(cause) => Some(StoreError::Contended(cause.to_string().into())),
         StoreError::UnknownCommit(cause) => {
             Some(StoreError::UnknownCommit(cause.to_string().into()))
         }
-        StoreError::Fenced
+        StoreError::Contended(_)
+        | StoreError::Fenced
         | StoreError::Duplicate(_)
         | StoreError::InProgress(_)
         | StoreError::Refused(_)

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::{BizId, HandlerDef, Lane};
+use domain::{BizId, HandlerDef, Lane, URGENT_FROM};
 use serde_json::Value;
 use serde_json::value::RawValue;
 use store::{Due, FollowUp, NewCompensation};
@@ -50,6 +50,11 @@ pub(super) fn read(
     let (handler, lane, context) = kind(at, &mut fields, terms)?;
     let biz_id = fields.remove("biz_id");
     let priority = fields.remove("priority");
+    let priority = self::priority(&format!("{at}/priority"), priority)?;
+    let lane = match handler.levels_of(&lane) {
+        Some(levels) if priority >= URGENT_FROM => levels.urgent.clone(),
+        Some(_) | None => lane,
+    };
     let due = due(at, &mut fields, terms.now)?;
     if let Some(name) = fields.keys().next() {
         return Err(unknown(at, name));
@@ -59,7 +64,7 @@ pub(super) fn read(
         biz_id: self::biz_id(&format!("{at}/biz_id"), biz_id)?,
         lane,
         context,
-        priority: self::priority(&format!("{at}/priority"), priority)?,
+        priority,
         due,
         scan_interval: handler.scan_interval,
     })

@@ -10,7 +10,6 @@ use store::{
 };
 
 use super::body::{self, Terms, Wanted};
-use super::ring;
 use super::view::SubmittedView;
 use crate::auth::Caller;
 use crate::body::read_json;
@@ -83,8 +82,7 @@ pub(crate) async fn submit(
     };
     let submitted = state.gatherer.submit(call).await;
     match submitted.map_err(unknown)? {
-        CompensationsOnce::Now(mut done, first) => {
-            ring(&state, std::mem::take(&mut done.rung));
+        CompensationsOnce::Now(done, first) => {
             tell(&caller, &biz_types, &done);
             Ok(match first {
                 Some(first) => as_before(accepted(), first),

@@ -49,7 +49,9 @@ pub(crate) struct GroupBody {
     /// Whether this is the last call that adds to it; false when left out.
     seal: Option<bool>,
     /// At most 10 items, each of another kind; given with the first call. Their `biz_id` is
-    /// `<group>/<generation>`, whatever is given.
+    /// `<group>/<generation>`, whatever is given; a context that is an object is given the field
+    /// `group`, unless it has one: what the group came to, as `id`, `key`, `generation`, `total`,
+    /// `succeeded`, `dead`, `cancelled`.
     on_finished: Option<Vec<FollowUpBody>>,
 }
 

@@ -85,7 +85,11 @@ pub(crate) struct ErrorView {
 #[schema(as = Warning)]
 pub(crate) struct WarningView {
     code: String,
+    /// How many cells, columns or sheets.
     count: u64,
+    /// What it is about, as far as names say more than the count: 20 at most.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    names: Vec<String>,
 }
 
 /// A file of a task.
@@ -130,6 +134,7 @@ impl From<&Task> for TaskView {
                 .map(|warning| WarningView {
                     code: warning.code.clone(),
                     count: warning.count,
+                    names: warning.names.clone(),
                 })
                 .collect(),
             errors_by_code: task

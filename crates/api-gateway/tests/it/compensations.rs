@@ -4,6 +4,7 @@ mod gathered;
 mod groups;
 mod refusals;
 mod seen;
+mod shares;
 
 use bus::{EmbeddedBroker, RingConsumer};
 use domain::Lane;

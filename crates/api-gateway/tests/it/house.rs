@@ -235,10 +235,14 @@ impl House {
         assert!(matches!(settled.unwrap(), Settled::Now(..)));
     }
 
-    /// How many tasks and rows there are: nothing was written, or something was.
+    /// How many tasks and rows there are, but for those that tell the operation log of refusals:
+    /// nothing was written, or something was.
     pub(crate) async fn written(&self) -> (u64, u64) {
         self.database
-            .one("SELECT (SELECT COUNT(*) FROM task), (SELECT COUNT(*) FROM compensate_biz)")
+            .one(
+                "SELECT (SELECT COUNT(*) FROM task), (SELECT COUNT(*) FROM compensate_biz \
+             WHERE biz_type <> 'operation_log')",
+            )
             .await
     }
 }

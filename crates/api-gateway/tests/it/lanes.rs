@@ -143,7 +143,7 @@ async fn what_is_no_lane_or_no_reason_is_refused() {
     let house = open().await;
     let body = json!({"reason": "x"});
     for lane in ["quayside.export.nobody", "not%20a%20topic"] {
-        for verb in ["pause", "resume"] {
+        for verb in ["pause", "resume", "scan"] {
             let refused = house.post(&operator(), &act(lane, verb), &body).await;
             assert_eq!(
                 (refused.status, refused.problem().as_str()),
@@ -168,4 +168,37 @@ async fn what_is_no_lane_or_no_reason_is_refused() {
             .await
             .is_some()
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_of_the_house_asks_for_a_scan_of_a_lane_that_is_open() {
+    let house = open().await;
+    let lane = "quayside.biz.coupon_grant";
+    let asked = house
+        .post(&operator(), &act(lane, "scan"), &json!({}))
+        .await;
+    assert_eq!(
+        (asked.status, &asked.json()["state"]),
+        (200, &json!("OPEN"))
+    );
+    let stranger = token("globex", "9", &["OPERATOR"]);
+    for who in [manager(), stranger] {
+        let refused = house.post(&who, &act(lane, "scan"), &json!({})).await;
+        assert_eq!((refused.status, &*refused.problem()), (403, "forbidden"));
+    }
+    let pause = json!({"reason": "x"});
+    house.post(&operator(), &act(lane, "pause"), &pause).await;
+    let refused = house
+        .post(&operator(), &act(lane, "scan"), &json!({}))
+        .await;
+    assert_eq!(
+        (refused.status, &*refused.problem()),
+        (409, "state_conflict")
+    );
+    assert_eq!(
+        (&refused.json()["state"], &refused.json()["allowed_actions"]),
+        (&json!("PAUSED"), &json!(["resume"]))
+    );
+    let scans: u64 = house.database.one("SELECT scans FROM lane").await;
+    assert_eq!(scans, 1);
 }

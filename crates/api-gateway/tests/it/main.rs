@@ -34,6 +34,8 @@ mod imports;
 #[cfg(test)]
 mod lanes;
 #[cfg(test)]
+mod log;
+#[cfg(test)]
 mod measures;
 #[cfg(test)]
 mod notifications;
@@ -65,5 +67,7 @@ mod rows_once;
 mod tasks;
 #[cfg(test)]
 mod template;
+#[cfg(test)]
+mod webhooks;
 #[cfg(test)]
 mod worker;

@@ -101,6 +101,9 @@ async fn what_is_documented_is_what_is_answered() {
     for (method, route, answer) in crate::compensations::answers(&house).await {
         check.answer(method, route, &answer);
     }
+    for (method, route, answer) in crate::webhooks::answers(&house).await {
+        check.answer(method, route, &answer);
+    }
     // A stream without an end of its own ends with the token.
     let short = sign(&json!({"sub": "7", "tenant": "acme", "exp": from_now(2)}));
     let stream = house.get(&short, "/api/v1/tasks/events").await;

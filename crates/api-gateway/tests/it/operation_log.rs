@@ -74,7 +74,7 @@ async fn the_log_is_for_operators_and_of_their_tenant() {
     assert_eq!((refused.status, &*refused.problem()), (403, "forbidden"));
     let stranger = token("globex", "op", &["OPERATOR"]);
     assert_eq!(house.get(&stranger, LOG).await.json()["items"], json!([]));
-    for wrong in ["action=NAP", "from=x", "limit=0", "cursor=?"] {
+    for wrong in ["action=nap", "from=x", "limit=0", "cursor=?"] {
         let answer = house.get(&operator(), &format!("{LOG}?{wrong}")).await;
         assert_eq!(answer.problem(), "invalid_request", "{wrong}");
     }

@@ -9,8 +9,8 @@ use anyhow::Result;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, sleep_until};
 
+use super::Shape;
 use super::grants::{Grants, Sent};
-use super::{AHEAD, Shape};
 
 /// Pause between two looks at the backlog, and of a client that is too far ahead.
 const LOOK: Duration = Duration::from_millis(100);
@@ -29,6 +29,7 @@ struct Shared {
     began: Instant,
     until: Instant,
     items: usize,
+    ahead: u64,
     /// Time between two requests that are due, of all clients together.
     pace: Option<Duration>,
     next: AtomicU64,
@@ -44,6 +45,7 @@ impl Flood {
             began,
             until: began + Duration::from_secs(shape.seconds),
             items: shape.items,
+            ahead: shape.ahead,
             pace: shape
                 .rate
                 .map(|rate| Duration::from_secs_f64(shape.items as f64 / rate)),
@@ -94,7 +96,7 @@ impl Shared {
             sleep_until(due.into()).await;
             return Some(due);
         }
-        while self.backlog.load(Ordering::Relaxed) > AHEAD {
+        while self.backlog.load(Ordering::Relaxed) > self.ahead {
             sleep(WAIT).await;
         }
         let now = Instant::now();

@@ -19,6 +19,8 @@ use crate::gateway::Gateway;
 const BIZ_TYPE: &str = "coupon_grant";
 const TABLE: &str = "coupon_grant";
 const BATCH: &str = "bench";
+/// In trouble, one grant of so many can never be done.
+const POISON_EVERY: u64 = 1_000;
 /// Requests whose grants are looked up for their latency: enough for a p99, few for the database.
 const LOOKED_UP: usize = 400;
 /// A grant that is done this soon was brought by a ring.
@@ -42,7 +44,10 @@ pub(crate) struct Grants {
     metrics: String,
     clock: Clock,
     accepted: Arc<AtomicU64>,
+    /// Of these, grants that can never be done.
+    poisoned: Arc<AtomicU64>,
     number: Arc<AtomicU64>,
+    in_trouble: bool,
 }
 
 #[derive(Deserialize)]
@@ -67,8 +72,24 @@ impl Grants {
             metrics: format!("http://127.0.0.1:{port}/metrics"),
             clock: Clock::read(&bench.database).await?,
             accepted: Arc::default(),
+            poisoned: Arc::default(),
             number: Arc::default(),
+            in_trouble: false,
         })
+    }
+
+    /// Goes on where these are, with one grant in [`POISON_EVERY`] that names no member, and counted in
+    /// the database, since the worker's own count ends with it.
+    pub(crate) fn in_trouble(&self) -> Self {
+        Self {
+            in_trouble: true,
+            ..self.clone()
+        }
+    }
+
+    /// Grants so far that can never be done.
+    pub(crate) fn poisoned(&self) -> u64 {
+        self.poisoned.load(Ordering::Relaxed)
     }
 
     /// Single grants until one is done promptly: a worker that has just started finds work by its
@@ -94,7 +115,12 @@ impl Grants {
     /// Submits `items` grants that must be accepted, all of them new.
     pub(crate) async fn submit(&self, items: usize, due: Instant) -> Result<Sent> {
         let first = self.number.fetch_add(items as u64, Ordering::Relaxed);
-        let body = json!({ "items": (first..first + items as u64).map(item).collect::<Vec<_>>() });
+        let numbers = first..first + items as u64;
+        let is_poison = |number: &u64| self.in_trouble && number.is_multiple_of(POISON_EVERY);
+        let poisoned = numbers.clone().filter(is_poison).count() as u64;
+        self.poisoned.fetch_add(poisoned, Ordering::Relaxed);
+        let items_of = numbers.map(|number| item(number, is_poison(&number)));
+        let body = json!({ "items": items_of.collect::<Vec<_>>() });
         // Counted before the answer: the backlog is never taken for less than it is.
         self.accepted.fetch_add(items as u64, Ordering::Relaxed);
         let (status, answer) = self.gateway.try_post("compensations", &body).await?;
@@ -117,10 +143,26 @@ impl Grants {
         })
     }
 
-    /// Grants that were submitted and are not done, as the worker counts.
+    /// Grants that were submitted and are not done, as the worker counts; in trouble, as the rows say.
     pub(crate) async fn backlog(&self) -> Result<u64> {
+        if self.in_trouble {
+            return self.open_rows().await;
+        }
         let accepted = self.accepted.load(Ordering::Relaxed);
         Ok(accepted.saturating_sub(self.done().await?))
+    }
+
+    async fn open_rows(&self) -> Result<u64> {
+        let mut conn = self.database.connect().await?;
+        let open: Option<u64> = conn
+            .exec_first(
+                "SELECT COUNT(*) FROM compensate_biz FORCE INDEX (lane_wake_at) \
+                 WHERE lane = ? AND wake_at IS NOT NULL",
+                (format!("quayside.biz.{BIZ_TYPE}"),),
+            )
+            .await?;
+        conn.disconnect().await?;
+        open.context("no count")
     }
 
     async fn done(&self) -> Result<u64> {
@@ -159,9 +201,12 @@ impl Grants {
         Ok(all)
     }
 
-    /// Every grant that was accepted stands in the table once, and its row is done.
+    /// Every grant that was accepted stands in the table once, and its row is done; but poison is dead
+    /// and has left nothing.
     pub(crate) async fn compare(&self) -> Result<()> {
+        let poisoned = self.poisoned();
         let accepted = self.accepted.load(Ordering::Relaxed);
+        let good = accepted - poisoned;
         let mut conn = self.database.connect().await?;
         let granted: Option<(u64, u64)> = conn
             .query_first(format!(
@@ -169,17 +214,18 @@ impl Grants {
                  WHERE tenant = '{TENANT}' AND batch = '{BATCH}'"
             ))
             .await?;
-        let open: Option<u64> = conn
+        let open: Option<(u64, u64)> = conn
             .exec_first(
-                "SELECT COUNT(*) FROM compensate_biz WHERE tenant = ? AND biz_type = ? \
-                 AND status <> 'SUCCESS'",
+                "SELECT COUNT(*), COUNT(IF(status = 'FAILED', 1, NULL)) FROM compensate_biz \
+                 WHERE tenant = ? AND biz_type = ? AND status <> 'SUCCESS'",
                 (TENANT, BIZ_TYPE),
             )
             .await?;
         conn.disconnect().await?;
         ensure!(
-            granted == Some((accepted, accepted)) && open == Some(0),
-            "{accepted} were accepted, rows and different ones are {granted:?}, not done {open:?}"
+            granted == Some((good, good)) && open == Some((poisoned, poisoned)),
+            "{good} good ones and {poisoned} of poison were accepted, rows and different ones are \
+             {granted:?}, not done and dead {open:?}"
         );
         Ok(())
     }
@@ -223,14 +269,15 @@ impl Clock {
     }
 }
 
-fn item(number: u64) -> Value {
+fn item(number: u64, is_poison: bool) -> Value {
     let member = number / 2 + 1;
+    let name = if is_poison { "nobody" } else { "member" };
     json!({
         "biz_type": BIZ_TYPE,
         "biz_id": format!("bench-{number}"),
         "context": {
             "batch": BATCH,
-            "member": format!("B{member:09}"),
+            name: format!("B{member:09}"),
             "coupon": if number.is_multiple_of(2) { "A" } else { "B" },
         },
     })

@@ -63,9 +63,12 @@ impl HttpHandler {
 
     async fn ask(&self, url: &Url, calls: &[Call]) -> Result<Vec<u8>, Failure> {
         let most_bytes = MAX_ANSWER_BYTES + RESULT_BYTES * calls.len();
-        let answer = self.call(url.clone(), &together(calls)).await?;
+        let called = async {
+            let answer = self.call(url.clone(), &together(calls)).await?;
+            body(answer, most_bytes).await
+        };
         let too_long = || given_up(format!("an answer of more than {most_bytes} bytes"));
-        body(answer, most_bytes).await?.ok_or_else(too_long)
+        self.noted(url, called.await)?.ok_or_else(too_long)
     }
 }
 

@@ -10,17 +10,17 @@ use url::{Host, Url};
 
 /// Resolves names to addresses that may be called: public ones, and those of the definition's ranges.
 #[derive(Debug, Clone)]
-pub(super) struct Guard {
+pub(crate) struct Guard {
     ranges: Arc<[IpRange]>,
 }
 
 /// The host has no address that may be called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("the host's addresses are not public, and in none of the definition's ranges")]
-pub(super) struct Closed;
+pub(crate) struct Closed;
 
 impl Guard {
-    pub(super) fn new(ranges: Vec<IpRange>) -> Self {
+    pub(crate) fn new(ranges: Vec<IpRange>) -> Self {
         Self {
             ranges: ranges.into(),
         }
@@ -31,7 +31,7 @@ impl Guard {
     }
 
     /// A host that is an address is asked of nobody, so it is looked at here.
-    pub(super) fn check_literal(&self, url: &Url) -> Result<(), Closed> {
+    pub(crate) fn check_literal(&self, url: &Url) -> Result<(), Closed> {
         let address: IpAddr = match url.host() {
             Some(Host::Ipv4(address)) => address.into(),
             Some(Host::Ipv6(address)) => address.into(),

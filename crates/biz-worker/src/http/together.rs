@@ -16,6 +16,9 @@ use super::{Call, HttpHandler, tried_again};
 /// How long a call waits for others, in milliseconds.
 const GATHER_MILLIS: u64 = 10;
 
+/// Bytes of contexts in one call, unless one alone has more.
+const CALL_BYTES: usize = 4 << 20;
+
 /// Calls that wait.
 pub(super) struct Together {
     most: usize,
@@ -46,30 +49,41 @@ impl Together {
         url: &Url,
     ) -> Result<(), Failure> {
         let (heard, mut mine) = oneshot::channel();
-        let full = self.add(Waiting { call, heard });
-        let some = if full.is_empty() {
+        let (enough, waits) = self.add(Waiting { call, heard });
+        self.have_made(enough, handler, url);
+        if waits {
             tokio::select! {
                 biased;
                 answer = &mut mine => return told(answer),
-                () = tokio::time::sleep(Duration::from_millis(GATHER_MILLIS)) => self.take(),
+                () = tokio::time::sleep(Duration::from_millis(GATHER_MILLIS)) => {
+                    self.have_made(self.take(), handler, url);
+                }
             }
-        } else {
-            full
-        };
-        let (handler, url) = (handler.clone(), url.clone());
-        let calling = async move { make(some, &handler, &url).await };
-        self.calling.spawn(calling.in_current_span());
+        }
         told(mine.await)
     }
 
-    /// All that wait, when they have become enough.
-    fn add(&self, call: Waiting) -> Vec<Waiting> {
+    /// On a task that none of them takes along when it is stopped.
+    fn have_made(&self, some: Vec<Waiting>, handler: &HttpHandler, url: &Url) {
+        if !some.is_empty() {
+            let (handler, url) = (handler.clone(), url.clone());
+            let calling = async move { make(some, &handler, &url).await };
+            self.calling.spawn(calling.in_current_span());
+        }
+    }
+
+    /// Those that have become enough for a call, and whether this one still waits.
+    fn add(&self, call: Waiting) -> (Vec<Waiting>, bool) {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let bytes: usize = waiting.iter().map(|it| it.call.body.len()).sum();
+        if bytes + call.call.body.len() > CALL_BYTES {
+            return (std::mem::replace(&mut *waiting, vec![call]), true);
+        }
         waiting.push(call);
         if waiting.len() < self.most {
-            return Vec::new();
+            return (Vec::new(), true);
         }
-        std::mem::take(&mut waiting)
+        (std::mem::take(&mut *waiting), false)
     }
 
     fn take(&self) -> Vec<Waiting> {

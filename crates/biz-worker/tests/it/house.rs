@@ -75,7 +75,16 @@ impl House {
         self.handlers.path()
     }
 
+    pub(crate) fn add_topic(&self, lane: &str) {
+        self.broker.create_topic(lane, 2).unwrap();
+    }
+
     pub(crate) fn work(&self) -> Worker {
+        self.work_with(&[])
+    }
+
+    /// With these settings besides the usual ones.
+    pub(crate) fn work_with(&self, settings: &[(&str, &str)]) -> Worker {
         // Workers of one house write below each other.
         let log = std::fs::OpenOptions::new()
             .append(true)
@@ -90,6 +99,7 @@ impl House {
             .env("QUAYSIDE__HANDLERS__UNKNOWN_PATIENCE_SECONDS", "0")
             .env("QUAYSIDE__ADMIN__LISTEN", "127.0.0.1:0")
             .env("QUAYSIDE__WORKER__SCAN_INTERVAL_SECONDS", "1")
+            .envs(settings.iter().copied())
             .stdout(Stdio::null())
             .stderr(log)
             .spawn();

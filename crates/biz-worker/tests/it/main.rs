@@ -3,9 +3,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod code;
+mod hosts;
 mod house;
 mod http;
 mod kafka;
+mod levels;
+mod notify;
+mod operation_log;
 mod process;
 mod rows;
 mod service;

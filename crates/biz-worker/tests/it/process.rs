@@ -32,6 +32,10 @@ async fn a_wrong_definition_keeps_it_from_starting_and_is_told_with_file_line_an
             "kind = \"http\"\n[http]\nurl = \"https://a.example/\"\nsecret = \"bakery\"".to_owned(),
             "x.toml:1: secret `bakery` is not in the settings (handlers.secrets.bakery)",
         ),
+        (
+            "kind = \"code\"\n[code]\nhandler = \"nobody\"".to_owned(),
+            "x.toml:1: this worker has no code called `nobody`; it has: canary",
+        ),
     ];
     for (kind, told) in wrong {
         let house = House::open().await;
@@ -99,6 +103,10 @@ async fn the_metrics_tell_of_each_type_what_is_done_tried_again_and_given_up() {
         r#"quayside_batch_duration_seconds_count{biz_type="grant"}"#,
         r#"quayside_batch_rows_sum{biz_type="grant"} 3"#,
         r#"quayside_attempt_duration_seconds_count{biz_type="call"} 2"#,
+        r#"quayside_failures_total{biz_type="grant",became="given_up"} 1"#,
+        r#"quayside_failures_total{biz_type="call",became="retried"} 1"#,
+        r#"quayside_biz_open_rows{biz_type="grant"}"#,
+        r#"quayside_biz_oldest_row_seconds{biz_type="call"}"#,
         "# HELP quayside_batch_rows ",
     ] {
         assert!(told.contains(line), "{line}: {told}");

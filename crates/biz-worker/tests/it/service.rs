@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub(crate) const SECRET: &str = "0123456789abcdef0123";
@@ -20,23 +21,31 @@ pub(crate) struct Request {
 }
 
 /// `/answer/503/200`: the first call gets 503, each later one 200. `/to/HOST`: a redirect to it.
-/// `/hang`, `/drip`, `/rubbish`: as they say; `/long/200`: with a body of a megabyte. `/batch`: what each item's context says is to
+/// `/slow/30`: 200 after so many milliseconds. `/hang`, `/drip`, `/rubbish`: as they say; `/long/200`: with a body of a megabyte. `/batch`: what each item's context says is to
 /// become of it; `/picky`: the same, but no to every call with a `poison` in it.
 pub(crate) struct Service {
     pub(crate) port: u16,
     seen: Arc<Mutex<Vec<Request>>>,
     serving: TaskTracker,
+    closed: CancellationToken,
 }
 
 impl Service {
     pub(crate) async fn open() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::open_at(0).await
+    }
+
+    /// On this port.
+    pub(crate) async fn open_at(port: u16) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", port)).await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let seen = Arc::<Mutex<Vec<Request>>>::default();
         let serving = TaskTracker::new();
         let (desk, calls) = (serving.clone(), seen.clone());
+        let closed = CancellationToken::new();
+        let until = closed.clone();
         serving.spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
+            while let Some(Ok((stream, _))) = until.run_until_cancelled(listener.accept()).await {
                 desk.spawn(serve(stream, calls.clone()));
             }
         });
@@ -44,7 +53,16 @@ impl Service {
             port,
             seen,
             serving,
+            closed,
         }
+    }
+
+    /// Nobody listens on its port any more, which it answers.
+    pub(crate) async fn close(self) -> u16 {
+        self.closed.cancel();
+        self.serving.close();
+        self.serving.wait().await;
+        self.port
     }
 
     pub(crate) fn context(&self, path: &str) -> String {
@@ -89,6 +107,12 @@ async fn answer(stream: &mut TcpStream, request: &Request, nth: usize) -> Option
         ["answer", statuses @ ..] => {
             let status = statuses[(nth - 1).min(statuses.len() - 1)];
             let head = format!("HTTP/1.1 {status} x\r\ncontent-length: 2\r\n\r\nok");
+            stream.write_all(head.as_bytes()).await.ok()
+        }
+        ["slow", millis] => {
+            // what a slow service is: no condition to be waited for
+            tokio::time::sleep(Duration::from_millis(millis.parse().unwrap())).await;
+            let head = "HTTP/1.1 200 x\r\ncontent-length: 0\r\n\r\n";
             stream.write_all(head.as_bytes()).await.ok()
         }
         ["batch"] => {

@@ -74,10 +74,16 @@ const NOTHING: &[(&str, &str)] = &[
            AND ended_generation < generation",
     ),
     (
+        "a group of business work whose rows have all ended, cancelled ones too, and it has not",
+        "SELECT CONCAT_WS(' ', id, group_key, generation, ended_generation) FROM compensate_group
+         WHERE group_key IS NOT NULL AND sealed AND total = succeeded + dead + cancelled
+           AND ended_generation < generation",
+    ),
+    (
         "an end of a group for a generation that it never had",
         "SELECT CONCAT_WS(' ', b.id, b.biz_id) FROM compensate_biz b
          JOIN compensate_group g ON g.id = CAST(SUBSTRING_INDEX(b.biz_id, '/', 1) AS UNSIGNED)
-         WHERE b.biz_type = 'IMPORT_FINISH'
+         WHERE b.biz_type IN ('IMPORT_FINISH', 'chaos_end')
            AND CAST(SUBSTRING_INDEX(b.biz_id, '/', -1) AS UNSIGNED) > g.generation",
     ),
     (

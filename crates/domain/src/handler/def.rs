@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use url::Url;
 
+use super::notify::NotifySpec;
 use super::range::IpRange;
 use crate::{BizType, ImportMode, Lane, Place, RetryPolicy};
 
@@ -19,6 +20,10 @@ pub struct HandlerDef {
     pub lane: Lane,
     /// Further queues by the name that requests call them, each a lane of its own.
     pub queues: Vec<(String, Lane)>,
+    /// The further lanes of each queue, if the definition asks for them.
+    pub levels: Vec<Levels>,
+    /// Rows that one tenant may have open on a usual lane before further ones go to its rest.
+    pub share: u32,
     /// Rows that are worked on together, at most; 1 to 1,000.
     pub batch_size: u32,
     /// Rows that one worker works on at once; of a kind that works in batches, four times the
@@ -51,10 +56,22 @@ impl HandlerDef {
         }
     }
 
-    /// Every lane on which rows of this type may be.
-    pub fn lanes(&self) -> impl Iterator<Item = &Lane> {
+    /// The usual lane of each queue.
+    pub fn usual_lanes(&self) -> impl Iterator<Item = &Lane> {
         let further = self.queues.iter().map(|(_, lane)| lane);
         std::iter::once(&self.lane).chain(further)
+    }
+
+    /// Every lane on which rows of this type may be.
+    pub fn lanes(&self) -> impl Iterator<Item = &Lane> {
+        let levels = self.levels.iter();
+        let further = levels.flat_map(|levels| [&levels.urgent, &levels.rest]);
+        self.usual_lanes().chain(further)
+    }
+
+    /// The lanes beside a usual one, if it has any.
+    pub fn levels_of(&self, usual: &Lane) -> Option<&Levels> {
+        self.levels.iter().find(|levels| levels.usual == *usual)
     }
 
     /// The queues by name, `default` first.
@@ -70,6 +87,21 @@ impl HandlerDef {
     }
 }
 
+/// The lowest priority of urgent work; the highest is 9.
+pub const URGENT_FROM: u8 = 5;
+
+/// The lanes of one queue where some of its work shall not wait for the rest: together they have as
+/// much of a worker as the usual one alone would have, and each of them gets some while others wait.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Levels {
+    /// Of work with a priority of [`URGENT_FROM`] or more.
+    pub urgent: Lane,
+    /// Of all other work,
+    pub usual: Lane,
+    /// but for what a tenant asks for beyond its share.
+    pub rest: Lane,
+}
+
 /// What is done with a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum HandlerKind {
@@ -77,6 +109,12 @@ pub enum HandlerKind {
     Rows(RowsSpec),
     /// A business service is called.
     Http(HttpSpec),
+    /// The worker has code for it, by this name.
+    Code(String),
+    /// Somebody is told something.
+    Notify(NotifySpec),
+    /// It becomes an entry of the operation log, in the transaction that finishes it.
+    OperationLog,
 }
 
 impl HandlerKind {
@@ -86,6 +124,9 @@ impl HandlerKind {
         match self {
             Self::Rows(_) => "rows",
             Self::Http(_) => "http",
+            Self::Code(_) => "code",
+            Self::Notify(_) => "notify",
+            Self::OperationLog => "operation_log",
         }
     }
 }
@@ -104,8 +145,12 @@ pub struct RowsSpec {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HttpSpec {
     pub target: HttpTarget,
-    /// Hosts that may be called, in lower case; never empty.
+    /// Hosts that may be called, in lower case, at any port or as `host:port` at this one; never
+    /// empty.
     pub hosts: Vec<String>,
+    /// Calls of one host at once; half of the handler's concurrency where there are several hosts, if
+    /// the definition does not say.
+    pub host_concurrency: Option<u32>,
     /// Ranges of addresses that are no public ones and may be called all the same.
     pub private_ranges: Vec<IpRange>,
     /// The name of the secret that signs the calls, as the settings call it.
@@ -133,10 +178,14 @@ impl HttpSpec {
         if !url.username().is_empty() || url.password().is_some() {
             return Err("the address has a user or a password");
         }
-        match url.host_str() {
-            Some(host) if self.hosts.iter().any(|known| known == host) => Ok(()),
-            Some(_) => Err("the host of the address is not in `hosts`"),
-            None => Err("the address names no host"),
+        let host = url.host_str().ok_or("the address names no host")?;
+        let port = url.port_or_known_default().unwrap_or_default();
+        let at_port = format!("{host}:{port}");
+        let mut hosts = self.hosts.iter();
+        if hosts.any(|known| known == host || *known == at_port) {
+            Ok(())
+        } else {
+            Err("the host of the address is not in `hosts`")
         }
     }
 }

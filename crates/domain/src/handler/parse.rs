@@ -4,10 +4,11 @@ use std::ops::{Range, RangeInclusive};
 use std::time::Duration;
 
 use toml::Spanned;
-use url::Url;
+use url::{Host, Url};
 
 use super::def::{HandlerDef, HandlerKind, HttpSpec, HttpTarget, RowsSpec};
 use super::duration;
+use super::notify::QUEUES;
 use super::raw::{RawHandler, RawHttp, RawKind, RawRows};
 use crate::dataset::{Checked, File};
 use crate::{BizType, Catalog, DEAD_LETTER, Dataset, ImportMode, Lane, RetryPolicy};
@@ -56,24 +57,34 @@ impl File<'_> {
             queues.push((queue.get_ref().clone(), lane));
         }
         let kind = self.kind(&raw, datasets)?;
+        let has_queues = !queues.is_empty();
+        if let HandlerKind::Notify(_) = &kind {
+            for queue in QUEUES {
+                let lane = self.lane(&biz_type, Some(queue), raw.biz_type.span())?;
+                queues.push((queue.to_owned(), lane));
+            }
+        }
         let (batch_size, most) = match &kind {
-            HandlerKind::Rows(_) => (BATCH_SIZE, MAX_BATCH_SIZE),
+            HandlerKind::Rows(_) | HandlerKind::OperationLog => (BATCH_SIZE, MAX_BATCH_SIZE),
             // Rows go into one call only where all of them go to one address.
             HandlerKind::Http(http) => match http.target {
                 HttpTarget::Fixed(_) => (1, MAX_BATCH_SIZE),
                 HttpTarget::Field(_) => (1, 1),
             },
+            HandlerKind::Notify(_) | HandlerKind::Code(_) => (1, 1),
         };
-        Ok(HandlerDef {
+        let batch_size = self.number("batch_size", &raw.batch_size, 1..=most, batch_size)?;
+        let at_once = 1..=MAX_CONCURRENCY;
+        let concurrency = self.number("concurrency", &raw.concurrency, at_once, CONCURRENCY)?;
+        let further = queues.iter().map(|(_, lane)| lane.clone());
+        let usual: Vec<Lane> = std::iter::once(lane.clone()).chain(further).collect();
+        let handler = HandlerDef {
+            levels: self.levels(&raw, &usual)?,
+            share: self.share(&raw, batch_size, concurrency)?,
             lane,
             queues,
-            batch_size: self.number("batch_size", &raw.batch_size, 1..=most, batch_size)?,
-            concurrency: self.number(
-                "concurrency",
-                &raw.concurrency,
-                1..=MAX_CONCURRENCY,
-                CONCURRENCY,
-            )?,
+            batch_size,
+            concurrency,
             lease: self.at_least_a_second("lease", &raw.lease, LEASE)?,
             hard_deadline: self.duration(&raw.hard_deadline, HARD_DEADLINE)?,
             scan_interval: self.duration(&raw.scan_interval, SCAN_INTERVAL)?,
@@ -83,7 +94,9 @@ impl File<'_> {
             biz_type,
             kind,
             place,
-        })
+        };
+        self.check_notify(&handler, has_queues)?;
+        Ok(handler)
     }
 
     fn biz_type(&self, raw: &Spanned<String>) -> Checked<BizType> {
@@ -109,25 +122,47 @@ impl File<'_> {
     }
 
     fn kind(&self, raw: &RawHandler, datasets: &Catalog) -> Checked<HandlerKind> {
-        let span = raw.kind.span();
-        match (raw.kind.get_ref(), &raw.rows, &raw.http) {
-            (RawKind::Rows, Some(rows), None) => {
-                let rows = self.rows(rows.get_ref(), datasets)?;
-                Ok(HandlerKind::Rows(rows))
+        let missing = |table: &str| {
+            let reason = format!("kind `{table}` needs a table [{table}]");
+            self.fault(raw.kind.span(), reason)
+        };
+        let kind = match raw.kind.get_ref() {
+            RawKind::Rows => {
+                let rows = raw.rows.as_ref().ok_or_else(|| missing("rows"))?;
+                HandlerKind::Rows(self.rows(rows.get_ref(), datasets)?)
             }
-            (RawKind::Http, None, Some(http)) => {
-                let http = self.http(http.get_ref(), http.span())?;
-                Ok(HandlerKind::Http(http))
+            RawKind::Http => {
+                let http = raw.http.as_ref().ok_or_else(|| missing("http"))?;
+                HandlerKind::Http(self.http(http.get_ref(), http.span())?)
             }
-            (RawKind::Rows, None, _) => Err(self.fault(span, "kind `rows` needs a table [rows]")),
-            (RawKind::Http, _, None) => Err(self.fault(span, "kind `http` needs a table [http]")),
-            (RawKind::Rows, _, Some(other)) => {
-                Err(self.fault(other.span(), "[http] is for kind `http`"))
+            RawKind::Code => {
+                let code = raw.code.as_ref().ok_or_else(|| missing("code"))?;
+                HandlerKind::Code(code.get_ref().handler.clone())
             }
-            (RawKind::Http, Some(other), _) => {
-                Err(self.fault(other.span(), "[rows] is for kind `rows`"))
+            RawKind::Notify => {
+                let notify = raw.notify.as_ref().ok_or_else(|| missing("notify"))?;
+                HandlerKind::Notify(self.notify(notify.get_ref())?)
+            }
+            RawKind::OperationLog => HandlerKind::OperationLog,
+        };
+        self.no_other_table(raw, kind.as_str())?;
+        Ok(kind)
+    }
+
+    /// A table of another kind says something that nobody would do.
+    fn no_other_table(&self, raw: &RawHandler, kind: &str) -> Checked<()> {
+        let tables = [
+            ("rows", raw.rows.as_ref().map(Spanned::span)),
+            ("http", raw.http.as_ref().map(Spanned::span)),
+            ("code", raw.code.as_ref().map(Spanned::span)),
+            ("notify", raw.notify.as_ref().map(Spanned::span)),
+        ];
+        for (name, span) in tables {
+            if let Some(span) = span.filter(|_| name != kind) {
+                return Err(self.fault(span, format!("[{name}] is for kind `{name}`")));
             }
         }
+        Ok(())
     }
 
     fn rows(&self, raw: &RawRows, datasets: &Catalog) -> Checked<RowsSpec> {
@@ -187,6 +222,11 @@ impl File<'_> {
                 return Err(self.fault(whole, "`url_field` needs `hosts`: whom it may name"));
             }
         };
+        if let Some(hosts) = &raw.hosts {
+            for host in hosts.get_ref() {
+                self.host(host, hosts.span())?;
+            }
+        }
         let private_ranges = raw.private_ranges.iter().map(|range| {
             let read = range.get_ref().parse();
             read.map_err(|error: super::NoRange| self.fault(range.span(), error.to_string()))
@@ -194,6 +234,7 @@ impl File<'_> {
         let spec = HttpSpec {
             private_ranges: private_ranges.collect::<Checked<Vec<_>>>()?,
             secret: raw.secret.clone(),
+            host_concurrency: self.host_concurrency(raw)?,
             target,
             hosts,
         };
@@ -202,6 +243,30 @@ impl File<'_> {
             allowed.map_err(|reason| self.fault(at.span(), reason))?;
         }
         Ok(spec)
+    }
+
+    /// A host is a name or an address, with a port or without, and nothing more.
+    fn host(&self, host: &str, span: Range<usize>) -> Checked<()> {
+        let is_port = |it: &str| it.parse::<u16>().is_ok();
+        let name = match host.rsplit_once(':') {
+            Some((name, port)) if is_port(port) => name,
+            _ => host,
+        };
+        let is_host = Host::parse(name).is_ok();
+        if is_host {
+            Ok(())
+        } else {
+            let reason = format!("`{host}` is no host, and no host with a port");
+            Err(self.fault(span, reason))
+        }
+    }
+
+    fn host_concurrency(&self, raw: &RawHttp) -> Checked<Option<u32>> {
+        let at_once = 1..=MAX_CONCURRENCY;
+        match &raw.host_concurrency {
+            None => Ok(None),
+            given => self.number("host_concurrency", given, at_once, 1).map(Some),
+        }
     }
 
     fn url(&self, raw: &Spanned<String>) -> Checked<Url> {
@@ -227,7 +292,7 @@ impl File<'_> {
             .map_err(|error| self.fault(backoff.span(), error.to_string()))
     }
 
-    fn number(
+    pub(super) fn number(
         &self,
         what: &str,
         raw: &Option<Spanned<u32>>,

@@ -22,10 +22,16 @@ pub(super) struct RawHandler {
     pub(super) backoff: Option<Spanned<Vec<Spanned<String>>>>,
     pub(super) scan_interval: Option<Spanned<String>>,
     pub(super) timeout: Option<Spanned<String>>,
+    /// Whether urgent work and what goes beyond a tenant's share have lanes of their own.
+    #[serde(default)]
+    pub(super) levels: bool,
+    pub(super) share: Option<Spanned<u32>>,
     #[serde(default)]
     pub(super) roles: Vec<String>,
     pub(super) rows: Option<Spanned<RawRows>>,
     pub(super) http: Option<Spanned<RawHttp>>,
+    pub(super) code: Option<Spanned<RawCode>>,
+    pub(super) notify: Option<Spanned<RawNotify>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -33,6 +39,9 @@ pub(super) struct RawHandler {
 pub(super) enum RawKind {
     Rows,
     Http,
+    Code,
+    Notify,
+    OperationLog,
 }
 
 #[derive(Deserialize)]
@@ -53,4 +62,30 @@ pub(super) struct RawHttp {
     #[serde(default)]
     pub(super) private_ranges: Vec<Spanned<String>>,
     pub(super) secret: Option<String>,
+    /// Calls of one host at once.
+    pub(super) host_concurrency: Option<Spanned<u32>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawCode {
+    /// The name by which the worker knows the handler.
+    pub(super) handler: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawNotify {
+    pub(super) link: Spanned<String>,
+    #[serde(default)]
+    pub(super) private_ranges: Vec<Spanned<String>>,
+    pub(super) email: Option<RawEmail>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawEmail {
+    pub(super) from: Spanned<String>,
+    #[serde(default)]
+    pub(super) domains: Vec<Spanned<String>>,
 }

@@ -194,4 +194,7 @@ pub struct FinishSpec {
     pub columns: Vec<(u16, String)>,
     /// The task that a failure workbook said it came from.
     pub mends: Option<TaskId>,
+    /// Whether the sheet that was read has merged ranges; none in rows of before it was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub merged: Option<bool>,
 }

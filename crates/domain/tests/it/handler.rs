@@ -69,10 +69,21 @@ fn the_shipped_handlers_are_whole() {
             "callback.toml",
             include_str!("../../../../deploy/handlers/callback.toml"),
         ),
+        (
+            "operation_log.toml",
+            include_str!("../../../../deploy/handlers/operation_log.toml"),
+        ),
+        (
+            "notify.toml",
+            include_str!("../../../../deploy/handlers/notify.toml"),
+        ),
     ];
     let handlers = HandlerCatalog::parse(files, &datasets).unwrap();
     let names: Vec<&str> = handlers.names().collect();
-    assert_eq!(names, ["callback", "coupon_grant"]);
+    assert_eq!(
+        names,
+        ["callback", "coupon_grant", "notify", "operation_log"]
+    );
     assert_eq!(handlers.get("coupon_grant").unwrap().kind.as_str(), "rows");
     assert_eq!(handlers.get("callback").unwrap().kind.as_str(), "http");
 }
@@ -286,6 +297,79 @@ fn an_address_is_called_only_where_the_definition_says() {
     ] {
         assert!(!may(url), "{url}");
     }
+}
+
+#[test]
+fn a_host_with_a_port_is_called_at_this_port_alone() {
+    let hosts = r#"hosts = ["shop.example.com:8443", "[::1]:80", "[::2]"]"#;
+    let text = HTTP
+        .replacen(
+            "https://shop.example.com/",
+            "https://shop.example.com:8443/",
+            1,
+        )
+        .replacen("private_ranges", &format!("{hosts}\nprivate_ranges"), 1);
+    let handlers = read(&text);
+    let HandlerKind::Http(http) = &handlers.get("call").unwrap().kind else {
+        panic!("an http handler");
+    };
+    let may = |url: &str| http.check_url(&Url::parse(url).unwrap()).is_ok();
+    assert!(
+        may("https://shop.example.com:8443/") && may("http://[::1]/") && may("http://[::2]:7/")
+    );
+    for url in [
+        "https://shop.example.com/",
+        "http://shop.example.com:8444/",
+        "https://[::1]/",
+        "http://[::3]/",
+    ] {
+        assert!(!may(url), "{url}");
+    }
+    for wrong in ["shop.example.com/x", "a:b", "me@shop", "shop:99999", ""] {
+        let text = text.replacen("[::2]", wrong, 1);
+        let told = refused(&text);
+        assert!(told.contains("no host"), "{wrong}: {told}");
+    }
+}
+
+#[test]
+fn a_queue_with_levels_has_three_lanes_and_a_share_and_one_without_has_one() {
+    let handlers = read(&HTTP.replacen("queues", "levels = true\nqueues", 1));
+    let call = handlers.get("call").unwrap();
+    let lanes: Vec<&str> = call.lanes().map(|lane| lane.as_str()).collect();
+    let wanted = [
+        "quayside.biz.call",
+        "quayside.biz.call.slow",
+        "quayside.biz.call.high",
+        "quayside.biz.call.rest",
+        "quayside.biz.call.slow.high",
+        "quayside.biz.call.slow.rest",
+    ];
+    assert_eq!(lanes, wanted);
+    assert_eq!(call.share, 32, "four rounds of what is worked on at once");
+    let slow = call.levels_of(call.lane_of(Some("slow")).unwrap()).unwrap();
+    assert_eq!(slow.rest.as_str(), "quayside.biz.call.slow.rest");
+    let rows = read(&ROWS.replacen("roles", "levels = true\nroles", 1));
+    assert_eq!(rows.get("grant").unwrap().share, 5_000, "ten batches");
+    assert_eq!(read(ROWS).get("grant").unwrap().levels, []);
+    let clash = HTTP.replacen("[\"slow\"]", "[\"high\"]\nlevels = true", 1);
+    let told = refused(&clash);
+    assert!(
+        told.starts_with("x.toml:4: ") && told.contains("of another queue"),
+        "{told}"
+    );
+    let told = refused(&HTTP.replacen("queues", "share = 0\nqueues", 1));
+    assert!(told.contains("`share` may be 1 to"), "{told}");
+}
+
+#[test]
+fn code_is_named_and_nothing_more_is_asked() {
+    let text = "biz_type = \"bird\"\nkind = \"code\"\n[code]\nhandler = \"canary\"";
+    let handlers = read(text);
+    let kind = &handlers.get("bird").unwrap().kind;
+    assert_eq!(*kind, HandlerKind::Code("canary".to_owned()));
+    let told = refused("biz_type = \"bird\"\nkind = \"code\"");
+    assert!(told.contains("needs a table [code]"), "{told}");
 }
 
 #[test]

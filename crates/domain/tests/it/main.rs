@@ -12,6 +12,8 @@ mod groups;
 mod handler;
 mod import;
 mod model;
+mod notice;
+mod operation;
 mod retry;
 mod sensitive;
 mod transitions;

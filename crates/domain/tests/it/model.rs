@@ -6,7 +6,8 @@
 //! and the checker must find the law that breaks: a guard without which nothing breaks is not shown
 //! to be needed. Time is abstract: a timer that was set may end at any moment.
 //!
-//! - `house`: one row, two workers by ring and scan, two sweepers, two relays, cancel, redrive;
+//! - `house`: one row, two workers by ring and scan, two sweepers, two relays, cancel, redrive; and two
+//!   bulk workers beside one that leases;
 //! - `lane`: one partition, two members of the group, offsets, a message that is no ring;
 //! - `group`: two members, follow-ups of each generation, cancel, redrive;
 //! - `letters`: giving up, dead letters and the rows that tell of them, two persons.

@@ -19,6 +19,7 @@ use crate::breaker::Breaker;
 use crate::budget::Budget;
 use crate::chain::Chain;
 use crate::ears::about_orphans;
+use crate::measures::count_failure;
 
 /// What is to be done.
 pub(super) enum Work {
@@ -75,7 +76,7 @@ impl Runner {
         let limit = self.settings.batch_size;
         let ran = self.run_rows(Wanted::Due(limit)).await?;
         self.count("quayside_claimed_by_scan_total", ran.rows);
-        Ok(ran.rows + ran.left.len() >= limit)
+        Ok(ran.rows >= limit || !ran.left.is_empty())
     }
 
     /// Deals with messages. What has been recorded is taken out, so that it may be asked again.
@@ -237,6 +238,7 @@ impl Runner {
             count("success", ran.done);
         }
         for failed in &ran.failed {
+            count_failure(&kind, failed.status == BizStatus::Failed);
             self.breaker.record(verdict(failed, panicked));
             count(
                 if panicked {
@@ -286,7 +288,7 @@ struct Told {
     rows: usize,
     duplicates: usize,
     orphans: Vec<Rung>,
-    /// Rows that were not tried, since the lane was paused.
+    /// Rows that were not tried: the lane was paused, or their contexts went beyond a batch.
     left: Vec<Rung>,
     /// Of the last row that was tried.
     verdict: Option<Verdict>,
@@ -297,6 +299,7 @@ impl Told {
         self.rows += ran.tried();
         self.duplicates += ran.duplicates;
         self.orphans.extend(ran.orphans);
+        self.left.extend(ran.left);
         let failed = ran.failed.last().map(|failed| verdict(failed, panicked));
         let good = (ran.done > 0).then_some(Verdict::Good);
         self.verdict = failed.or(good).or(self.verdict);

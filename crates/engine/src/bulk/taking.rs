@@ -18,6 +18,7 @@ use super::run::{Ended, Runner, Work};
 use crate::chain::Chain;
 use crate::ears::Ears;
 use crate::gate::Gate;
+use crate::turns::{Seat, Turn};
 
 /// How long rings are waited for that may go into one batch, in milliseconds: next to nothing beside
 /// a commit, and enough that a hundred single submits become a few batches.
@@ -31,10 +32,12 @@ pub(super) struct Loop<'c> {
     pub(super) runner: Arc<Runner>,
     ears: Ears<'c>,
     gate: Gate,
+    seat: Seat,
     running: FuturesUnordered<BoxFuture<'static, Ended>>,
     /// Batches that the database could not take.
     again: VecDeque<Batch>,
     scan: tokio::time::Interval,
+    scan_is_due: bool,
     scanning: bool,
     /// The last scan left some, or failed.
     more: bool,
@@ -44,11 +47,15 @@ pub(super) struct Loop<'c> {
 
 impl<'c> Loop<'c> {
     pub(super) fn new(worker: BulkWorker, consumer: &'c RingConsumer) -> Self {
-        let BulkWorker { runner, board } = worker;
+        let BulkWorker {
+            runner,
+            seat,
+            board,
+        } = worker;
         let settings = &runner.settings;
         let mut scan = tokio::time::interval(settings.scan_interval);
         scan.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let lane = (settings.lane.clone(), settings.breaker);
+        let lane = (settings.lane.clone(), seat.under(), settings.breaker);
         let (store, breaker) = (runner.store.clone(), runner.breaker.clone());
         Self {
             gate: Gate::new(store, lane, &runner.terms.worker, breaker, board),
@@ -56,57 +63,69 @@ impl<'c> Loop<'c> {
             running: FuturesUnordered::new(),
             again: VecDeque::new(),
             scan,
+            scan_is_due: false,
             scanning: false,
             more: false,
             rest: None,
+            seat,
             runner,
         }
     }
 
     pub(super) async fn take_until(&mut self, stop: &CancellationToken) -> Result<(), BusError> {
         loop {
-            let is_free = self.is_free();
-            if is_free && let Some(batch) = self.again.pop_front() {
-                self.begin(Work::Rung(batch));
-                continue;
-            }
-            if is_free && self.more && !self.scanning && self.ears.is_empty() {
-                self.begin_scan();
-                continue;
-            }
+            let may_scan = self.may_begin() && !self.scanning && !self.scan_is_due;
+            let wants = self.wants();
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return Ok(()),
                 () = rested(self.rest), if self.rest.is_some() => self.rest = None,
                 () = self.gate.due(), if self.rest.is_none() => self.look().await?,
                 Some(ended) = self.running.next() => self.ended(ended),
-                _ = self.scan.tick(), if is_free && !self.scanning => self.begin_scan(),
-                heard = listen(&mut self.ears, is_free) => {
-                    heard?;
-                    if is_free {
-                        let batch = self.gather().await?;
-                        self.begin(Work::Rung(batch));
-                    }
-                }
+                _ = self.scan.tick(), if may_scan => self.scan_is_due = true,
+                turn = self.seat.take(), if wants => self.take(turn).await?,
+                heard = self.ears.hear() => heard?,
             }
         }
     }
 
-    /// Whether something may be begun.
-    fn is_free(&self) -> bool {
-        let has_room = self.running.len() < self.runner.settings.batches.max(1);
-        self.gate.is_open() && self.rest.is_none() && has_room
+    /// Whether anything may be begun.
+    fn may_begin(&self) -> bool {
+        self.gate.is_open() && self.rest.is_none()
     }
 
-    fn begin_scan(&mut self) {
-        (self.scanning, self.more) = (true, false);
-        self.begin(Work::Scan);
+    /// Whether there is something to begin.
+    fn wants(&self) -> bool {
+        let waits = !self.again.is_empty() || !self.ears.is_empty() || self.wants_scan();
+        self.may_begin() && waits
     }
 
-    fn begin(&mut self, work: Work) {
+    fn wants_scan(&self) -> bool {
+        let more = self.more && self.ears.is_empty();
+        !self.scanning && (self.scan_is_due || more)
+    }
+
+    /// Begins what there is to begin.
+    async fn take(&mut self, turn: Turn) -> Result<(), BusError> {
+        if let Some(batch) = self.again.pop_front() {
+            self.begin(Work::Rung(batch), turn);
+        } else if self.wants_scan() {
+            (self.scanning, self.scan_is_due, self.more) = (true, false, false);
+            self.begin(Work::Scan, turn);
+        } else if !self.ears.is_empty() {
+            let batch = self.gather().await?;
+            self.begin(Work::Rung(batch), turn);
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self, work: Work, turn: Turn) {
         let runner = self.runner.clone();
-        self.running
-            .push(Box::pin(async move { runner.run(work).await }));
+        self.running.push(Box::pin(async move {
+            let ended = runner.run(work).await;
+            drop(turn);
+            ended
+        }));
     }
 
     /// Rings that wait, and those that come within a moment, as far as a batch goes.
@@ -168,12 +187,13 @@ impl<'c> Loop<'c> {
 
     /// Looks whether the lane is worked on, and probes it if that is for this worker to do.
     async fn look(&mut self) -> Result<(), BusError> {
-        let can_probe = self.running.len() < self.runner.settings.batches.max(1);
-        match self.gate.look(can_probe).await {
+        let turn = self.seat.try_take();
+        match self.gate.look(turn.is_some()).await {
             Ok(probe) => {
-                if let Some(probe) = probe {
-                    self.begin(Work::Probe(probe));
+                if let Some((probe, turn)) = probe.zip(turn) {
+                    self.begin(Work::Probe(probe), turn);
                 }
+                self.scan_is_due |= self.gate.take_wanted_scan();
                 let is_open = self.gate.is_open();
                 self.ears.listen(is_open)
             }
@@ -210,14 +230,5 @@ impl<'c> Loop<'c> {
 async fn rested(until: Option<Instant>) {
     if let Some(until) = until {
         tokio::time::sleep_until(until).await;
-    }
-}
-
-/// Ready when there is something to answer; without anybody to answer, when something was heard.
-async fn listen(ears: &mut Ears<'_>, is_free: bool) -> Result<(), BusError> {
-    if is_free {
-        ears.next().await
-    } else {
-        ears.hear().await
     }
 }

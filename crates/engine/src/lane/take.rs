@@ -5,48 +5,40 @@ use std::sync::Arc;
 use bus::TraceHeaders;
 use domain::{LaneFault, Rung, Verdict};
 use store::{Claimed, LaneProbe, StoreError};
-use tokio::sync::OwnedSemaphorePermit;
 
 use super::LaneWorker;
 use crate::ears::{Content, Ears, about_orphans};
 use crate::handler::{BizHandler, NoHandler};
 use crate::run::Runner;
+use crate::turns::Turn;
 
 impl LaneWorker {
     /// Claims due rows: as many as are free, or the oldest one when rings are waiting as well. Whether
-    /// to look again at once: no rings come, and every permit found a row, so there may be more.
-    pub(super) async fn scan(
-        &self,
-        permit: OwnedSemaphorePermit,
-        ears: &Ears<'_>,
-    ) -> Result<bool, StoreError> {
-        let mut permits = vec![permit];
+    /// to look again at once: no rings come, and every turn found a row, so there may be more.
+    pub(super) async fn scan(&self, turn: Turn, ears: &Ears<'_>) -> Result<bool, StoreError> {
+        let mut turns = vec![turn];
         let no_rings = ears.is_empty();
         if no_rings {
-            permits.extend(self.further_permits());
+            turns.extend(self.further_turns());
         }
         let claimed = self
             .store
-            .claim_due(&self.settings.lane, permits.len(), &self.terms)
+            .claim_due(&self.settings.lane, turns.len(), &self.terms)
             .await?;
         self.count("quayside_claimed_by_scan_total", claimed.len());
         #[cfg(feature = "failpoints")]
         if !claimed.is_empty() {
             fail::fail_point!("after_claim");
         }
-        let more = no_rings && claimed.len() == permits.len();
-        for (row, permit) in claimed.into_iter().zip(permits) {
-            self.start(row, permit, TraceHeaders::default(), None);
+        let more = no_rings && claimed.len() == turns.len();
+        for (row, turn) in claimed.into_iter().zip(turns) {
+            self.start(row, turn, TraceHeaders::default(), None);
         }
         Ok(more)
     }
 
-    /// Deals with the oldest message that waits, as far as permits go. Whether all of it is done.
-    pub(super) async fn answer(
-        &self,
-        permit: OwnedSemaphorePermit,
-        ears: &mut Ears<'_>,
-    ) -> Result<bool, StoreError> {
+    /// Deals with the oldest message that waits, as far as turns go. Whether all of it is done.
+    pub(super) async fn answer(&self, turn: Turn, ears: &mut Ears<'_>) -> Result<bool, StoreError> {
         let Some(message) = ears.oldest() else {
             return Ok(false);
         };
@@ -62,10 +54,10 @@ impl LaneWorker {
             } => {
                 if !left.is_empty() {
                     let wanted = left.len() - 1;
-                    let mut permits = vec![permit];
-                    permits.extend(self.further_permits().take(wanted));
-                    let now = permits.len().min(left.len());
-                    orphans.extend(self.claim(&left[..now], permits, trace).await?);
+                    let mut turns = vec![turn];
+                    turns.extend(self.further_turns().take(wanted));
+                    let now = turns.len().min(left.len());
+                    orphans.extend(self.claim(&left[..now], turns, trace).await?);
                     left.drain(..now);
                 }
                 if !left.is_empty() {
@@ -84,7 +76,7 @@ impl LaneWorker {
     async fn claim(
         &self,
         rung: &[Rung],
-        permits: Vec<OwnedSemaphorePermit>,
+        turns: Vec<Turn>,
         trace: &TraceHeaders,
     ) -> Result<Vec<Rung>, StoreError> {
         let lane = &self.settings.lane;
@@ -96,35 +88,26 @@ impl LaneWorker {
             fail::fail_point!("after_claim");
         }
         // Started before anything else can fail: a claimed row must not wait for its lease to end.
-        for (row, permit) in claim.claimed.into_iter().zip(permits) {
-            self.start(row, permit, trace.clone(), None);
+        for (row, turn) in claim.claimed.into_iter().zip(turns) {
+            self.start(row, turn, trace.clone(), None);
         }
         Ok(claim.orphans)
     }
 
     /// Claims the oldest due row of a lane that is not open, to see how it ends. Whether there is one
     /// or not: the probe's time goes on, and the next look comes here again.
-    pub(super) async fn probe(&self, probe: LaneProbe) -> Result<(), StoreError> {
-        let Ok(permit) = self.permits.clone().try_acquire_owned() else {
-            return Ok(());
-        };
+    pub(super) async fn probe(&self, probe: LaneProbe, turn: Turn) -> Result<(), StoreError> {
         let lane = &self.settings.lane;
         let claimed = self.store.claim_due(lane, 1, &self.terms).await?;
         if let Some(row) = claimed.into_iter().next() {
             tracing::info!(%lane, compensate_biz.id = row.lease.id.0, "probing the lane by a row");
             self.breaker.set_probing(true);
-            self.start(row, permit, TraceHeaders::default(), Some(probe));
+            self.start(row, turn, TraceHeaders::default(), Some(probe));
         }
         Ok(())
     }
 
-    fn start(
-        &self,
-        row: Claimed,
-        permit: OwnedSemaphorePermit,
-        ring: TraceHeaders,
-        probe: Option<LaneProbe>,
-    ) {
+    fn start(&self, row: Claimed, turn: Turn, ring: TraceHeaders, probe: Option<LaneProbe>) {
         let (kind, handler) = match self.handlers.get_key_value(&row.biz_type) {
             Some((kind, handler)) => (kind.to_string(), handler.clone()),
             None => (
@@ -144,18 +127,18 @@ impl LaneWorker {
         let breaker = self.breaker.clone();
         self.attempts.spawn(async move {
             let verdict = runner.run(row, ring).await;
-            // Before the permit is free: the loop hears of it before it takes the next row.
+            // Before the turn is free: the loop hears of it before it takes the next row.
             match probe {
                 None => breaker.record(verdict),
                 Some(probe) => breaker.report(probe, verdict),
             }
-            drop(permit);
+            drop(turn);
         });
     }
 
-    /// Every permit that is free now.
-    fn further_permits(&self) -> impl Iterator<Item = OwnedSemaphorePermit> + '_ {
-        std::iter::from_fn(|| self.permits.clone().try_acquire_owned().ok())
+    /// Every turn that is free now.
+    fn further_turns(&self) -> impl Iterator<Item = Turn> + '_ {
+        std::iter::from_fn(|| self.seat.try_take())
     }
 
     fn count(&self, name: &'static str, rows: usize) {

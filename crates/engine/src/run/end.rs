@@ -19,6 +19,8 @@ pub(super) enum End {
     Lost,
     /// The worker shuts down and cannot wait longer.
     HandedBack,
+    /// The handler had it postponed.
+    Postponed(Duration),
 }
 
 /// Tells the handler to stop and waits until it has, or has had its time.
@@ -36,17 +38,24 @@ pub(super) async fn stop(attempt: &Attempt, mut task: JoinHandle<Result<Effects,
     }
 }
 
-pub(super) fn end_of(ended: Result<Result<Effects, Failure>, tokio::task::JoinError>) -> End {
+/// `postponed` is for how long the handler has asked for that.
+pub(super) fn end_of(
+    ended: Result<Result<Effects, Failure>, tokio::task::JoinError>,
+    postponed: Option<Duration>,
+) -> End {
     match ended {
         Ok(Ok(effects)) => End::Done(effects),
         Ok(Err(failure)) => match failure.kind {
             FailureKind::Transient | FailureKind::Permanent | FailureKind::Rejected => {
                 End::Failed(failure)
             }
-            FailureKind::Cancelled | FailureKind::LeaseLost => End::Failed(Failure::transient(
-                FailureCode::Internal,
-                "the handler stopped without being told to",
-            )),
+            FailureKind::Cancelled | FailureKind::LeaseLost => match postponed {
+                Some(delay) => End::Postponed(delay),
+                None => {
+                    let told = "the handler stopped without being told to";
+                    End::Failed(Failure::transient(FailureCode::Internal, told))
+                }
+            },
         },
         Err(panicked) => End::Panicked(Failure::transient(
             FailureCode::Internal,

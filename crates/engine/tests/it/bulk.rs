@@ -1,6 +1,7 @@
 //! A lane that is worked on in bulk: every row once, whatever brings it, and bad ones alone.
 
 mod club;
+mod sharing;
 
 use std::time::Duration;
 
@@ -222,4 +223,26 @@ async fn a_handler_that_breaks_every_row_pauses_its_lane_and_a_probe_opens_it_ag
     worker.stop().await;
     assert!((50..100).contains(&dead), "{dead} rows were given up");
     assert_eq!(club.granted().await, 400 - dead);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_scan_that_a_person_asks_for_brings_what_no_ring_brought() {
+    let club = Club::open().await;
+    let mut settings = club.settings();
+    settings.scan_interval = Duration::from_secs(3_600);
+    settings.breaker.look = Duration::from_millis(50);
+    club.ask(1, "fine").await;
+    let worker = club.work("one", settings);
+    club.until_all("SUCCESS", 1).await;
+    // Its scan has been; nobody rings.
+    club.ask(700, "fine").await;
+    let ann = store::Actor {
+        tenant: domain::Tenant::parse("acme").expect("a name"),
+        user: domain::UserId::parse("ann").expect("a name"),
+        request_id: None,
+    };
+    let asked = club.database.store().scan_lane(&club.lane, &ann).await;
+    asked.expect("answers");
+    club.until_all("SUCCESS", 701).await;
+    worker.stop().await;
 }

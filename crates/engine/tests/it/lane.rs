@@ -1,5 +1,7 @@
 //! Taking rows of a lane.
 
+use std::time::Duration;
+
 use bus::{Ringer, TraceHeaders};
 use domain::{CompensateBizId, LeaseEpoch, Rung, TaskStatus};
 use testkit::eventually;
@@ -150,5 +152,35 @@ async fn a_ring_of_more_rows_than_permits_is_worked_off_in_turn() {
         house.until(task, TaskStatus::Success).await;
     }
     assert_eq!(probe.runs().values().copied().collect::<Vec<_>>(), [1; 9]);
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_scan_that_a_person_asks_for_brings_what_no_ring_brought() {
+    let house = House::build().await;
+    let mut settings = house.settings();
+    settings.scan_interval = Duration::from_secs(3_600);
+    settings.breaker.look = Duration::from_millis(50);
+    let probe = Probe::always(Step::Finish);
+    let first = house.store.submit_export(house.a_rung_export()).await;
+    let due = "UPDATE compensate_biz SET wake_at = UTC_TIMESTAMP(6) WHERE status = 'WAIT_HANDLE'";
+    house.database.execute(due).await;
+    let worker = house.work("one", settings, &probe);
+    house
+        .until(first.expect("accepted").task, TaskStatus::Success)
+        .await;
+    // Its scan has been; nobody rings.
+    let second = house.store.submit_export(house.a_rung_export()).await;
+    house.database.execute(due).await;
+    let ann = store::Actor {
+        tenant: domain::Tenant::parse("acme").expect("a name"),
+        user: domain::UserId::parse("ann").expect("a name"),
+        request_id: None,
+    };
+    let asked = house.store.scan_lane(&house.lane, &ann).await;
+    asked.expect("answers");
+    house
+        .until(second.expect("accepted").task, TaskStatus::Success)
+        .await;
     worker.stop().await;
 }

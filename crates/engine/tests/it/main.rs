@@ -18,3 +18,4 @@ mod relay;
 mod shutdown;
 mod sweeper;
 mod trace;
+mod turns;

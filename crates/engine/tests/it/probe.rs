@@ -246,6 +246,7 @@ impl House {
     /// A relay of the lane whose marks hide a row from the scan for so long.
     pub(crate) fn relay(&self, announcer: &Announcer, scan_interval: Duration) -> Relay {
         let lane = RelayLane {
+            levels: None,
             lane: self.lane.clone(),
             ring_size: 1,
             scan_interval,

@@ -104,3 +104,52 @@ async fn a_row_that_cannot_be_rescued_ends_no_pass_before_its_time() {
     stop.cancel();
     sweeping.await.expect("the sweeper ends well");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hundred_rows_that_cannot_be_rescued_hold_up_nobody_behind_them() {
+    const BROKEN: usize = 110;
+    const OTHERS: usize = 5;
+    let house = House::build().await;
+    let (lane, rows) = (&house.lane, BROKEN + OTHERS);
+    house
+        .database
+        .execute(&format!(
+            "INSERT INTO compensate_biz (tenant, biz_type, biz_id, context, lane) \
+             WITH RECURSIVE s (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < {rows}) \
+             SELECT 'acme', 'EXPORT', n, '{{}}', '{lane}' FROM s"
+        ))
+        .await;
+    let claimed = house.store.claim_due(lane, rows, &terms("vanished")).await;
+    let claimed = claimed.expect("claimed");
+    assert_eq!(claimed.len(), rows);
+    // each is the last of a group whose end asks for what is no JSON
+    let broken = &claimed[BROKEN - 1].lease.id;
+    house
+        .database
+        .execute(&format!(
+            "UPDATE compensate_biz SET wake_at = UTC_TIMESTAMP(6); \
+             INSERT INTO compensate_group (id, tenant, total, sealed, on_finished) \
+             SELECT id, 'acme', 1, TRUE, 'garbage' FROM compensate_biz WHERE id <= {broken}; \
+             UPDATE compensate_biz SET group_id = id, hard_deadline = UTC_TIMESTAMP(6), \
+             wake_at = UTC_TIMESTAMP(6) - INTERVAL 1 MINUTE WHERE id <= {broken}"
+        ))
+        .await;
+    let sweeper = Sweeper {
+        store: house.store.clone(),
+        lease: Duration::from_secs(1),
+        interval: Duration::from_secs(3600),
+    };
+    let stop = CancellationToken::new();
+    #[expect(clippy::disallowed_methods, reason = "awaited below")]
+    let sweeping = tokio::spawn(sweeper.run(stop.clone()));
+    eventually("all behind them to be rescued", async || {
+        let held: usize = house
+            .database
+            .one("SELECT COUNT(*) FROM compensate_biz WHERE status = 'PROCESSING'")
+            .await;
+        (held == BROKEN).then_some(())
+    })
+    .await;
+    stop.cancel();
+    sweeping.await.expect("the sweeper ends well");
+}

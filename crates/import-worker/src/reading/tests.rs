@@ -3,15 +3,16 @@
 use std::time::Duration;
 
 use domain::{FailureCode, FailureKind};
+use tabular::Pulse;
 use tokio_util::sync::CancellationToken;
 
-use super::{Heard, Reading};
+use super::{Heard, Reading, Watch};
 
 const LONG: Duration = Duration::from_secs(600);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reader_that_panics_makes_the_file_no_workbook() {
-    let mut reading = Reading::of(LONG, &CancellationToken::new(), |said, _| {
+    let mut reading = Reading::of(LONG, &CancellationToken::new(), |said, _, _| {
         said.blocking_send(Ok(Heard::Chunk(domain::SheetChunk::new())))
             .expect("heard");
         panic!("a parser's panic");
@@ -30,7 +31,7 @@ async fn a_reader_that_panics_makes_the_file_no_workbook() {
 async fn a_reader_that_stands_still_is_beyond_the_limits_and_is_told_to_end() {
     let (told, ended) = std::sync::mpsc::channel::<()>();
     let stall = Duration::from_millis(10);
-    let mut reading = Reading::of(stall, &CancellationToken::new(), move |said, stop| {
+    let mut reading = Reading::of(stall, &CancellationToken::new(), move |said, stop, _| {
         while !stop.is_cancelled() {
             std::thread::yield_now();
         }
@@ -51,7 +52,7 @@ async fn a_reader_that_stands_still_is_beyond_the_limits_and_is_told_to_end() {
 async fn an_attempt_that_must_stop_does_not_wait_for_its_reader() {
     let (done, wait) = std::sync::mpsc::channel::<()>();
     let stop = CancellationToken::new();
-    let mut reading = Reading::of(LONG, &stop, move |said, _| {
+    let mut reading = Reading::of(LONG, &stop, move |said, _, _| {
         wait.recv().expect_err("nothing is sent");
         drop(said);
     });
@@ -59,4 +60,43 @@ async fn an_attempt_that_must_stop_does_not_wait_for_its_reader() {
     let failure = reading.hear().await.err().expect("a failure");
     assert_eq!(failure.kind, FailureKind::Cancelled);
     drop(done);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_gives_nothing_is_tried_again_and_is_not_the_files_fault() {
+    let (asking, asked) = tokio::sync::oneshot::channel();
+    let (given, wait) = std::sync::mpsc::channel::<()>();
+    let stall = Duration::from_millis(10);
+    let mut reading = Reading::of(stall, &CancellationToken::new(), move |said, _, pulse| {
+        pulse.fetch(|| {
+            asking.send(()).expect("the test waits");
+            wait.recv().expect_err("nothing is given");
+        });
+        drop(said);
+    });
+    asked.await.expect("the thread asks the disk");
+    let failure = reading.hear().await.err().expect("a failure");
+    assert_eq!(
+        (failure.kind, failure.code),
+        (FailureKind::Transient, FailureCode::StorageUnavailable)
+    );
+    drop(given);
+}
+
+#[test]
+fn a_reader_that_gave_any_sign_is_not_given_up() {
+    let pulse = Pulse::default();
+    let mut watch = Watch::of(&pulse);
+    let signs: [fn(&Pulse); 2] = [Pulse::beat, |pulse| pulse.fetch(|| ())];
+    for sign in signs {
+        for _ in 0..3 {
+            sign(&pulse);
+            watch.silence().expect("it gets on");
+        }
+        let failure = watch.silence().expect_err("no sign since");
+        assert_eq!(
+            (failure.kind, failure.code),
+            (FailureKind::Rejected, FailureCode::ArchiveLimits)
+        );
+    }
 }

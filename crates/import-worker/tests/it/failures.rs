@@ -47,7 +47,7 @@ fn mended(workbook: &[u8], from: &str, to: &str) -> Vec<u8> {
     out.finish().expect("an archive").into_inner()
 }
 
-fn rows_of(workbook: &[u8]) -> Vec<Vec<String>> {
+pub(crate) fn rows_of(workbook: &[u8]) -> Vec<Vec<String>> {
     let mut workbook: Xlsx<_> = Xlsx::new(Cursor::new(workbook)).expect("a workbook");
     let range = workbook
         .worksheet_range_at(0)

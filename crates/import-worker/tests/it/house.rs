@@ -112,6 +112,18 @@ impl House {
         Arc::new(Catalog::parse(files).expect("the definitions are whole"))
     }
 
+    /// The definitions but for one.
+    pub(crate) fn without(&self, name: &str) -> Arc<Catalog> {
+        let files = std::fs::read_dir(self.path("datasets")).expect("a directory");
+        let paths = files.map(|file| file.expect("an entry").path());
+        let others = paths.filter(|path| path.file_stem().is_none_or(|stem| stem != name));
+        let others = others.map(|path| {
+            let text = std::fs::read_to_string(&path).expect("a definition");
+            (path.display().to_string(), text)
+        });
+        Arc::new(Catalog::parse(others).expect("the definitions are whole"))
+    }
+
     /// Every object of a task: batches and failure files.
     pub(crate) fn stored_for(&self, task: TaskId) -> Vec<PathBuf> {
         let directory = self.path("storage").join(format!("acme/tasks/{task}"));

@@ -4,6 +4,10 @@ mod club;
 mod disk;
 mod duplicates;
 mod failures;
+mod finish;
+#[path = "../../../tabular/examples/hostile/files.rs"]
+#[expect(dead_code, reason = "the heavy ones are for ./dev bench hostile")]
+mod hostile;
 mod house;
 mod imports;
 mod keys;
@@ -20,6 +24,7 @@ mod options;
 mod ordeals;
 mod refused;
 mod restart;
+mod rollout;
 mod sheets;
 mod sizes;
 mod workbook;

@@ -278,3 +278,49 @@ async fn a_csv_is_read_as_well() {
     assert_eq!(done.warnings, [], "our own columns are no unknown ones");
     worker.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_csv_of_failures_comes_back_as_it_is_whatever_was_said_of_the_first_files_header() {
+    let house = House::build().await;
+    let worker = house.work();
+    let upload = async |content: String, options: serde_json::Value| {
+        let import = Import {
+            name: "club.csv",
+            ..Import::club(content.into_bytes(), options)
+        };
+        house.ended(house.import(import).await).await
+    };
+    let file = |task: &domain::Task| {
+        let mut files = task.files.iter();
+        let file = files.find(|file| file.role.as_str() == "FAILURES");
+        let key = &file.expect("a file of what failed").object_key;
+        std::fs::read_to_string(house.path("storage").join(key)).expect("the file")
+    };
+    let titled = "Clubs of the north\r\n\r\nWhich,Score\r\na,1\r\nb,x\r\nc,y\r\n";
+    let said = json!({"header_row": 3, "mapping": {"Which": "code"}});
+    let first = upload(titled.to_owned(), said.clone()).await;
+    assert_eq!(first.status, TaskStatus::PartialSuccess);
+
+    // as it is: told nothing, then told the same, then mended
+    let second = upload(file(&first), json!({})).await;
+    let third = upload(file(&second), said).await;
+    for (task, mends) in [(&second, &first), (&third, &second)] {
+        assert_eq!(task.status, TaskStatus::Failed);
+        let told = (task.mends, task.progress.failed_rows);
+        assert_eq!(told, (Some(mends.id), 2), "{task:?}");
+        assert_eq!(task.warnings, []);
+    }
+    let header = "Which,Score,Original row #";
+    assert!(
+        file(&second)
+            .trim_start_matches('\u{feff}')
+            .starts_with(header)
+    );
+    let fourth = upload(file(&second), json!({})).await;
+    assert_eq!(fourth.progress.failed_rows, 2, "what the first one said");
+    let mended = file(&fourth).replace(",x,", ",2,").replace(",y,", ",3,");
+    let last = upload(mended, json!({})).await;
+    assert_eq!(last.status, TaskStatus::Success);
+    assert_eq!((last.mends, last.progress.done_rows), (Some(fourth.id), 2));
+    worker.stop().await;
+}

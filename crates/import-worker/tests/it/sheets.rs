@@ -162,3 +162,38 @@ async fn blank_rows_are_no_rows_and_unknown_columns_are_ignored_with_a_warning()
     assert_eq!(warnings, [("column_ignored", 2)]);
     worker.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sheets_that_are_passed_over_are_named_unless_one_was_asked_for() {
+    let house = House::build().await;
+    let worker = house.work();
+    let sheet = |name: &str, code: &str| Sheet::new(name, club_rows(vec![vec![text(code)]]));
+    let mut hidden = sheet("Secret", "hidden");
+    hidden.hidden = true;
+    let blank = vec![vec![], vec![Value::Blank, text("")], vec![]];
+    let more = (0..30).map(|n| sheet(&format!("{n} {}", "长".repeat(70)), "x"));
+    let few = vec![
+        Sheet::new("Blank", blank),
+        sheet("First", "a"),
+        Sheet::new("Sheet3", vec![]),
+        hidden,
+        sheet("Second", "b"),
+    ];
+    let many: Vec<Sheet> = few.iter().cloned().chain(more).collect();
+    let warned = async |sheets: &[Sheet], options: serde_json::Value| {
+        house.database.execute("DELETE FROM club").await;
+        let import = Import::club(workbook_of(sheets), options);
+        let done = house.until(house.import(import).await, TaskStatus::Success);
+        let warnings = done.await.warnings.into_iter();
+        let told = warnings.map(|it| (it.code, it.count, it.names));
+        told.collect::<Vec<_>>()
+    };
+    let ignored = ("sheet_ignored".to_owned(), 1, vec!["Second".to_owned()]);
+    assert_eq!(warned(&few, json!({})).await, [ignored]);
+    assert!(warned(&few, json!({"sheet": "second"})).await.is_empty());
+    let told = warned(&many, json!({})).await;
+    let (_, count, names) = &told[0];
+    assert_eq!((*count, names.len()), (31, 20));
+    assert_eq!(names[1].chars().count(), 64);
+    worker.stop().await;
+}

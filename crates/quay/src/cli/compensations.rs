@@ -16,7 +16,7 @@ Examples:
   quay compensations list --biz-type coupon_grant --status failed
   quay compensations show 42
   quay compensations retry 42
-  quay compensations group 7
+  quay compensations group 7 --wait
 ";
 
 #[derive(Args)]
@@ -35,7 +35,7 @@ pub(crate) enum CompensationsCommand {
     /// Show a piece of business work, its context and what has been tried
     Show(OneCompensationArgs),
     /// Show how far a group has come
-    Group(OneCompensationArgs),
+    Group(GroupArgs),
     /// Have a piece of business work tried again that was given up or cancelled
     Retry(OneCompensationArgs),
     /// Cancel a piece of business work that is not done
@@ -135,6 +135,24 @@ pub(crate) struct OneCompensationArgs {
     /// Its id
     #[arg(value_parser = id)]
     pub(crate) id: u64,
+    #[command(flatten)]
+    pub(crate) out: OutputArgs,
+    #[command(flatten)]
+    pub(crate) gateway: GatewayArgs,
+}
+
+#[derive(Args)]
+#[command(after_help = EXIT_CODES)]
+pub(crate) struct GroupArgs {
+    /// Its id
+    #[arg(value_parser = id)]
+    pub(crate) id: u64,
+    /// Wait until it has ended, and show how far it has come; ends with 6 if some of it was not done
+    #[arg(long)]
+    pub(crate) wait: bool,
+    /// Stop waiting after so many seconds, while the work goes on
+    #[arg(long, value_name = "SECONDS", requires = "wait")]
+    pub(crate) timeout: Option<u64>,
     #[command(flatten)]
     pub(crate) out: OutputArgs,
     #[command(flatten)]

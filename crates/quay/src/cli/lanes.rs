@@ -10,6 +10,7 @@ Examples:
   quay lanes list
   quay lanes pause quayside.export.default --reason 'the disk is being changed'
   quay lanes resume quayside.export.default
+  quay lanes scan quayside.biz.coupon_grant
 ";
 
 #[derive(Args)]
@@ -27,6 +28,8 @@ pub(crate) enum LanesCommand {
     Pause(PauseArgs),
     /// Let a lane go on, whoever or whatever paused it
     Resume(ResumeArgs),
+    /// Have the workers of a lane look for due rows now, not when their scan comes round
+    Scan(ResumeArgs),
 }
 
 #[derive(Args)]

@@ -160,4 +160,7 @@ pub(crate) struct BrokerArgs {
     pub(crate) address_file: PathBuf,
     #[command(flatten)]
     pub(crate) datasets: DatasetsArgs,
+    /// Directory of the handler definitions; without one, no topics for business work
+    #[arg(long, env = "QUAYSIDE_HANDLERS", value_name = "DIR")]
+    pub(crate) handlers: Option<PathBuf>,
 }

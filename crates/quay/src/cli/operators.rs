@@ -2,13 +2,14 @@
 
 use clap::{Args, Subcommand};
 
-use super::{GatewayArgs, OutputArgs, PageArgs};
+use super::{GatewayArgs, NotificationSettingsArgs, OutputArgs, PageArgs};
 use crate::exit::EXIT_CODES;
 
 const NOTIFICATIONS: &str = "\
 Examples:
   quay notifications list
   quay notifications read 42
+  quay notifications settings --in-app on --email me@example.com
 ";
 
 const OPERATION_LOG: &str = "\
@@ -30,6 +31,8 @@ pub(crate) enum NotificationsCommand {
     List(ListNotificationsArgs),
     /// Note that a notification was read, for all of its role
     Read(ReadNotificationArgs),
+    /// Show, and set, by what you want to be told when a task of yours ends
+    Settings(NotificationSettingsArgs),
 }
 
 #[derive(Args)]

@@ -56,7 +56,8 @@ pub struct CompensationGroup {
     pub key: String,
     /// Whether this is the last call that adds to it.
     pub seal: bool,
-    /// What follows its end, given with the first call.
+    /// What follows its end, given with the first call. A context that is an object is told what the
+    /// group came to, in its field `group`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub on_finished: Option<Vec<CompensationFollowUp>>,
 }

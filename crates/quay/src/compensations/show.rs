@@ -1,4 +1,4 @@
-//! `quay compensations show` and `group`: all that is known of one.
+//! `quay compensations show`: all that is known of one.
 
 use serde_json::Value;
 
@@ -42,30 +42,8 @@ pub(super) async fn run(args: &OneCompensationArgs) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-pub(super) async fn group(args: &OneCompensationArgs) -> Result<Exit, Failure> {
-    let gateway = Gateway::new(&args.gateway)?;
-    let json = gateway.compensation_group(args.id).await?;
-    if args.out.json {
-        print_json(&json);
-        return Ok(Exit::Done);
-    }
-    let names = [
-        "id",
-        "key",
-        "total",
-        "succeeded",
-        "dead",
-        "cancelled",
-        "sealed",
-        "generation",
-        "finished",
-    ];
-    lines(names.map(|name| (name, text(&json, name))));
-    Ok(Exit::Done)
-}
-
 /// What there is, a line each.
-fn lines<const N: usize>(lines: [(&str, String); N]) {
+pub(super) fn lines<const N: usize>(lines: [(&str, String); N]) {
     for (label, value) in lines {
         if !value.is_empty() {
             answer(format_args!("{label:<11}{}", plain(&value)));

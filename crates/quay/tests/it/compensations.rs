@@ -295,3 +295,54 @@ async fn another_program_submits_by_the_client_and_may_do_so_again() {
         .expect_err("nobody is there");
     assert!(away.is_transient(), "{away}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_is_waited_for_until_it_has_ended_and_the_exit_code_tells_whether_all_is_done() {
+    let scene = Scene::open().await;
+    let file = scene.file("member\nM1\nM2\n");
+    let arguments = [
+        "compensations",
+        "submit",
+        &file,
+        "--biz-type",
+        "grant",
+        "--biz-id",
+        "member",
+        "--group",
+        "spring",
+        "--seal",
+        "--json",
+    ];
+    let sent = scene.house.quay(&arguments).json();
+    let group = sent["group_id"].as_str().expect("a group").to_owned();
+    let wait = ["compensations", "group", &group, "--wait"];
+    let early = scene.house.quay(&[&wait[..], &["--timeout", "1"]].concat());
+    assert_eq!(early.code, 5, "{}", early.stderr);
+    assert!(
+        early.stderr.contains("has not ended yet"),
+        "{}",
+        early.stderr
+    );
+    let ids: Vec<u64> = scene
+        .house
+        .database
+        .query("SELECT id FROM compensate_biz ORDER BY id")
+        .await;
+    for id in ids {
+        let id = id.to_string();
+        let cancel = ["compensations", "cancel", &id];
+        assert_eq!(scene.house.quay_as("OPERATOR", &cancel).code, 0);
+    }
+    let ended = scene.house.quay(&wait);
+    assert_eq!(ended.code, 6, "{}", ended.stderr);
+    assert!(ended.stdout.contains("cancelled  2\n"), "{}", ended.stdout);
+    assert!(
+        ended.stdout.contains("finished   true\n"),
+        "{}",
+        ended.stdout
+    );
+    // as the worker counts what it has done
+    let done = "UPDATE compensate_group SET cancelled = 0, succeeded = 2";
+    scene.house.database.execute(done).await;
+    assert_eq!(scene.house.quay(&wait).code, 0);
+}

@@ -108,3 +108,23 @@ async fn lanes_are_refused_to_others_and_an_unknown_one_is_told() {
     let silent = house.quay_as("OPERATOR", &["lanes", "pause", "nobody"]);
     assert_eq!(silent.code, 2, "a reason must be given: {}", silent.stderr);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_asks_for_a_scan_of_a_lane_that_is_open() {
+    let house = House::open_with(Bell::Broken, OPERATED).await;
+    let lane = format!("quayside.export.{}", house.queue());
+    let quay = |arguments: &[&str]| house.quay_as("OPERATOR", arguments);
+    let asked = quay(&["lanes", "scan", &lane]);
+    let told = format!("{lane}: its workers look for due rows within seconds\n");
+    assert_eq!(asked.stdout, told, "{}", asked.stderr);
+    let scans: u64 = house.database.one("SELECT scans FROM lane").await;
+    assert_eq!(scans, 1);
+    quay(&["lanes", "pause", &lane, "--reason", "new disk"]);
+    let refused = quay(&["lanes", "scan", &lane]);
+    assert_eq!(refused.code, 4, "{}", refused.stderr);
+    assert!(
+        refused.stderr.contains("409 state_conflict"),
+        "{}",
+        refused.stderr
+    );
+}

@@ -23,3 +23,4 @@ mod service;
 mod verbs;
 mod walk;
 mod watch;
+mod webhooks;

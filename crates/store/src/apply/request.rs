@@ -11,6 +11,7 @@ use crate::Store;
 use crate::door::Op;
 use crate::error::{Cause, StoreError};
 use crate::once::{FIND_TRIES, Key};
+use crate::operation_log::{self, Actor};
 use crate::pool::Connection;
 use crate::zlib::{deflate, inflate, off_thread};
 
@@ -27,6 +28,10 @@ pub struct KeyedRows {
     pub tenant: Tenant,
     /// Who asks.
     pub user: UserId,
+    /// The request that asks: stands in the operation log.
+    pub request_id: Option<String>,
+    /// The dataset's name, for the operation log.
+    pub dataset: String,
     /// The client's key, at most 128 characters.
     pub key: String,
     /// Hash of the request's fields, 64 characters: another request may not use the key again.
@@ -67,6 +72,26 @@ impl Store {
         .await
     }
 
+    /// The same, with an entry of who did it in the operation log.
+    ///
+    /// # Errors
+    /// As [`Store::apply_rows`].
+    pub async fn apply_rows_by(
+        &self,
+        actor: &Actor,
+        dataset: &str,
+        (target, rows): (ApplyTarget, ApplyRows),
+    ) -> Result<Applied, StoreError> {
+        let (actor, dataset, target) = (actor.clone(), dataset.to_owned(), Arc::new(target));
+        self.transact(Op::Apply, async move |connection: &mut Connection| {
+            let applied = apply(connection, &target, &rows, false).await?;
+            let entry = operation_log::of_rows(&actor, &dataset, &applied);
+            operation_log::write(connection, &entry).await?;
+            Ok(applied)
+        })
+        .await
+    }
+
     /// Writes the rows to the table and remembers the answer under the client's key for a day, unless
     /// it was used before. Of requests with one key that come at once one is written; the others wait
     /// for it, 3 s at most.
@@ -101,6 +126,8 @@ impl Store {
                 Some((target, rows)) => apply(connection, target, rows, false).await?,
                 None => Applied::default(),
             };
+            let entry = operation_log::of_rows(&request.actor(), &request.dataset, &applied);
+            operation_log::write(connection, &entry).await?;
             let reply = request.reply.clone();
             let (applied, answer, packed) = off_thread(move || {
                 let answer = reply(&applied).map_err(crate::ledger::corrupt)?;
@@ -150,6 +177,14 @@ impl Store {
 }
 
 impl KeyedRows {
+    fn actor(&self) -> Actor {
+        Actor {
+            tenant: self.tenant.clone(),
+            user: self.user.clone(),
+            request_id: self.request_id.clone(),
+        }
+    }
+
     fn key(&self) -> Key<'_> {
         Key {
             tenant: &self.tenant,

@@ -50,7 +50,7 @@ pub struct RefusedItem {
 
 /// The transaction of a batch, as far as effects may use it.
 pub struct BatchTx<'c> {
-    pub(super) connection: &'c mut Connection,
+    pub(crate) connection: &'c mut Connection,
 }
 
 impl BatchTx<'_> {
@@ -100,6 +100,8 @@ pub struct BatchRan {
     pub duplicates: usize,
     /// Rows that do not exist on this lane: for a dead letter.
     pub orphans: Vec<Rung>,
+    /// Rows that were found, and left as they are: the contexts of a batch have their bound.
+    pub left: Vec<Rung>,
     /// To be rung right after this.
     pub born: Vec<(Lane, Announced)>,
 }

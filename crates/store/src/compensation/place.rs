@@ -11,15 +11,15 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use diesel::mysql::Mysql;
 use diesel::sql_query;
-use diesel::sql_types::{Nullable, Text};
-use diesel_async::RunQueryDsl;
+use diesel::sql_types::Text;
+use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
 use domain::{BizStatus, CompensateBizId, Lane};
 
 use super::row::{FoundRow, Inserted, Row};
 use super::{Due, NewCompensation, NewCompensations, SubmittedItem};
 use crate::announce::Announced;
 use crate::error::StoreError;
-use crate::fragment::after;
+use crate::fragment::{after, quoted};
 use crate::pool::Connection;
 
 /// Rows of one statement (facts.md: best size).
@@ -38,7 +38,7 @@ pub(super) struct Placing<'c> {
     pieces: Vec<Piece<'c>>,
     group_id: Option<u64>,
     token: u64,
-    now: DateTime<Utc>,
+    now: Option<DateTime<Utc>>,
 }
 
 /// An item, and the call that it stands in.
@@ -62,12 +62,12 @@ pub(super) struct Placed {
 }
 
 impl<'c> Placing<'c> {
-    /// `now` is the database's clock, by which due times are judged.
+    /// `now` is the database's clock, by which due times are judged where calls name any.
     pub(super) fn new(
         calls: &'c [NewCompensations],
         group_id: Option<u64>,
         token: u64,
-        now: DateTime<Utc>,
+        now: Option<DateTime<Utc>>,
     ) -> Self {
         let pieces = calls.iter().flat_map(|call| {
             let items = call.items.iter();
@@ -165,25 +165,19 @@ impl<'c> Placing<'c> {
         connection: &mut Connection,
         places: &[usize],
     ) -> Result<impl Iterator<Item = u64> + use<>, StoreError> {
-        let pieces = places.iter().map(|place| self.pieces[*place]);
-        let values: Vec<String> = pieces.clone().map(|it| self.values(it.item)).collect();
-        let mut insert = sql_query(format!(
-            "INSERT INTO compensate_biz (tenant, biz_type, biz_id, lane, context, created_by, \
-             trace_context, priority, group_id, submit_token, announced, wake_at) VALUES {}",
-            values.join(",")
-        ))
-        .into_boxed::<Mysql>();
-        for Piece { call, item } in pieces {
-            insert = insert
-                .bind::<Text, _>(call.actor.tenant.as_str())
-                .bind::<Text, _>(item.biz_type.as_str())
-                .bind::<Text, _>(item.biz_id.as_str())
-                .bind::<Text, _>(item.lane.as_str())
-                .bind::<Text, _>(item.context.as_str())
-                .bind::<Text, _>(call.actor.user.as_str())
-                .bind::<Nullable<Text>, _>(call.trace_context.as_deref());
-        }
-        insert.execute(connection).await?;
+        let values: Vec<String> = places
+            .iter()
+            .map(|place| self.values(self.pieces[*place]))
+            .collect();
+        // As text: to prepare a statement of thousands of parameters, and to bind them, takes the
+        // server a third as long again as the rows themselves.
+        connection
+            .batch_execute(&format!(
+                "INSERT INTO compensate_biz (tenant, biz_type, biz_id, lane, context, created_by, \
+                 trace_context, priority, group_id, submit_token, announced, wake_at) VALUES {}",
+                values.join(",")
+            ))
+            .await?;
         let ids: Inserted =
             sql_query("SELECT LAST_INSERT_ID() AS first, @@auto_increment_increment AS step")
                 .get_result(connection)
@@ -191,16 +185,27 @@ impl<'c> Placing<'c> {
         Ok((0..places.len() as u64).map(move |place| ids.first + place * ids.step))
     }
 
-    fn values(&self, item: &NewCompensation) -> String {
+    fn values(&self, Piece { call, item }: Piece<'_>) -> String {
         let wait = self.wait(item);
         let (is_announced, wake) = if wait.is_zero() {
             ("TRUE", item.scan_interval)
         } else {
             ("FALSE", wait)
         };
+        let texts = [
+            call.actor.tenant.as_str(),
+            item.biz_type.as_str(),
+            item.biz_id.as_str(),
+            item.lane.as_str(),
+            item.context.as_str(),
+            call.actor.user.as_str(),
+        ];
+        let trace = call.trace_context.as_deref();
+        let trace = trace.map_or("NULL".to_owned(), quoted);
         let group = self.group_id.map_or("NULL".to_owned(), |id| id.to_string());
         format!(
-            "(?, ?, ?, ?, ?, ?, ?, {}, {group}, {}, {is_announced}, {})",
+            "({}, {trace}, {}, {group}, {}, {is_announced}, {})",
+            texts.map(quoted).join(","),
             item.priority,
             self.token,
             after(wake)
@@ -212,7 +217,10 @@ impl<'c> Placing<'c> {
         match item.due {
             Due::Now => Duration::ZERO,
             Due::After(delay) => delay,
-            Due::At(moment) => (moment - self.now).to_std().unwrap_or_default(),
+            Due::At(moment) => {
+                let ahead = self.now.and_then(|now| (moment - now).to_std().ok());
+                ahead.unwrap_or_default()
+            }
         }
     }
 

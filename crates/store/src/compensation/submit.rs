@@ -7,7 +7,9 @@ use serde_json::json;
 
 use super::place::{Placed, Placing};
 use super::row::database_time;
-use super::{CallKey, CompensationsOnce, GroupRefusal, NewCompensations, SubmittedCompensations};
+use super::{
+    CallKey, CompensationsOnce, Due, GroupRefusal, NewCompensations, SubmittedCompensations,
+};
 use crate::Store;
 use crate::born::Births;
 use crate::door::Op;
@@ -62,7 +64,8 @@ impl Store {
     }
 
     /// Accepts calls of several callers in one transaction: what each costs falls with their number.
-    /// Keys and groups of the calls are not looked at. An unknown COMMIT is made good by asking again.
+    /// Keys and groups of the calls are not looked at. An unknown COMMIT is made good by asking again;
+    /// where a lock is met it is not tried again: one locked key must not hold up all callers.
     ///
     /// # Errors
     /// [`StoreError`]; nothing was accepted, unless the database stays away during the look, too:
@@ -75,7 +78,7 @@ impl Store {
         let submit = || {
             let calls = calls.clone();
             self.transact(
-                Op::SubmitCompensations,
+                Op::SubmitGathered,
                 async move |connection: &mut Connection| insert(connection, &calls, token).await,
             )
         };
@@ -170,7 +173,12 @@ async fn insert(
     calls: &[NewCompensations],
     token: u64,
 ) -> Result<Vec<SubmittedCompensations>, StoreError> {
-    let now = database_time(connection).await?;
+    let mut items = calls.iter().flat_map(|call| &call.items);
+    let now = if items.any(|item| matches!(item.due, Due::At(_))) {
+        Some(database_time(connection).await?)
+    } else {
+        None
+    };
     let grouped = match calls {
         [call] => call.group.as_ref().map(|group| (call, group)),
         _ => None,

@@ -1,4 +1,4 @@
-//! A lane that a person pauses, or lets go on.
+//! A lane that a person pauses, lets go on, or has looked at.
 
 use diesel::sql_query;
 use diesel::sql_types::Text;
@@ -19,7 +19,7 @@ use crate::settle::shortened;
 pub enum LaneAct {
     /// The lane stands so now.
     Done(LaneStanding),
-    /// Another person has paused it.
+    /// Another person has paused it; of a scan: it is not open.
     Refused(LaneStanding),
 }
 
@@ -85,6 +85,34 @@ impl Store {
                 "reason": before.reason});
             operation_log::write(connection, &act.with_detail(was)).await?;
             read(connection, &lane, "").await
+        })
+        .await
+    }
+
+    /// Has the workers of the lane look for due rows as soon as they look at the lane, and not when
+    /// their scan comes round. Of a lane that is not open nothing is taken, so that is refused.
+    ///
+    /// # Errors
+    /// [`StoreError`]; asked again, they look once more, which does no harm.
+    pub async fn scan_lane(&self, lane: &Lane, actor: &Actor) -> Result<LaneAct, StoreError> {
+        let (lane, actor) = (lane.clone(), actor.clone());
+        self.transact(Op::MoveLane, async move |connection: &mut Connection| {
+            let before = lock(connection, &lane).await?;
+            let act = Operation::done(&actor, OperationAction::LaneScan, ObjectKind::Lane, &lane);
+            if before.state != LaneState::Open {
+                let act = act.with_detail(json!({"was": before.state}));
+                operation_log::write(connection, &act.refused()).await?;
+                return Ok(LaneAct::Refused(before));
+            }
+            sql_query(
+                "UPDATE lane FORCE INDEX (PRIMARY) SET scans = scans + 1, \
+                 updated_at = UTC_TIMESTAMP(6) WHERE name = ?",
+            )
+            .bind::<Text, _>(lane.as_str())
+            .execute(connection)
+            .await?;
+            operation_log::write(connection, &act).await?;
+            Ok(LaneAct::Done(read(connection, &lane, "").await?))
         })
         .await
     }

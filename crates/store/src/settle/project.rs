@@ -14,6 +14,7 @@ use super::{Case, shortened};
 use crate::error::StoreError;
 use crate::group::is_superseded;
 use crate::ledger::sums;
+use crate::notice::tell_end;
 use crate::pool::Connection;
 use crate::row::LockedRow;
 use crate::submit::{IMPORT, IMPORT_BATCH, IMPORT_FINISH};
@@ -37,10 +38,13 @@ pub(super) async fn show(
     let first = changes
         .iter()
         .find(|(row, _)| [IMPORT_BATCH, IMPORT_FINISH].contains(&row.biz_type.as_str()));
-    match first {
-        Some((row, _)) if status.is_final() => freeze(connection, &row.tenant, task).await,
-        _ => Ok(()),
+    if !status.is_final() {
+        return Ok(());
     }
+    if let Some((row, _)) = first {
+        freeze(connection, &row.tenant, task).await?;
+    }
+    tell_end(connection, task).await
 }
 
 /// What the task becomes by one row's change; none when it stays what it is.

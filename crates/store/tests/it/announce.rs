@@ -1,5 +1,7 @@
 //! Announcing and taking announcements back.
 
+pub(crate) mod levels;
+
 use std::time::Duration;
 
 use domain::{Failure, FailureCode};

@@ -1,6 +1,6 @@
 //! Many rows run in one transaction: each once, the bad ones alone, all or nothing on an error.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use domain::{
@@ -385,6 +385,47 @@ async fn a_batch_whose_commit_was_not_answered_is_done_once() {
     assert_eq!(ran.done + ran.duplicates, 3);
     assert_eq!(club.rows().await, [done(), done(), done()]);
     assert_eq!(club.granted().await.len(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn contexts_beyond_what_a_batch_bears_are_left_for_the_next_one() {
+    let club = Club::open().await;
+    let small = club.ask(&["M1", "M2"]).await;
+    club.database
+        .execute(
+            "SET cte_max_recursion_depth = 100; \
+             INSERT INTO compensate_biz (tenant, biz_type, biz_id, context) \
+             WITH RECURSIVE s (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < 12) \
+             SELECT 'acme', 'grant', UUID(), REPEAT('x', 1048576) FROM s",
+        )
+        .await;
+    let all = club.waiting().await;
+    let seen = Arc::<Mutex<Vec<usize>>>::default();
+    let writes: Arc<BatchWrites> = {
+        let seen = seen.clone();
+        Arc::new(move |_, rows| {
+            let bytes = rows.iter().map(|row| row.context.len());
+            seen.lock().expect("whole").extend(bytes);
+            Box::pin(async { Ok(Vec::new()) })
+        })
+    };
+    let run = |wanted| {
+        let (store, lane, writes) = (&club.store, &club.lane, writes.clone());
+        async move {
+            let ran = store.run_batch(lane, wanted, &terms("one"), writes).await;
+            ran.expect("run")
+        }
+    };
+    let ran = run(Wanted::Rung(all.clone())).await;
+    assert_eq!((ran.done, ran.left.len()), (small.len() + 7, 5));
+    assert_eq!(ran.left, all[small.len() + 7..], "they wait as they did");
+    assert_eq!((ran.duplicates, ran.orphans.len()), (0, 0));
+    let bytes: usize = seen.lock().expect("whole").drain(..).sum();
+    assert_eq!(bytes, 7 * (1 << 20) + "M1M2".len());
+    let rest = run(Wanted::Due(100)).await;
+    assert_eq!((rest.done, rest.left.len()), (5, 0));
+    let bytes: usize = seen.lock().expect("whole").drain(..).sum();
+    assert_eq!(bytes, 5 << 20);
 }
 
 /// For `plans`: every statement of a batch.

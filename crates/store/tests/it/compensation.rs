@@ -3,10 +3,12 @@
 mod acts;
 mod group;
 mod list;
+mod share;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::DateTime;
 use domain::{BizId, BizStatus, BizType, CompensateBizId, Lane, Tenant, UserId};
 use store::{
     Actor, CallKey, CompensationFilter, CompensationReach, CompensationsOnce, Due, NewCompensation,
@@ -119,6 +121,48 @@ pub(crate) async fn exercise(store: &Store) {
         }
     }
     acts::exercise(store, id).await;
+    let minute = Duration::from_secs(60);
+    let open = store.open_by_tenant(&lane(), minute, 10).await;
+    open.expect("read");
+    let mut later = call(&["p-5"]);
+    later.items[0].due = Due::At(DateTime::UNIX_EPOCH);
+    submit(store, later).await;
+}
+
+/// The values go to the server as literals of a text.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_value_of_whatever_characters_is_stored_as_it_was_sent() {
+    let database = TestDatabase::create().await;
+    let store = database.store();
+    let mut contexts: Vec<String> = [
+        r"'); DROP TABLE compensate_biz; -- ",
+        r"\'), (\\",
+        "\0\u{1a}\u{8}\r\n\t\"`%_?:@a",
+        "\u{bf5c}\u{27}\u{5c}表縗\u{1f4a5}\u{10ffff}",
+    ]
+    .map(str::to_owned)
+    .into();
+    let each = (0..0x2_000).chain(0xFE00..0x1_0100);
+    contexts.push(each.filter_map(char::from_u32).collect());
+    contexts.push(r"\'".repeat(500_000));
+    let mut all = call(&[]);
+    for (place, context) in contexts.iter().enumerate() {
+        all.items.push(NewCompensation {
+            context: context.clone(),
+            ..item(&format!("{place}-\\'"))
+        });
+    }
+    all.trace_context = Some(r"00-\'-01".to_owned());
+    submit(&store, all).await;
+    let stored: Vec<(String, String, String)> = database
+        .query("SELECT biz_id, context, trace_context FROM compensate_biz ORDER BY id")
+        .await;
+    let expected = contexts.into_iter().enumerate();
+    let expected = expected.map(|(place, context)| {
+        let trace = r"00-\'-01".to_owned();
+        (format!("{place}-\\'"), context, trace)
+    });
+    assert!(stored.into_iter().eq(expected), "some text was altered");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -297,6 +297,7 @@ pub(crate) async fn exercise(store: &Store, lane: &Lane) {
     assert!(store.probe_succeeded(lane, &probe).await.expect("answers"));
     store.pause_lane(lane, &ann, "x").await.expect("answers");
     store.resume_lane(lane, &ann).await.expect("answers");
+    store.scan_lane(lane, &ann).await.expect("answers");
     assert!(store.knows_lane(lane).await.expect("answers"));
     store.lanes(&[]).await.expect("answers");
 }
@@ -318,4 +319,26 @@ async fn a_probe_that_is_kept_is_nobody_elses_until_it_is_lost() {
     assert!(!keep().await.expect("answers"), "it is another's");
     let now = standing(&store, &lane).await;
     assert_eq!(now.probe_owner.as_deref(), Some("two"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_scan_that_a_person_asks_for_is_seen_and_one_of_a_paused_lane_is_refused() {
+    let database = TestDatabase::create().await;
+    let (store, lane, ann) = (database.store(), a_lane(), person("ann"));
+    for times in 1..=2 {
+        let asked = store.scan_lane(&lane, &ann).await.expect("answers");
+        let LaneAct::Done(standing) = asked else {
+            panic!("{asked:?}");
+        };
+        assert_eq!((standing.scans, standing.state), (times, LaneState::Open));
+    }
+    trip(&store, &lane, &BreakerTerms::default()).await;
+    let refused = store.scan_lane(&lane, &ann).await.expect("answers");
+    assert!(matches!(refused, LaneAct::Refused(_)), "{refused:?}");
+    assert_eq!(standing(&store, &lane).await.scans, 2);
+    let entries: Vec<(String, String)> = database
+        .query("SELECT action, outcome FROM operation_log ORDER BY id")
+        .await;
+    let entry = |outcome: &str| ("LANE_SCAN".to_owned(), outcome.to_owned());
+    assert_eq!(entries, [entry("DONE"), entry("DONE"), entry("REFUSED")]);
 }

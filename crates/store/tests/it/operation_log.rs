@@ -1,8 +1,17 @@
 //! Who did what.
 
-use domain::{OperationAction, Tenant, UserId};
-use store::{Actor, NewExport, OperationFilter, OperationRecord, Store, Visibility};
-use testkit::{TestDatabase, a_lane, an_export};
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::{
+    BizId, BizType, Failure, Lane, ObjectKind, OperationAction, OperationOutcome, Tenant, UserId,
+};
+use serde_json::{Value, json};
+use store::{
+    Actor, BatchRan, BatchWrites, LogDesk, LoggedAct, NewExport, OperationFilter, OperationRecord,
+    RefusedItem, Store, StoreSettings, Visibility, Wanted,
+};
+use testkit::{MoodyProxy, TestDatabase, a_lane, an_export, terms};
 
 use crate::delete::delete;
 use crate::retry::by_the_owner;
@@ -83,7 +92,7 @@ async fn every_act_on_a_task_is_written_with_who_did_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_not_done_is_not_written() {
+async fn what_was_refused_is_written_so_and_what_nobody_sees_is_not() {
     let store = TestDatabase::create().await.store();
     let task = store
         .submit_export(an_export(&a_lane()))
@@ -102,7 +111,14 @@ async fn what_was_not_done_is_not_written() {
     };
     store.cancel_task(&stranger, task).await.expect("not found");
     let entries = log(&store, "acme", OperationFilter::default()).await;
-    assert_eq!(told(&entries), [("7", "TASK_SUBMIT", "DONE")]);
+    assert_eq!(
+        told(&entries),
+        [
+            ("7", "TASK_SUBMIT", "DONE"),
+            ("7", "TASK_DELETE", "REFUSED"),
+            ("7", "TASK_RETRY", "REFUSED"),
+        ]
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -112,7 +128,7 @@ async fn the_log_is_filtered_and_paged_newest_first() {
     let all = log(&store, "acme", OperationFilter::default()).await;
     let any = OperationFilter::default;
     let seven = Some("7".to_owned());
-    let cancel = Some(OperationAction::TaskCancel);
+    let cancel = Some(OperationAction::TaskCancel.as_str().to_owned());
     let third = Some(all[2].created_at);
     for (found, filter) in [
         (
@@ -125,7 +141,7 @@ async fn the_log_is_filtered_and_paged_newest_first() {
         (
             2,
             OperationFilter {
-                action: cancel,
+                action: cancel.clone(),
                 ..any()
             },
         ),
@@ -167,16 +183,199 @@ async fn the_log_is_filtered_and_paged_newest_first() {
     assert_eq!([first.items, second.items].concat(), all);
 }
 
-/// Reads by each key, for `plans`.
+/// User 7 of acme fetches file 42; `once` makes it one act.
+fn a_download(once: &str) -> LoggedAct {
+    let Value::Object(detail) = json!({"task_id": "6"}) else {
+        unreachable!("it is an object")
+    };
+    LoggedAct {
+        actor: Actor {
+            request_id: Some("r-7".to_owned()),
+            ..crate::compensation::actor("acme")
+        },
+        action: OperationAction::FileDownload,
+        object: ObjectKind::File,
+        object_id: "42".to_owned(),
+        outcome: OperationOutcome::Done,
+        detail: Some(detail),
+        once: BizId::parse(once).expect("a name"),
+        trace_context: None,
+    }
+}
+
+fn desk() -> LogDesk {
+    LogDesk {
+        biz_type: BizType::parse("operation_log").expect("a name"),
+        lane: Lane::parse("quayside.biz.operation_log").expect("a topic"),
+        max_cnt: 3,
+        scan_interval: Duration::from_secs(60),
+    }
+}
+
+/// Writes the entries of all rows that are due, as a worker does.
+async fn write_down(store: &Store) -> BatchRan {
+    let writes: Arc<BatchWrites> = Arc::new(|tx, rows| {
+        Box::pin(async move {
+            let refused = tx.log(rows).await?.into_iter();
+            let item = |(place, failure): (usize, Failure)| RefusedItem {
+                place,
+                failure,
+                delay: Duration::ZERO,
+            };
+            Ok(refused.map(item).collect())
+        })
+    });
+    let lane = desk().lane;
+    let terms = terms("one");
+    let ran = store.run_batch(&lane, Wanted::Due(100), &terms, writes);
+    ran.await.expect("run")
+}
+
+const ALL_ARE_DUE: &str = "UPDATE compensate_biz SET wake_at = UTC_TIMESTAMP(6) \
+     WHERE status = 'WAIT_HANDLE'";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_act_without_a_transaction_is_durable_as_work_and_one_entry_however_often_it_is_told() {
+    let database = TestDatabase::create().await;
+    let store = database.store();
+    let rung = store.log_act(a_download("one"), Some(&desk())).await;
+    assert_eq!(rung.expect("logged").len(), 1, "to be rung at once");
+    let again = store.log_act(a_download("one"), Some(&desk())).await;
+    assert_eq!(again.expect("it is there"), []);
+    store
+        .log_act(a_download("other"), Some(&desk()))
+        .await
+        .expect("logged");
+    assert_eq!(log(&store, "acme", OperationFilter::default()).await, []);
+    let old = "UPDATE compensate_biz SET created_at = '2026-01-02 03:04:05.600000'";
+    database.execute(old).await;
+    database.execute(ALL_ARE_DUE).await;
+    assert_eq!(write_down(&store).await.done, 2);
+    let entries = log(&store, "acme", OperationFilter::default()).await;
+    assert_eq!(
+        told(&entries),
+        [
+            ("7", "FILE_DOWNLOAD", "DONE"),
+            ("7", "FILE_DOWNLOAD", "DONE")
+        ]
+    );
+    let entry = &entries[0];
+    assert_eq!(
+        (entry.object_kind.as_str(), entry.object_id.as_str()),
+        ("FILE", "42")
+    );
+    assert_eq!(entry.detail, json!({"task_id": "6"}));
+    assert_eq!(
+        (entry.request_id.as_deref(), &entry.told_by),
+        (Some("r-7"), &None)
+    );
+    assert_eq!(
+        entry.created_at.to_rfc3339(),
+        "2026-01-02T03:04:05.600+00:00",
+        "of the act"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_desk_the_entry_is_written_at_once() {
+    let store = TestDatabase::create().await.store();
+    let rung = store.log_act(a_download("one"), None).await;
+    assert_eq!(rung.expect("logged"), []);
+    let entries = log(&store, "acme", OperationFilter::default()).await;
+    assert_eq!(told(&entries), [("7", "FILE_DOWNLOAD", "DONE")]);
+    assert_eq!(entries[0].detail, json!({"task_id": "6"}));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_act_whose_commit_nobody_answered_is_logged_once() {
+    let database = TestDatabase::create().await;
+    let proxy = MoodyProxy::before(database.url()).await;
+    let store = Store::connect(StoreSettings {
+        url: proxy.url(database.url()),
+        pool_size: 1,
+    })
+    .expect("a pool");
+    // The connection is there before its next COMMIT is cut.
+    log(&store, "acme", OperationFilter::default()).await;
+    proxy.cut_next_commits(1);
+    let rung = store.log_act(a_download("one"), Some(&desk())).await;
+    assert_eq!(rung.expect("it is there"), []);
+    let rows: u64 = database.one("SELECT COUNT(*) FROM compensate_biz").await;
+    assert_eq!(rows, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_entry_over_the_api_names_who_told_it_and_tells_of_no_act_of_the_house() {
+    let database = TestDatabase::create().await;
+    let store = database.store();
+    let note = |more: &str| format!(r#"{{"object_kind": "X", "object_id": "1", {more}}}"#);
+    for (number, (created_by, context)) in [
+        ("'shop'", note(r#""action": "SALE""#)),
+        (
+            "'shop'",
+            note(r#""action": "SALE", "actor": "ann", "detail": {"a": 1}"#),
+        ),
+        ("'shop'", note(r#""action": "TASK_DELETE""#)),
+        ("NULL", note(r#""action": "TASK_DELETE", "actor": "ann""#)),
+        ("NULL", note(r#""action": "SALE""#)),
+        ("NULL", "no json".to_owned()),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        database
+            .execute(&format!(
+                "INSERT INTO compensate_biz (tenant, biz_type, biz_id, context, created_by) \
+                 VALUES ('acme', 'operation_log', '{number}', '{context}', {created_by})"
+            ))
+            .await;
+    }
+    let ran = write_down(&store).await;
+    assert_eq!((ran.done, ran.failed.len()), (3, 3));
+    let entries = log(&store, "acme", OperationFilter::default()).await;
+    let entries: Vec<_> = entries
+        .iter()
+        .rev()
+        .map(|it| (it.actor.as_str(), it.action.as_str(), it.told_by.as_deref()))
+        .collect();
+    assert_eq!(
+        entries,
+        [
+            ("shop", "SALE", None),
+            ("ann", "SALE", Some("shop")),
+            ("ann", "TASK_DELETE", None),
+        ]
+    );
+    let why: Vec<(String, String)> = database
+        .query("SELECT biz_id, detail FROM dead_letter ORDER BY biz_id")
+        .await;
+    let why: Vec<(&str, &str)> = why.iter().map(|it| (&*it.0, &*it.1)).collect();
+    assert!(
+        why[0].0 == "2" && why[0].1.contains("house's own"),
+        "{why:?}"
+    );
+    assert!(why[1].0 == "4" && why[1].1.contains("no actor"), "{why:?}");
+    assert!(why[2].0 == "5" && why[2].1.contains("no entry"), "{why:?}");
+}
+
+/// Reads by each key, and writes what comes as work, for `plans`.
 pub(crate) async fn exercise(store: &Store) {
+    store
+        .log_act(
+            a_download(&format!("{:x}", rand::random::<u64>())),
+            Some(&desk()),
+        )
+        .await
+        .expect("logged");
+    write_down(store).await;
     for actor in [None, Some("7".to_owned())] {
-        for action in [None, Some(OperationAction::TaskCancel)] {
+        for action in [None, Some("TASK_CANCEL".to_owned())] {
             let filter = OperationFilter {
                 actor: actor.clone(),
+                before: action.as_ref().map(|_| 7),
                 action,
                 from: Some(chrono::DateTime::UNIX_EPOCH),
                 to: Some(chrono::DateTime::<chrono::Utc>::MAX_UTC),
-                before: action.map(|_| 7),
                 limit: 50,
             };
             log(store, "acme", filter).await;

@@ -94,7 +94,12 @@ async fn exercise(store: &Store, lane: &Lane) {
     let mut short = terms("one");
     short.lease = Duration::ZERO;
     let due = store.claim_due(lane, 2, &short).await.expect("claimed");
-    store.sweep(lane, 10).await.expect("swept");
+    let swept = store.sweep_from(lane, None, 1).await.expect("swept");
+    let place = swept.next.expect("a lease has ended");
+    store
+        .sweep_from(lane, Some(place), 10)
+        .await
+        .expect("swept");
     let again = store
         .claim_due(lane, 2, &terms("two"))
         .await
@@ -143,8 +148,10 @@ async fn exercise(store: &Store, lane: &Lane) {
     crate::dead_letter::exercise(store, &testkit::a_lane()).await;
     crate::operation_log::exercise(store).await;
     crate::notification::exercise(store).await;
+    crate::notice::exercise(store).await;
     crate::lane::exercise(store, lane).await;
     crate::compensation::exercise(store).await;
+    crate::announce::levels::exercise(store, lane).await;
     // the last: it takes away what has ended
     crate::retention::exercise(store).await;
 }
@@ -284,8 +291,15 @@ async fn fill(database: &TestDatabase, lane: &Lane, rows: usize) {
              INSERT INTO compensate_group (tenant, sealed, ended_generation, created_at, \
              updated_at) SELECT 'acme', TRUE, n % 10 = 0, created_at, created_at FROM (SELECT n, \
              UTC_TIMESTAMP(6) - INTERVAL 60 DAY AS created_at FROM {numbers}) aged; \
+             INSERT INTO notification_setting (tenant, created_by) \
+             SELECT 'acme', CONCAT('u', UUID()) FROM {numbers}; \
+             INSERT INTO webhook (tenant, created_by, url, secret, events) \
+             SELECT 'acme', CONCAT('u', n % 100), 'x', 'x', 'TASK_FAILED' FROM {numbers}; \
+             INSERT INTO webhook_delivery (tenant, webhook_id, event, task_id, created_at) \
+             SELECT 'acme', n % 100, 'TASK_FAILED', n, UTC_TIMESTAMP(6) - INTERVAL n % 60 DAY \
+             FROM {numbers}; \
              INSERT INTO lane (name) SELECT UUID() FROM {numbers} WHERE n % 2000 = 0; \
-             ANALYZE TABLE task, task_file, compensate_biz, idempotency, dead_letter, operation_log, notification, compensate_group, lane"
+             ANALYZE TABLE task, task_file, compensate_biz, idempotency, dead_letter, operation_log, notification, notification_setting, webhook, webhook_delivery, compensate_group, lane"
         ))
         .await;
     crate::import::plan::fill(database, rows).await;

@@ -45,10 +45,7 @@ fn a_file(path: &str) -> Effects {
         done_rows: 3,
         ..Progress::default()
     };
-    let warnings = vec![Warning {
-        code: "cell_truncated".to_owned(),
-        count: 2,
-    }];
+    let warnings = vec![Warning::new("cell_truncated", 2)];
     Effects::new(move |tx| {
         let (file, progress, warnings) = (file.clone(), progress.clone(), warnings.clone());
         Box::pin(async move {

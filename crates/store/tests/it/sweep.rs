@@ -172,3 +172,47 @@ async fn the_sweep_does_not_wait_for_a_row_that_its_worker_has_locked() {
     let swept = tokio::time::timeout(Duration::from_secs(2), store.sweep(&lane, 10)).await;
     assert!(swept.expect("it does not wait").expect("swept").is_empty());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_walk_comes_to_every_row_though_none_at_the_head_can_be_rescued() {
+    let database = TestDatabase::create().await;
+    let store = database.store();
+    let lane = a_lane();
+    let mut rows = Vec::new();
+    for _ in 0..7 {
+        rows.push(a_claimed_export(&store, &lane).await.lease.id);
+    }
+    // the first three, and one in between; some at the same moment
+    let broken = [rows[0], rows[1], rows[2], rows[5]];
+    for id in broken {
+        database
+            .execute(&format!(
+                "INSERT INTO compensate_group (id, tenant, total, sealed, on_finished) \
+                 VALUES ({id}, 'acme', 1, TRUE, 'garbage'); \
+                 UPDATE compensate_biz SET group_id = {id} WHERE id = {id}"
+            ))
+            .await;
+    }
+    database
+        .execute(&format!(
+            "UPDATE compensate_biz SET hard_deadline = UTC_TIMESTAMP(6), \
+             wake_at = UTC_TIMESTAMP(6) - INTERVAL IF(id <= {}, 5, 1) MINUTE \
+             WHERE status = 'PROCESSING'",
+            rows[4]
+        ))
+        .await;
+    let (mut from, mut rescued, mut steps) = (None, Vec::new(), 0);
+    loop {
+        let swept = store.sweep_from(&lane, from, 2).await.expect("swept");
+        rescued.extend(swept.rescued.into_iter().map(|row| row.id));
+        (from, steps) = (swept.next, steps + 1);
+        if from.is_none() {
+            break;
+        }
+    }
+    assert_eq!((rescued, steps), (vec![rows[3], rows[4], rows[6]], 4));
+    let left: Vec<u64> = database
+        .query("SELECT id FROM compensate_biz WHERE status = 'PROCESSING' ORDER BY id")
+        .await;
+    assert_eq!(left, broken.map(|id| id.0));
+}

@@ -86,21 +86,21 @@ impl Archive {
         let Some(entry) = self.entry(part) else {
             return Ok(None);
         };
-        let mut text = self.stream(entry, self.limits.part_bytes)?;
+        let mut text = self.stream(entry, self.limits.part_bytes, &self.meter)?;
         let mut whole = Vec::new();
         while text.block(&mut whole)? {}
         Ok(Some(whole))
     }
 
-    /// A large part, as UTF-8, inflated ahead on a thread of its own.
-    pub(super) fn ahead(&self, entry: Entry) -> Result<Ahead, Refusal> {
-        let text = self.stream(entry, self.limits.entry_bytes)?;
-        Ahead::start(text, Arc::clone(&self.meter))
+    /// A large part, as UTF-8, inflated ahead on a thread of its own; its work is counted by `meter`.
+    pub(super) fn ahead(&self, entry: Entry, meter: &Arc<Meter>) -> Result<Ahead, Refusal> {
+        let text = self.stream(entry, self.limits.entry_bytes, meter)?;
+        Ahead::start(text, Arc::clone(meter))
     }
 
-    fn stream(&self, entry: Entry, most: u64) -> Result<Utf8, Refusal> {
-        let (file, meter) = (Arc::clone(&self.file), Arc::clone(&self.meter));
-        let inflate = Inflate::new(file, entry, most, meter)?;
+    fn stream(&self, entry: Entry, most: u64, meter: &Arc<Meter>) -> Result<Utf8, Refusal> {
+        let file = Arc::clone(&self.file);
+        let inflate = Inflate::new(file, entry, most, Arc::clone(meter))?;
         Ok(Utf8::new(inflate))
     }
 }

@@ -16,6 +16,9 @@ use super::styles::Styles;
 use super::workbook::Workbook;
 use super::{Merges, ReadLimits, ReadTerms, Refusal, SheetRows, sniff};
 
+/// A look at a sheet that is not read costs this part of [`ReadLimits::work`] at most.
+const LOOK_SHARE: u64 = 1_000;
+
 /// Whether a person sees a sheet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Visibility {
@@ -72,7 +75,7 @@ impl Book {
     /// A [`Refusal`] with the code that says why; `internal` when our own disk fails, or when it was
     /// told to stop.
     pub fn open(file: File, format: UploadFormat, terms: &ReadTerms) -> Result<Self, Refusal> {
-        let meter = Arc::new(Meter::new(&terms.limits, terms.stop.clone()));
+        let meter = Arc::new(Meter::new(terms));
         match format {
             UploadFormat::Csv => Ok(Self {
                 sheets: vec![SheetInfo {
@@ -99,7 +102,7 @@ impl Book {
             None => Styles::default(),
         };
         let strings = match archive.entry(&workbook.strings) {
-            Some(entry) => Strings::read(archive.ahead(entry)?, entry.size, terms)?,
+            Some(entry) => Strings::read(archive.ahead(entry, &meter)?, entry.size, terms)?,
             None => Strings::default(),
         };
         Ok(Self {
@@ -128,6 +131,30 @@ impl Book {
         self.calendar
     }
 
+    /// Whether somebody would miss what stands in a sheet that is not read: true also where that is
+    /// not known, of a sheet that cannot be read or gives no row for a thousandth of what reading the
+    /// file may cost. Costs the file's own reading nothing.
+    #[must_use]
+    pub fn may_hold_rows(&self, sheet: usize) -> bool {
+        let Body::Xlsx(xlsx) = &self.body else {
+            return true;
+        };
+        let Some(entry) = xlsx.parts.get(sheet).copied().flatten() else {
+            return false;
+        };
+        let meter = Arc::new(xlsx.meter.aside(xlsx.limits.work / LOOK_SHARE));
+        let Ok(mut rows) = xlsx.walk(entry, &Merges::default(), meter) else {
+            return true;
+        };
+        loop {
+            match rows.next() {
+                Ok(Some(chunk)) if chunk.rows().all(|row| row.is_blank()) => {}
+                Ok(None) => return false,
+                Ok(Some(_)) | Err(_) => return true,
+            }
+        }
+    }
+
     /// Begins a pass over a sheet, by its place in [`Book::sheets`].
     ///
     /// # Errors
@@ -138,13 +165,19 @@ impl Book {
             Body::Xlsx(xlsx) => {
                 let entry = xlsx.parts.get(sheet).copied().flatten();
                 let entry = entry.ok_or_else(|| Refusal::broken("the sheet holds no rows"))?;
-                let (strings, styles) = (Arc::clone(&xlsx.strings), Arc::clone(&xlsx.styles));
-                let source = xlsx.archive.ahead(entry)?;
-                let terms = (&xlsx.limits, Arc::clone(&xlsx.meter));
-                let sheet = Sheet::new(source, strings, styles, merges.clone(), terms);
-                Ok(SheetRows::of_sheet(sheet, merges))
+                xlsx.walk(entry, merges, Arc::clone(&xlsx.meter))
             }
         }
+    }
+}
+
+impl Xlsx {
+    fn walk(&self, entry: Entry, merges: &Merges, meter: Arc<Meter>) -> Result<SheetRows, Refusal> {
+        let (strings, styles) = (Arc::clone(&self.strings), Arc::clone(&self.styles));
+        let source = self.archive.ahead(entry, &meter)?;
+        let terms = (&self.limits, meter);
+        let sheet = Sheet::new(source, strings, styles, merges.clone(), terms);
+        Ok(SheetRows::of_sheet(sheet, merges))
     }
 }
 

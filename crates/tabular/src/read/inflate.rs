@@ -118,12 +118,12 @@ impl Inflate {
         let want = usize::try_from(left).map_or(INPUT, |left| left.min(INPUT));
         self.input.resize(want, 0);
         let at = self.entry.offset + self.fetched;
-        self.file
-            .read_exact_at(&mut self.input, at)
-            .map_err(|error| match error.kind() {
-                std::io::ErrorKind::UnexpectedEof => Refusal::broken("the archive is cut off"),
-                _ => error.into(),
-            })?;
+        let (file, input) = (&self.file, &mut self.input);
+        let fetched = self.meter.fetch(|| file.read_exact_at(input, at));
+        fetched.map_err(|error| match error.kind() {
+            std::io::ErrorKind::UnexpectedEof => Refusal::broken("the archive is cut off"),
+            _ => error.into(),
+        })?;
         self.fetched += want as u64;
         self.used = 0;
         Ok(())

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use domain::FailureCode;
 
-use super::{ReadLimits, Refusal};
+use super::{Pulse, ReadTerms, Refusal};
 
 /// Of each inflated byte: inflating, its checksum, looking for markup.
 pub(super) const BYTE: u64 = 1;
@@ -56,19 +56,37 @@ pub(super) struct Meter {
     spent: AtomicU64,
     most: u64,
     stop: StopSign,
+    pulse: Pulse,
 }
 
 impl Meter {
-    pub(super) fn new(limits: &ReadLimits, stop: StopSign) -> Self {
+    pub(super) fn new(terms: &ReadTerms) -> Self {
         Self {
             spent: AtomicU64::new(0),
-            most: limits.work,
-            stop,
+            most: terms.limits.work,
+            stop: terms.stop.clone(),
+            pulse: terms.pulse.clone(),
         }
+    }
+
+    /// The same terms for a look aside that may cost so much, and costs the file nothing.
+    pub(super) fn aside(&self, most: u64) -> Self {
+        Self {
+            spent: AtomicU64::new(0),
+            most,
+            stop: self.stop.clone(),
+            pulse: self.pulse.clone(),
+        }
+    }
+
+    /// Runs what reads a file of ours.
+    pub(super) fn fetch<T>(&self, disk: impl FnOnce() -> T) -> T {
+        self.pulse.fetch(disk)
     }
 
     /// Adds work that is about to be done or has just been done.
     pub(super) fn spend(&self, work: u64) -> Result<(), Refusal> {
+        self.pulse.beat();
         if self.stop.is_up() {
             return Err(Refusal::new(FailureCode::Internal, "reading was stopped"));
         }

@@ -172,10 +172,12 @@ impl<'a> Builder<'a> {
             Some(file) => file,
             None => memory,
         };
-        for end in &self.ends {
-            out.write_all(&end.to_le_bytes())?;
-        }
-        out.write_all(self.texts.as_bytes())?;
+        let (ends, texts) = (&self.ends, self.texts.as_bytes());
+        self.terms.pulse.fetch(|| {
+            ends.iter()
+                .try_for_each(|end| out.write_all(&end.to_le_bytes()))?;
+            out.write_all(texts)
+        })?;
         self.written += length as u64;
         self.ends.clear();
         self.texts.clear();

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io;
 use std::path::PathBuf;
 
-use super::{ReadLimits, StopSign};
+use super::{Pulse, ReadLimits, StopSign};
 
 /// What whoever opens a [`Book`](super::Book) decides.
 #[derive(Debug, Clone, Default)]
@@ -16,6 +16,8 @@ pub struct ReadTerms {
     pub temp_dir: Option<PathBuf>,
     /// Ends the reading from outside, with `internal`.
     pub stop: StopSign,
+    /// Shows whether the reading gets on.
+    pub pulse: Pulse,
 }
 
 impl ReadTerms {

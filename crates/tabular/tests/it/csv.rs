@@ -144,10 +144,7 @@ fn what_could_be_a_formula_is_guarded_and_counted_and_a_plain_number_stays_one()
             vec![Cell::Int(-1)],
         ],
     );
-    let warning = Warning {
-        code: "formula_guarded".into(),
-        count: 2,
-    };
+    let warning = Warning::new("formula_guarded", 2);
     assert_eq!(written.summary.warnings, [warning]);
     let unguarded = Layout {
         guard_formulas: false,
@@ -209,10 +206,7 @@ fn dates_are_iso_in_the_zone_of_the_task_whatever_the_year() {
     let shape = csv(&[("c", ColumnType::Datetime)]);
     let written = write(shape, &marker.map(|cell| vec![cell]));
     assert!(shown(&written).ends_with("\r\n9999-12-31 23:59:59\r\n-01:00:00\r\n"));
-    let warning = Warning {
-        code: "date_as_text".into(),
-        count: 2,
-    };
+    let warning = Warning::new("date_as_text", 2);
     assert_eq!(written.summary.warnings, [warning]);
     let mut new_york = csv(&[("c", ColumnType::Datetime)]);
     new_york.columns[0].stored_in = Tz::America__New_York;

@@ -26,10 +26,7 @@ fn moment(text: &str) -> NaiveDateTime {
 }
 
 fn warnings(code: &str, count: u64) -> Vec<Warning> {
-    vec![Warning {
-        code: code.into(),
-        count,
-    }]
+    vec![Warning::new(code, count)]
 }
 
 #[test]

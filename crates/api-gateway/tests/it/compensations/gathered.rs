@@ -1,8 +1,14 @@
 //! Small calls that come together.
 
-use serde_json::json;
+use std::collections::BTreeSet;
+use std::time::Duration;
 
-use super::{PATH, item, items, submit};
+use bus::{EmbeddedBroker, RingConsumer};
+use mysql_async::prelude::Queryable;
+use serde_json::json;
+use testkit::eventually;
+
+use super::{PATH, item, items, lane, submit};
 use crate::house::{House, manager, token};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -75,4 +81,75 @@ async fn a_call_that_cannot_be_stored_does_not_take_others_with_it() {
     }
     assert_eq!(house.written().await.1, 39);
     assert_eq!(submit(&house, &items(&["after"])).await["accepted"], 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_somebody_has_locked_holds_up_its_own_call_alone() {
+    let house = House::open().await;
+    let mut other = house.database.plain_connection().await;
+    other
+        .query_drop(
+            "START TRANSACTION; INSERT INTO compensate_biz (tenant, biz_type, biz_id, context) \
+             VALUES ('acme', 'coupon_grant', 'locked', '{}')",
+        )
+        .await
+        .unwrap();
+    let caller = manager();
+    let (caller, house) = (&caller, &house);
+    let held = async { house.post(caller, PATH, &items(&["locked"])).await };
+    let others = async {
+        let calls = (0..40).map(|n| {
+            let body = items(&[&format!("m{n}")]);
+            async move { house.post(caller, PATH, &body).await.status }
+        });
+        let answers = futures::future::join_all(calls).await;
+        assert_eq!(answers, [202; 40], "while the key is locked");
+        other.query_drop("COMMIT").await.unwrap();
+    };
+    let (held, ()) = tokio::join!(held, others);
+    assert_eq!(held.status, 202, "{held:?}");
+    assert_eq!(held.json()["duplicates"], 1);
+    assert_eq!(house.written().await.1, 41);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_are_rung_though_the_client_has_gone_before_its_answer() {
+    let broker = EmbeddedBroker::start(1).unwrap();
+    broker.create_topic(lane().as_str(), 1).unwrap();
+    let brokers = broker.bootstrap().to_owned();
+    let house = House::open_with(|settings| settings.kafka.brokers = brokers).await;
+    let caller = manager();
+    let waits = "SELECT COUNT(*) FROM performance_schema.data_locks \
+                 WHERE object_schema = DATABASE() AND lock_status = 'WAITING'";
+    for (id, group) in [("m1", json!(null)), ("m2", json!({"key": "spring"}))] {
+        let mut other = house.database.plain_connection().await;
+        other
+            .query_drop(format!(
+                "START TRANSACTION; INSERT INTO compensate_biz (tenant, biz_type, biz_id, context) \
+                 VALUES ('acme', 'coupon_grant', '{id}', '{{}}')"
+            ))
+            .await
+            .unwrap();
+        // The call waits for this lock, and its client does not wait for the call.
+        let body = json!({"items": [item(id), item(&format!("beside {id}"))], "group": group});
+        let asked = house.post(&caller, PATH, &body);
+        let gone = eventually("the call to wait for the lock", async || {
+            let waiting: u64 = house.database.one(waits).await;
+            (waiting > 0).then_some(())
+        });
+        tokio::select! {
+            answer = asked => panic!("{answer:?}"),
+            () = gone => {}
+        }
+        other.query_drop("ROLLBACK").await.unwrap();
+    }
+    let consumer = RingConsumer::join(&broker.settings(), &lane()).unwrap();
+    let mut rung = BTreeSet::new();
+    while rung.len() < 4 {
+        let delivery = tokio::time::timeout(Duration::from_secs(30), consumer.next()).await;
+        let ring = delivery.expect("the ring comes").unwrap().content.unwrap();
+        rung.extend(ring.rungs.iter().map(|rung| rung.id.0));
+    }
+    let rows: Vec<u64> = house.database.query("SELECT id FROM compensate_biz").await;
+    assert_eq!(rung, rows.into_iter().collect());
 }

@@ -75,7 +75,9 @@ async fn the_end_of_a_group_bears_what_follows_on_its_own_lane() {
         (
             format!("{group_id}/1"),
             "quayside.biz.callback".into(),
-            r#"{"url":"x"}"#.into()
+            format!(
+                r#"{{"url":"x","group":{{"cancelled":1,"dead":0,"generation":1,"id":"{group_id}","key":"g","succeeded":0,"total":1}}}}"#
+            )
         )
     );
     let other = grouped(&[], json!({"key": "g", "on_finished": []}));

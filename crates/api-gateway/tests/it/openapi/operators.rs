@@ -119,4 +119,16 @@ pub(super) async fn check_lanes(house: &House, check: &mut Check<'_>) {
             .await;
         check.answer("POST", "/api/v1/lanes/{lane}/resume", &answer);
     }
+    house
+        .post(&operator, &format!("{lane}/pause"), &json!({"reason": "x"}))
+        .await;
+    for (token, lane) in [
+        (&operator, lane),
+        (&operator, "/api/v1/lanes/quayside.biz.callback"),
+        (&operator, "/api/v1/lanes/nobody"),
+        (&manager(), lane),
+    ] {
+        let answer = house.post(token, &format!("{lane}/scan"), &json!({})).await;
+        check.answer("POST", "/api/v1/lanes/{lane}/scan", &answer);
+    }
 }

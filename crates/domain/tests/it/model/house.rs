@@ -4,6 +4,7 @@
 //! behind the row's are one (`State::seen`). So the model has an end although lives do not: any
 //! number of crashes, hand-backs, cancels and redrives is walked.
 
+mod batches;
 mod laws;
 mod persons;
 mod relays;
@@ -15,6 +16,7 @@ use domain::{BizStatus, Change, Event};
 use stateright::{Model, Property};
 
 use super::{breaks, holds};
+use batches::batch_steps;
 use relays::ring;
 use standing::{Deadline, Ear, Harm, Relay, Rings, Row, State, Wake, Worker};
 use step::{Step, Which, relay_steps, worker_steps};
@@ -41,6 +43,10 @@ enum Rule {
     ClaimRaises,
     /// A cancel raises the epoch.
     CancelRaises,
+    /// A batch finishes rows only at the epoch at which it looked at them.
+    BatchNamesEpoch,
+    /// A batch finishes only rows that wait, whatever it saw before.
+    BatchLooksAgain,
 }
 
 /// Who is there, and which rule is left out.
@@ -50,6 +56,8 @@ struct House {
     /// None: announcing is one step.
     relays: usize,
     sweepers: usize,
+    /// Bulk workers.
+    batches: usize,
     without: Option<Rule>,
 }
 
@@ -81,6 +89,7 @@ impl Model for House {
             workers: Default::default(),
             relays: Default::default(),
             sweepers: Default::default(),
+            batches: Default::default(),
             harm: None,
         };
         let inserted = Row {
@@ -115,6 +124,9 @@ impl Model for House {
         }
         for worker in 0..self.workers {
             worker_steps(worker, &state.workers[worker], steps);
+        }
+        for batch in 0..self.batches {
+            steps.extend(batch_steps(batch, state.batches[batch]));
         }
         for sweeper in 0..self.sweepers {
             steps.extend([Step::Find(sweeper), Step::Rescue(sweeper)]);
@@ -188,6 +200,13 @@ impl House {
             Step::Rescue(sweeper) => self.rescue(state, sweeper),
             Step::Cancel => self.by_a_person(state, Event::Cancel),
             Step::Redrive => self.by_a_person(state, Event::Redrive),
+            Step::BatchHear(..)
+            | Step::BatchScan(_)
+            | Step::BatchLook(_)
+            | Step::BatchRun(..)
+            | Step::BatchStoreOffset(_)
+            | Step::BatchLoseOffset(_)
+            | Step::BatchDies(_) => self.batch(state, step),
         }
     }
 }
@@ -219,6 +238,7 @@ const ALL: House = House {
     workers: 2,
     relays: 2,
     sweepers: 2,
+    batches: 0,
     without: None,
 };
 
@@ -227,6 +247,7 @@ const HANDS: House = House {
     workers: 2,
     relays: 0,
     sweepers: 2,
+    batches: 0,
     without: None,
 };
 
@@ -235,6 +256,7 @@ const MARKS: House = House {
     workers: 1,
     relays: 2,
     sweepers: 1,
+    batches: 0,
     without: None,
 };
 

@@ -10,7 +10,7 @@ use domain::{
     BizType, BreakerTerms, BudgetTerms, Catalog, CompensateBizId, Failure, FailureCode, ImportMode,
     Lane, LeaseEpoch, RetryPolicy, Rung, Tenant,
 };
-use engine::{Announcer, BulkHandler, BulkSettings, BulkWorker};
+use engine::{Announcer, BulkHandler, BulkSettings, BulkWorker, LaneBoard, Seat, Turns};
 use store::{
     ApplyRows, ApplyTarget, BatchRow, BatchTx, BulkRows, Store, StoreError, StoreSettings,
 };
@@ -84,13 +84,31 @@ impl Club {
     }
 
     pub(crate) fn work(&self, name: &str, settings: BulkSettings) -> Running {
+        let seat = Turns::new(settings.batches).seat(1, None);
+        self.work_sharing(name, settings, seat)
+    }
+
+    /// A worker that has its turns from others.
+    pub(crate) fn work_sharing(&self, name: &str, settings: BulkSettings, seat: Seat) -> Running {
+        self.work_on_board(name, settings, seat, &LaneBoard::default())
+    }
+
+    pub(crate) fn work_on_board(
+        &self,
+        name: &str,
+        settings: BulkSettings,
+        seat: Seat,
+        board: &LaneBoard,
+    ) -> Running {
+        let lane = settings.lane.clone();
         let announcer = Announcer::new(self.through.clone(), self.ringer.clone());
         let grants = Grants {
             mended: self.mended.clone(),
         };
         let store = self.through.clone();
         let worker = BulkWorker::new(name, store, announcer, settings, Arc::new(grants));
-        let consumer = RingConsumer::join(&self.bus, &self.lane).expect("the settings are right");
+        let worker = worker.sharing(seat).on_board(board);
+        let consumer = RingConsumer::join(&self.bus, &lane).expect("the settings are right");
         let stop = CancellationToken::new();
         let stopped = stop.clone();
         #[expect(clippy::disallowed_methods, reason = "awaited by Running::stop")]
@@ -109,6 +127,12 @@ impl Club {
     /// Rows as a plain SQL client inserts them.
     pub(crate) async fn ask(&self, rows: usize, context: &str) {
         self.insert(rows, context, "announced = FALSE").await;
+    }
+
+    /// As [`Club::ask`], on another lane.
+    pub(crate) async fn ask_on(&self, lane: &Lane, rows: usize) {
+        let then = format!("announced = FALSE, lane = '{lane}'");
+        self.insert(rows, "fine", &then).await;
     }
 
     /// Rows that only a ring brings: their scan is far away.

@@ -21,6 +21,8 @@ pub(crate) fn keyed_rows(
     KeyedRows {
         tenant: tenant("acme"),
         user: UserId::parse("7").expect("a user"),
+        request_id: Some("r-7".to_owned()),
+        dataset: "thing".to_owned(),
         key: key.to_owned(),
         request_hash: body.repeat(64),
         work,

@@ -242,3 +242,35 @@ async fn only_who_opened_a_group_adds_to_it_or_seals_it_unless_they_may_with_any
     let sealed = group(&store, done.group_id).await;
     assert_eq!((sealed.total, sealed.sealed), (2, true));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_follow_up_is_told_what_the_group_came_to_and_what_the_client_wrote_stays_as_it_is() {
+    let database = TestDatabase::create().await;
+    let store = database.store();
+    let counts = |id: u64, key: &str| {
+        format!(
+            r#""group":{{"cancelled":0,"dead":0,"generation":1,"id":"{id}","key":"{key}","succeeded":2,"total":2}}"#
+        )
+    };
+    // an odd number of many digits, no field at all, a field of the client's own, no object
+    for (key, context, told) in [
+        (
+            "a",
+            r#"{"n": 1.234567890123456789012} "#,
+            r#"{"n": 1.234567890123456789012,GROUP}"#,
+        ),
+        ("b", " {} ", " {GROUP}"),
+        ("c", r#"{"group": 7}"#, r#"{"group": 7}"#),
+        ("d", "[7]", "[7]"),
+    ] {
+        let mut call = sealing(key, &[&format!("{key}1"), &format!("{key}2")]);
+        let group = call.group.as_mut().expect("a group");
+        group.on_finished = Some(vec![follow_up(context)]);
+        let done = submit(&store, call).await;
+        finish(&store, &done).await;
+        let id = done.group_id.expect("a group");
+        let sql = format!("SELECT context FROM compensate_biz WHERE biz_id = '{id}/1'");
+        let born: String = database.one(&sql).await;
+        assert_eq!(born, told.replace("GROUP", &counts(id, key)), "{key}");
+    }
+}

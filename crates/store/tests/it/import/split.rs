@@ -22,10 +22,7 @@ async fn a_split_bears_its_batches_its_group_and_the_total_at_once() {
     let mut split = cut(&lanes, 2_500, 3);
     split.batches[2].delay = Duration::from_secs(600);
     split.mends = first;
-    split.warnings = vec![Warning {
-        code: "column_ignored".to_owned(),
-        count: 2,
-    }];
+    split.warnings = vec![Warning::new("column_ignored", 2)];
     let born = born(settle(&store, &row, sealing(split)).await);
     assert_eq!(born.len(), 2, "what is due now is to be rung");
     assert!(born.iter().all(|(lane, _)| *lane == lanes.batches));

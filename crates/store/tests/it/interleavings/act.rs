@@ -5,6 +5,7 @@ use std::time::Duration;
 use domain::{DeadLetterAct, Event, FailureKind};
 use proptest::prelude::*;
 
+use super::batch::{Refuses, refuses};
 use super::club::LEASE;
 
 /// One thing that somebody may do. Numbers are taken modulo what there is.
@@ -13,6 +14,9 @@ pub(super) enum Act {
     /// A worker hears a ring of these members, each of this age.
     Ring(Vec<(usize, Age)>, Held),
     Scan(usize, Held),
+    /// A bulk worker hears a ring, or scans.
+    RungBatch(Vec<(usize, Age)>, Refuses),
+    DueBatch(usize, Refuses),
     Beat(usize, Held),
     Settle(usize, End),
     Sweep(usize),
@@ -81,6 +85,9 @@ pub(super) fn act() -> impl Strategy<Value = Act> {
         5 => (prop::collection::vec((any(), age()), 1..4), held())
             .prop_map(|(rows, held)| Act::Ring(rows, held)),
         3 => (1..4_usize, held()).prop_map(|(limit, held)| Act::Scan(limit, held)),
+        3 => (prop::collection::vec((any(), age()), 1..4), refuses())
+            .prop_map(|(rows, refuses)| Act::RungBatch(rows, refuses)),
+        2 => (1..4_usize, refuses()).prop_map(|(limit, refuses)| Act::DueBatch(limit, refuses)),
         2 => (any(), held()).prop_map(|(hold, held)| Act::Beat(hold, held)),
         9 => (any(), end()).prop_map(|(hold, end)| Act::Settle(hold, end)),
         3 => (1..4_usize).prop_map(Act::Sweep),

@@ -26,8 +26,8 @@ const PASSES: usize = 20;
 struct Board {
     known: Known,
     granted: HashSet<(CompensateBizId, u64)>,
-    /// The attempts whose finish was said to stand.
-    done: HashMap<CompensateBizId, HashSet<u64>>,
+    /// The effects of the attempts whose finish was said to stand.
+    done: HashMap<CompensateBizId, HashSet<String>>,
     /// The letters that somebody was told to have acted on.
     acted_on: HashSet<DeadLetterId>,
 }
@@ -35,7 +35,7 @@ struct Board {
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_eight_connections_do_at_once_nothing_is_lost_nothing_done_twice_and_all_counts_add_up()
  {
-    let database = TestDatabase::create().await;
+    let database = TestDatabase::with_examples().await;
     let stores = stores(database.url());
     let scripts = prop::collection::vec(prop::collection::vec(act(), ACTS), CONNECTIONS);
     // Not made smaller: the same scripts need not meet in the same way again.
@@ -80,13 +80,8 @@ async fn run(database: &TestDatabase, stores: &[Store], scripts: &[Vec<Act>]) {
         assert_eq!(row.wake, "never", "{row:?}");
         // Exactly the attempt that was told so has done it.
         let done = board.done.get(id).cloned().unwrap_or_default();
-        let files = row
-            .files
-            .as_ref()
-            .map(|key| vec![key.clone()])
-            .unwrap_or_default();
-        let told: Vec<String> = done.iter().map(|epoch| format!("{id}/e{epoch}")).collect();
-        assert_eq!(told, files, "{row:?}");
+        let effects: HashSet<String> = row.effects.iter().cloned().collect();
+        assert_eq!(done, effects, "{row:?}");
     }
 }
 
@@ -96,7 +91,8 @@ async fn do_one(club: &Club, board: &Mutex<Board>, store: &Store, number: usize,
     };
     let answer = perform(club, store, &format!("number-{number}"), &call).await;
     look(board).learn(club, &call, &answer);
-    if let Answer::Settled(_) | Answer::Swept(_) | Answer::Cancelled(_) = answer {
+    if let Answer::Settled(_) | Answer::Swept(_) | Answer::Cancelled(_) | Answer::Batch(_) = answer
+    {
         let follow_ups = club.follow_ups().await;
         look(board).known.follow_ups = follow_ups.into_iter().map(|(id, _)| id).collect();
     }
@@ -122,7 +118,13 @@ impl Board {
         if let (Call::Settle(lease, End::Finish), Answer::Settled(settled)) = (call, answer)
             && matches!(settled, Settled::Now(BizStatus::Success, _))
         {
-            self.done.entry(lease.id).or_default().insert(lease.epoch.0);
+            let effect = format!("{}/e{}", lease.id, lease.epoch);
+            self.done.entry(lease.id).or_default().insert(effect);
+        }
+        if let Answer::Batch(ran) = answer {
+            for (id, effect) in ran.effects() {
+                self.done.entry(id).or_default().insert(effect);
+            }
         }
         self.known.learn(answer);
         self.known.hear_of(club, answer);
@@ -162,7 +164,11 @@ async fn hold(club: &Club, granted: &HashSet<(CompensateBizId, u64)>) -> Vec<See
             status == BizStatus::Processing,
             "{row:?}"
         );
-        assert_eq!(row.files.is_some(), status == BizStatus::Success, "{row:?}");
+        assert_eq!(
+            row.effects.is_some(),
+            status == BizStatus::Success,
+            "{row:?}"
+        );
         assert!(
             row.letters <= u64::from(status == BizStatus::Failed),
             "{row:?}"

@@ -9,11 +9,12 @@ use domain::{
 };
 use store::{
     Actor, Announce, Beat, Cancelled, ClaimTerms, Claimed, DeadLetterActed, Effects, Ending, Lease,
-    NewArtifact, Refusal, Retried, Retry, Settled, Store, Story,
+    NewArtifact, Refusal, Retried, Retry, Settled, Store, Story, Wanted,
 };
 use testkit::terms;
 
 use super::act::{End, Held};
+use super::batch::{self, Ran, Refuses};
 use super::club::{Club, LEASE};
 use crate::dead_letter::acme;
 use crate::dead_letter_acts::operator;
@@ -25,6 +26,7 @@ use crate::submit::NO_LIMITS;
 pub(super) enum Call {
     Ring(Vec<Rung>, Held),
     Scan(usize, Held),
+    Batch(Wanted, Refuses),
     Beat(Lease, Held),
     Settle(Lease, End),
     Sweep(usize),
@@ -43,6 +45,7 @@ pub(super) enum Call {
 pub(super) enum Answer {
     Rung(Vec<Claimed>, usize),
     Scanned(Vec<Claimed>),
+    Batch(Ran),
     Beat(Beat),
     Settled(Settled),
     Swept(Vec<(CompensateBizId, BizStatus)>),
@@ -72,23 +75,21 @@ fn ending(end: End, lease: &Lease) -> Ending {
     match end {
         End::Finish => Ending::Finished(an_effect(lease)),
         End::HandBack => Ending::HandedBack,
-        End::Fail(kind, delay) => {
-            // A user's own fault is not tried again, whoever asks.
-            let code = match kind {
-                FailureKind::Rejected => FailureCode::InvalidRequest,
-                _ => FailureCode::Internal,
-            };
-            let detail = "as drawn".to_owned();
-            Ending::Failed(
-                Failure {
-                    kind,
-                    code,
-                    sentence: None,
-                    detail,
-                },
-                delay.lasts(),
-            )
-        }
+        End::Fail(kind, delay) => Ending::Failed(failure(kind), delay.lasts()),
+    }
+}
+
+pub(super) fn failure(kind: FailureKind) -> Failure {
+    // A user's own fault is not tried again, whoever asks.
+    let code = match kind {
+        FailureKind::Rejected => FailureCode::InvalidRequest,
+        _ => FailureCode::Internal,
+    };
+    Failure {
+        kind,
+        code,
+        sentence: None,
+        detail: "as drawn".to_owned(),
     }
 }
 
@@ -109,7 +110,7 @@ fn an_effect(lease: &Lease) -> Effects {
     })
 }
 
-fn claim_terms(worker: &str, held: Held) -> ClaimTerms {
+pub(super) fn claim_terms(worker: &str, held: Held) -> ClaimTerms {
     ClaimTerms {
         lease: held.lasts(),
         ..terms(worker)
@@ -137,6 +138,10 @@ pub(super) async fn perform(club: &Club, store: &Store, name: &str, call: &Call)
                     .await
                     .expect("answered"),
             )
+        }
+        Call::Batch(wanted, refuses) => {
+            let wanted = (wanted.clone(), *refuses);
+            Answer::Batch(batch::run(club, store, name, wanted).await)
         }
         Call::Beat(lease, held) => {
             let told = Some((club.task_of(lease.id), Progress::default()));

@@ -40,8 +40,8 @@ pub(super) struct Seen {
     pub(super) wake: String,
     pub(super) owner: Option<String>,
     pub(super) task: String,
-    /// The object keys of its files.
-    pub(super) files: Option<String>,
+    /// Its effects: the object keys of its files, and the coupons that batches granted.
+    pub(super) effects: Option<String>,
     /// Its open dead letters.
     pub(super) letters: u64,
     /// Its attempts that failed or were lost.
@@ -150,7 +150,10 @@ impl Club {
             "SELECT b.status, b.cnt, b.lease_epoch, b.announced, \
              IF(b.wake_at IS NULL, 'never', IF(b.wake_at <= UTC_TIMESTAMP(6), 'now', 'later')), \
              b.lease_owner, t.status, \
-             (SELECT GROUP_CONCAT(f.object_key) FROM task_file f WHERE f.task_id = t.id), \
+             NULLIF(CONCAT_WS(',', \
+              (SELECT GROUP_CONCAT(f.object_key) FROM task_file f WHERE f.task_id = t.id), \
+              (SELECT GROUP_CONCAT(g.coupon) FROM coupon_grant g \
+               WHERE g.tenant = 'acme' AND g.batch = 'club' AND g.member_no = CAST(b.id AS CHAR))), ''), \
              (SELECT COUNT(*) FROM dead_letter d \
               WHERE d.compensate_biz_id = b.id AND d.status = 'OPEN'), \
              (SELECT COUNT(*) FROM compensate_biz_attempt a WHERE a.compensate_biz_id = b.id) \
@@ -166,7 +169,8 @@ impl Club {
             .await
             .expect("read");
         let seen = |row: AsStored| {
-            let (status, cnt, epoch, announced, wake, owner, task, files, letters, attempts) = row;
+            let (status, cnt, epoch, announced, wake, owner, task, effects, letters, attempts) =
+                row;
             Seen {
                 status,
                 cnt,
@@ -175,7 +179,7 @@ impl Club {
                 wake,
                 owner,
                 task,
-                files,
+                effects,
                 letters,
                 attempts,
             }

@@ -27,7 +27,7 @@ type Happened = Mutex<HashSet<&'static str>>;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_answer_and_every_row_is_what_the_rules_say_in_any_order_of_calls() {
-    let database = TestDatabase::create().await;
+    let database = TestDatabase::with_examples().await;
     let stores = stores(database.url());
     let orders = prop::collection::vec((0..CONNECTIONS, act()), ACTS);
     let config = Config {
@@ -64,6 +64,9 @@ async fn every_answer_and_every_row_is_what_the_rules_say_in_any_order_of_calls(
         "given up",
         "ended twice",
         "superseded",
+        "done in a batch",
+        "failed in a batch",
+        "duplicate in a batch",
     ];
     for wanted in wanted {
         assert!(
@@ -112,6 +115,9 @@ fn names(answer: &Answer) -> Vec<&'static str> {
         Answer::Rung(claimed, 0) => ("claimed by ring", !claimed.is_empty()),
         Answer::Rung(_, _) => ("duplicate", true),
         Answer::Scanned(claimed) => ("claimed by scan", !claimed.is_empty()),
+        Answer::Batch(ran) if !ran.failed.is_empty() => ("failed in a batch", true),
+        Answer::Batch(ran) if ran.done > 0 => ("done in a batch", true),
+        Answer::Batch(ran) => ("duplicate in a batch", ran.duplicates > 0),
         Answer::Beat(beat) => ("lost", *beat == Beat::Lost),
         Answer::Settled(Settled::Lost) => ("lost", true),
         Answer::Settled(_) => ("settled", true),

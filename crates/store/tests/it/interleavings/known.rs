@@ -1,7 +1,7 @@
 //! What the callers know, and what they make of an act with it.
 
 use domain::{CompensateBizId, LeaseEpoch, Rung};
-use store::Lease;
+use store::{Lease, Wanted};
 
 use super::act::{Act, Age};
 use super::call::{Answer, Call, OnLetter};
@@ -31,6 +31,15 @@ impl Known {
                 epoch: LeaseEpoch(epoch),
             })
         };
+        let rung_of = |rows: &[(usize, Age)]| {
+            let rows = rows.iter();
+            let mut rows: Vec<Rung> = rows
+                .filter_map(|(member, age)| rung(*member, *age))
+                .collect();
+            rows.sort_unstable();
+            rows.dedup_by_key(|row| row.id);
+            rows
+        };
         // The later half more often: those of today.
         let one_of = |leases: &[Lease], number: usize| {
             let from = if number.is_multiple_of(3) {
@@ -42,15 +51,9 @@ impl Known {
             (!leases.is_empty()).then(|| leases[number % leases.len()].clone())
         };
         Some(match act {
-            Act::Ring(rows, held) => {
-                let mut rows: Vec<Rung> = rows
-                    .iter()
-                    .filter_map(|(member, age)| rung(*member, *age))
-                    .collect();
-                rows.sort_unstable();
-                rows.dedup_by_key(|row| row.id);
-                Call::Ring(rows, *held)
-            }
+            Act::Ring(rows, held) => Call::Ring(rung_of(rows), *held),
+            Act::DueBatch(limit, refuses) => Call::Batch(Wanted::Due(*limit), *refuses),
+            Act::RungBatch(rows, refuses) => Call::Batch(Wanted::Rung(rung_of(rows)), *refuses),
             Act::Scan(limit, held) => Call::Scan(*limit, *held),
             Act::Beat(number, held) => Call::Beat(one_of(&self.leases, *number)?, *held),
             Act::Settle(number, end) => Call::Settle(one_of(&self.leases, *number)?, *end),
@@ -99,6 +102,7 @@ impl Known {
             Answer::Retried(rung) => rung.iter().map(|rung| (rung.id, rung.epoch.0)).collect(),
             Answer::Letter(OnLetter::Redriven(_, rung)) => vec![(rung.id, rung.epoch.0)],
             Answer::Letter(_)
+            | Answer::Batch(_)
             | Answer::Beat(_)
             | Answer::Settled(_)
             | Answer::Swept(_)

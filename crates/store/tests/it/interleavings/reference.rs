@@ -30,7 +30,7 @@ impl Reference {
             owner: None,
             announced: true,
             due: Some(false),
-            files: Vec::new(),
+            effects: Vec::new(),
             letters: 0,
             letters_ever: 0,
             attempts: 0,
@@ -61,6 +61,9 @@ impl Reference {
             (Call::Scan(limit, held), Answer::Scanned(claimed)) => {
                 let due = self.those(|row| row.is(BizStatus::WaitHandle) && row.due == Some(true));
                 self.claims(&due, *limit, claimed, *held);
+            }
+            (Call::Batch(wanted, refuses), Answer::Batch(ran)) => {
+                self.runs(wanted, *refuses, ran);
             }
             (Call::Beat(lease, held), Answer::Beat(beat)) => self.beats(lease, *held, *beat),
             (Call::Settle(lease, end), Answer::Settled(settled)) => {

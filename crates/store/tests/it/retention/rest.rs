@@ -1,4 +1,4 @@
-//! Groups without rows, and notifications.
+//! Groups without rows, notifications, and deliveries.
 
 use testkit::TestDatabase;
 
@@ -77,4 +77,40 @@ async fn a_notification_goes_when_nothing_new_came_to_it_for_long() {
         .query("SELECT id FROM notification ORDER BY id")
         .await;
     assert_eq!(left, [2, 3]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_delivery_goes_when_its_last_try_was_long_ago() {
+    let database = TestDatabase::create().await;
+    let store = database.store_with_pool(8);
+    let days = |days: &str| format!("UTC_TIMESTAMP(6) - INTERVAL {days} DAY");
+    let born = |id: u32, born: &str, tried: Option<&str>| {
+        let tried = tried.map_or("NULL".to_owned(), days);
+        format!(
+            "({id}, 'acme', 1, 'TASK_FAILED', 1, {}, {tried})",
+            days(born)
+        )
+    };
+    database
+        .execute(&format!(
+            "INSERT INTO webhook_delivery (id, tenant, webhook_id, event, task_id, created_at, \
+             attempted_at) VALUES {}, {}, {}, {}",
+            born(1, "40", Some("31")),
+            born(2, "40", Some("29")),
+            born(3, "40", None),
+            born(4, "3", None),
+        ))
+        .await;
+    let (one, two) = tokio::join!(
+        store.drop_old_deliveries(0, TERMS.rows),
+        store.drop_old_deliveries(0, TERMS.rows)
+    );
+    assert_eq!(
+        one.expect("walked").removed + two.expect("walked").removed,
+        2
+    );
+    let left: Vec<u32> = database
+        .query("SELECT id FROM webhook_delivery ORDER BY id")
+        .await;
+    assert_eq!(left, [2, 4]);
 }

@@ -13,7 +13,7 @@ use encoding_rs::{Encoding, GB18030, UTF_8, UTF_16BE, UTF_16LE};
 
 use super::text::{Text, Writing, read};
 use crate::read::Refusal;
-use crate::read::meter::Meter;
+use crate::read::meter::{BYTE, Meter};
 
 /// Bytes that are looked at before the whole file is.
 const HEAD_BYTES: usize = 64 * 1024;
@@ -49,7 +49,7 @@ pub(super) fn detect(file: &Arc<File>, meter: &Arc<Meter>) -> Result<Writing, Re
         Ok(writing) => Ok(writing),
         Err(refusal) if refusal.code == FailureCode::Internal => Err(refusal),
         Err(refusal) => {
-            let signs = Signs::of(file)?;
+            let signs = Signs::of(file, meter)?;
             if signs.invalid == 0 || signs.is_damaged_utf_8() {
                 return Err(refusal);
             }
@@ -136,12 +136,13 @@ struct Signs {
 }
 
 impl Signs {
-    fn of(file: &File) -> Result<Self, Refusal> {
+    fn of(file: &File, meter: &Meter) -> Result<Self, Refusal> {
         let mut signs = Self::default();
         let mut block = vec![0; HEAD_BYTES];
         let mut at = 0;
         loop {
-            let length = read(file, &mut block, at)?;
+            let length = meter.fetch(|| read(file, &mut block, at))?;
+            meter.spend(2 * BYTE * length as u64)?;
             if length == 0 {
                 return Ok(signs);
             }

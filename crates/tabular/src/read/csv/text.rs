@@ -54,7 +54,8 @@ impl Text {
     pub(super) fn next(&mut self) -> Result<Option<&str>, Refusal> {
         self.block.clear();
         while self.block.is_empty() && !self.ended {
-            let length = read(&self.file, &mut self.raw, self.at)?;
+            let (file, raw, at) = (&self.file, &mut self.raw, self.at);
+            let length = self.meter.fetch(|| read(file, raw, at))?;
             self.meter.spend(2 * BYTE * length as u64)?;
             self.at += length as u64;
             self.ended = length == 0;

@@ -98,7 +98,7 @@ impl Cache {
         bytes.clear();
         bytes.shrink_to(2 * length);
         bytes.resize(length, 0);
-        file.read_exact_at(bytes, at)?;
+        self.meter.fetch(|| file.read_exact_at(bytes, at))?;
         *kept = number + 1;
         Ok(())
     }
@@ -112,7 +112,7 @@ impl Cache {
         within: usize,
     ) -> Result<Option<&[u8]>, Refusal> {
         let mut ends = vec![0; group.strings * size_of::<u32>()];
-        file.read_exact_at(&mut ends, at)?;
+        self.meter.fetch(|| file.read_exact_at(&mut ends, at))?;
         let start = match within {
             0 => Some(0),
             _ => end_at(&ends, within - 1),
@@ -123,7 +123,8 @@ impl Cache {
         self.one.resize(end.saturating_sub(start), 0);
         self.meter
             .spend(2 * SPILL + self.one.len() as u64 / BYTES_PER_UNIT)?;
-        file.read_exact_at(&mut self.one, at + (ends.len() + start) as u64)?;
+        let (one, at) = (&mut self.one, at + (ends.len() + start) as u64);
+        self.meter.fetch(|| file.read_exact_at(one, at))?;
         Ok(Some(&self.one))
     }
 }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use domain::FailureCode::{ArchiveLimits, Internal, NotAWorkbook};
 use domain::UploadFormat;
-use tabular::{Book, Merges, ReadLimits, ReadTerms, Refusal, StopSign};
+use tabular::{Book, Merges, Pulse, ReadLimits, ReadTerms, Refusal, StopSign};
 
 use super::kit::{Entry, Workbook, all, file, open, open_within, rows_within, workbook, zip};
 
@@ -244,4 +244,33 @@ fn strings_spill_into_the_directory_that_is_told_under_no_name() {
     let refused = Book::open(file(&bytes), UploadFormat::Xlsx, &terms(&nowhere));
     assert_eq!(refused.err().unwrap().code, Internal);
     assert!(open(&bytes).is_ok(), "the system's own directory");
+}
+
+#[test]
+fn a_reading_gives_signs_all_along_whether_it_gives_rows_or_not() {
+    // 16 MiB without a row: at least one sign for each block of 128 KiB
+    let (blank, _) = sheet_of("<sheetData>", "<a/>", 16, "</sheetData>");
+    let strings = spilling(900);
+    let csv = "a,b\n".repeat(200_000).into_bytes();
+    let cases = [
+        (&blank, UploadFormat::Xlsx, 128),
+        (&strings, UploadFormat::Xlsx, 1_400),
+        (&csv, UploadFormat::Csv, 24),
+    ];
+    for (bytes, format, least) in cases {
+        let pulse = Pulse::default();
+        let terms = ReadTerms {
+            pulse: pulse.clone(),
+            ..ReadTerms::default()
+        };
+        let book = Book::open(file(bytes), format, &terms).unwrap();
+        let opened = pulse.beats();
+        let mut rows = book.rows(0, &Merges::default()).unwrap();
+        while rows.next().unwrap().is_some() {}
+        assert!(pulse.beats() > opened, "{format:?}");
+        assert!(pulse.beats() >= least, "{format:?}: {}", pulse.beats());
+        assert!(!pulse.is_fetching());
+    }
+    let pulse = Pulse::default();
+    assert!(pulse.fetch(|| pulse.is_fetching()));
 }

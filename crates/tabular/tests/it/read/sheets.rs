@@ -103,3 +103,24 @@ fn a_sheet_without_rows_has_none() {
     let book = Workbook::new("").part("xl/worksheets/sheet1.xml", "<worksheet/>");
     assert!(book.rows().unwrap().is_empty());
 }
+
+#[test]
+fn a_sheet_may_hold_rows_unless_a_short_look_shows_that_it_holds_none() {
+    let blank = "<row r=\"1\"><c r=\"A1\" s=\"1\"/></row>";
+    let long = format!("<row>{}</row>", "<c/>".repeat(1_000)).repeat(2_000);
+    let data = |rows: &str| worksheet(&format!("<sheetData>{rows}</sheetData>"));
+    let cases = [
+        ("<row r=\"1\"><c><v>1</v></c></row>", true),
+        ("", false),
+        (blank, false),
+        ("<row><c t=\"str\"><v></v></c></row>", false),
+        ("<row r=\"1\">", true),
+        (&*long, true),
+    ];
+    for (rows, may_hold) in cases {
+        let book = Workbook::new("").part("xl/worksheets/sheet1.xml", data(rows));
+        let book = open(&book.bytes()).unwrap();
+        assert_eq!(book.may_hold_rows(0), may_hold, "{:.60}", rows);
+        assert!(!book.may_hold_rows(1), "there is none");
+    }
+}

@@ -3,9 +3,9 @@
 use domain::{BizStatus, Event};
 use stateright::{Model, Property};
 
-use super::House;
-use super::standing::{Ear, Ended, Harm, Relay, Rings, State, Wake, Worker};
+use super::standing::{Batch, Ear, Ended, Harm, Relay, Rings, State, Wake, Worker};
 use super::step::Step;
+use super::{House, batches};
 
 pub(super) const ONCE: &str = "an effect is committed once, and exactly with SUCCESS";
 pub(super) const TIMERS_OF_OPEN_ROWS: &str = "exactly the rows that are not final have a timer";
@@ -80,8 +80,11 @@ pub(super) fn of(house: &House) -> Vec<Law> {
     if house.workers == 2 {
         all.extend(among_workers());
     }
-    if house.relays > 0 {
+    if house.relays == 2 {
         all.extend(of_relays());
+    }
+    if house.batches > 0 {
+        all.extend(batches::happens());
     }
     all
 }
@@ -142,6 +145,7 @@ fn ends_whoever_dies(house: &House, state: &State) -> bool {
         workers: [Worker::default(); 2],
         relays: [Relay::Free; 2],
         sweepers: [false; 2],
+        batches: [Batch::default(); 2],
         ..*state
     };
     for _ in 0..6 {
@@ -149,6 +153,9 @@ fn ends_whoever_dies(house: &House, state: &State) -> bool {
             (BizStatus::Success | BizStatus::Failed | BizStatus::Cancelled, _) => return true,
             (_, Wake::Never) => return false,
             (_, Wake::Later) => vec![Step::TimerEnds],
+            (BizStatus::WaitHandle, Wake::Now) if house.batches > 0 => {
+                vec![Step::BatchScan(0), Step::BatchRun(0, Event::Finish, true)]
+            }
             (BizStatus::WaitHandle, Wake::Now) => {
                 vec![Step::Scan(0), Step::Settle(0, Event::Finish, true)]
             }

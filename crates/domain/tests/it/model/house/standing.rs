@@ -48,6 +48,18 @@ pub(super) struct Rings {
     pub(super) old: bool,
 }
 
+impl Rings {
+    /// The offset of one was stored: it does not come again. Another of the same epoch may have been
+    /// sent, so it may also stay.
+    pub(super) fn are_read(&mut self, present: bool) {
+        if present {
+            self.present = false;
+        } else {
+            self.old = false;
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Ear {
     #[default]
@@ -81,6 +93,14 @@ pub(super) struct Worker {
     pub(super) owes_letter: bool,
 }
 
+/// A bulk worker.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Batch {
+    pub(super) ear: Ear,
+    /// The epoch at which it saw the row wait.
+    pub(super) looked: Option<u32>,
+}
+
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Relay {
     #[default]
@@ -110,6 +130,7 @@ pub(super) struct State {
     pub(super) relays: [Relay; 2],
     /// Which of them have found the row and not yet locked it.
     pub(super) sweepers: [bool; 2],
+    pub(super) batches: [Batch; 2],
     pub(super) harm: Option<Harm>,
 }
 
@@ -171,17 +192,22 @@ impl State {
     fn seen(&self) -> impl Hash + PartialEq + use<> {
         let row = self.row;
         let is_old = |epoch: u32| epoch < row.epoch;
+        let ear_of = |ear: Ear| match ear {
+            Ear::Free => 0_u8,
+            Ear::Heard(epoch) => 1 + u8::from(is_old(epoch)),
+            Ear::Answered(epoch) => 3 + u8::from(is_old(epoch)),
+        };
         let mut workers = [0, 1].map(|number: usize| {
             let worker = self.workers[number];
-            let ear = match worker.ear {
-                Ear::Free => 0_u8,
-                Ear::Heard(epoch) => 1 + u8::from(is_old(epoch)),
-                Ear::Answered(epoch) => 3 + u8::from(is_old(epoch)),
-            };
             let hold = worker.hold.map_or(0, |hold| {
                 1 + 3 * u8::from(is_old(hold.epoch)) + hold.ended as u8
             });
-            (ear, hold, row.owner == Some(number), worker.owes_letter)
+            (
+                ear_of(worker.ear),
+                hold,
+                row.owner == Some(number),
+                worker.owes_letter,
+            )
         });
         workers.sort_unstable();
         let mut relays = self.relays.map(|relay| match relay {
@@ -192,10 +218,17 @@ impl State {
         relays.sort_unstable();
         let mut sweepers = self.sweepers;
         sweepers.sort_unstable();
+        let mut batches = self.batches.map(|batch| {
+            let looked = batch
+                .looked
+                .map_or(0_u8, |epoch| 1 + u8::from(is_old(epoch)));
+            (ear_of(batch.ear), looked)
+        });
+        batches.sort_unstable();
         (
             (row.status, row.cnt, row.announced, row.wake, row.deadline),
             (row.effects, row.letter, row.rejected, row.again),
-            (self.rings, workers, relays, sweepers, self.harm),
+            (self.rings, workers, relays, sweepers, batches, self.harm),
         )
     }
 }

@@ -40,6 +40,14 @@ pub(super) enum Step {
     Rescue(usize),
     Cancel,
     Redrive,
+    BatchHear(usize, Which),
+    BatchScan(usize),
+    BatchLook(usize),
+    /// The ending, and whether its answer arrives.
+    BatchRun(usize, Event, bool),
+    BatchStoreOffset(usize),
+    BatchLoseOffset(usize),
+    BatchDies(usize),
 }
 
 const ENDINGS: [Event; 5] = [

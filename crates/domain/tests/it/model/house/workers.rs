@@ -107,17 +107,12 @@ pub(super) fn hear(state: &mut State, worker: usize, which: Which) {
     }
 }
 
-/// The ring does not come again; another of the same epoch may have been sent, so it may also stay.
 pub(super) fn store_offset(state: &mut State, worker: usize) {
     let Ear::Answered(epoch) = state.workers[worker].ear else {
         return;
     };
     state.workers[worker].ear = Ear::Free;
-    if epoch == state.row.epoch {
-        state.rings.present = false;
-    } else {
-        state.rings.old = false;
-    }
+    state.rings.are_read(epoch == state.row.epoch);
 }
 
 /// What `settled_before` answers a holder that asks about a row which it does not hold (any more).

@@ -1,13 +1,24 @@
 //! What each answer must be, and what follows from it.
 
 use domain::{BizStatus, CompensateBizId, DeadLetterAct, Event, Rung, TaskStatus, transition};
-use store::{Beat, Cancelled, Claimed, Lease, Refusal, Settled};
+use store::{Beat, Cancelled, Claimed, Lease, Refusal, Settled, Wanted};
 
 use super::Reference;
 use crate::interleavings::act::{End, Held};
+use crate::interleavings::batch::{Ran, Refuses};
 use crate::interleavings::call::OnLetter;
 
 impl Reference {
+    /// Those of the rows that wait at their ring's epoch.
+    fn waiting_at(&self, rows: &[Rung]) -> Vec<usize> {
+        let waits = |rung: &&Rung| {
+            let row = &self.rows[self.number(rung.id)];
+            row.is(BizStatus::WaitHandle) && row.epoch == rung.epoch.0
+        };
+        let rows = rows.iter().filter(waits);
+        rows.map(|rung| self.number(rung.id)).collect()
+    }
+
     pub(super) fn rung(
         &mut self,
         rows: &[Rung],
@@ -15,17 +26,48 @@ impl Reference {
         claimed: &[Claimed],
         duplicates: usize,
     ) {
-        let waits = |rung: &&Rung| {
-            let row = &self.rows[self.number(rung.id)];
-            row.is(BizStatus::WaitHandle) && row.epoch == rung.epoch.0
-        };
-        let due: Vec<usize> = rows
-            .iter()
-            .filter(waits)
-            .map(|rung| self.number(rung.id))
-            .collect();
+        let due = self.waiting_at(rows);
         assert_eq!(rows.len() - due.len(), duplicates);
         self.claims(&due, due.len(), claimed, held);
+    }
+
+    /// Taken and ended at once: the first as it is refused, the others done.
+    pub(super) fn runs(&mut self, wanted: &Wanted, refuses: Refuses, ran: &Ran) {
+        let wanted = match wanted {
+            Wanted::Rung(rung) => {
+                let due = self.waiting_at(rung);
+                assert_eq!(rung.len() - due.len(), ran.duplicates);
+                assert_eq!(due.len(), ran.rows.len(), "{ran:?} of {due:?}");
+                due
+            }
+            Wanted::Due(limit) => {
+                let due = self.those(|row| row.is(BizStatus::WaitHandle) && row.due == Some(true));
+                assert_eq!(due.len().min(*limit), ran.rows.len(), "{ran:?} of {due:?}");
+                due
+            }
+        };
+        let mut failed = Vec::new();
+        for (place, id) in ran.rows.iter().enumerate() {
+            let number = self.number(*id);
+            assert!(wanted.contains(&number));
+            let row = &mut self.rows[number];
+            let claim = transition(row.state, Event::Claim).expect("it waits");
+            row.state.status = claim.to;
+            row.epoch += u64::from(claim.raises_epoch);
+            if let Some((kind, delay)) = refuses.filter(|_| place == 0) {
+                self.follow(number, Event::Fail(kind), matches!(delay, Held::Long));
+                failed.push((*id, self.rows[number].state.status));
+            } else {
+                self.follow(number, Event::Finish, false);
+            }
+        }
+        assert_eq!(
+            (ran.done, &ran.failed),
+            (ran.rows.len() - failed.len(), &failed)
+        );
+        for (id, effect) in ran.effects() {
+            self.row(id).effects.push(effect);
+        }
     }
 
     pub(super) fn beats(&mut self, lease: &Lease, held: Held, beat: Beat) {
@@ -188,7 +230,7 @@ impl Reference {
             self.follow(number, event, waits);
             let row = &mut self.rows[number];
             if event == Event::Finish {
-                row.files.push(format!("{}/e{}", lease.id, lease.epoch));
+                row.effects.push(format!("{}/e{}", lease.id, lease.epoch));
             }
             return Some(row.state.status);
         }

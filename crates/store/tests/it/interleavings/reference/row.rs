@@ -14,7 +14,7 @@ pub(super) struct Row {
     pub(super) announced: bool,
     /// None: it has no timer. Else whether it has ended.
     pub(super) due: Option<bool>,
-    pub(super) files: Vec<String>,
+    pub(super) effects: Vec<String>,
     /// Open ones.
     pub(super) letters: u64,
     /// Those that somebody has acted on, too.
@@ -49,7 +49,7 @@ impl Row {
             wake: wake.to_owned(),
             owner: self.owner.clone(),
             task: TaskStatus::of_row(self.state.status).to_string(),
-            files: (!self.files.is_empty()).then(|| self.files.join(",")),
+            effects: (!self.effects.is_empty()).then(|| self.effects.join(",")),
             letters: self.letters,
             attempts: self.attempts,
         }

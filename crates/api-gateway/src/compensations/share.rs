@@ -1,0 +1,142 @@
+//! Fair shares of a lane: of one tenant, so many rows are on it at once, and what goes beyond waits on
+//! the lane's rest, which is served when there is nothing better to do and a little meanwhile. So a
+//! tenant with a million rows delays another's ten by its share and not by the million.
+//!
+//! What this gateway places is counted here; when a tenant seems to have had its share, the database
+//! is asked what is still open, every few seconds at most. Several gateways therefore allow a tenant
+//! somewhat more. Shown by `tests/it/compensations/shares.rs`.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use domain::{HandlerCatalog, HandlerDef, Lane, Tenant};
+use store::{NewCompensation, Store};
+
+/// Pause between two looks at a lane, in seconds.
+const LOOK_SECONDS: u64 = 2;
+
+/// Shares that one look may find: more tenants than that are not told apart well.
+const SHARES_SEEN: usize = 2;
+
+/// Tenants of a lane that are remembered between two looks.
+const TENANTS_KNOWN: usize = 10_000;
+
+/// The lanes that are shared.
+pub(super) struct Shares {
+    store: Store,
+    lanes: HashMap<Lane, SharedLane>,
+}
+
+struct SharedLane {
+    rest: Lane,
+    share: usize,
+    /// How far ahead a row may be looked at next that was rung.
+    scan_interval: Duration,
+    desk: Mutex<Desk>,
+}
+
+#[derive(Default)]
+struct Desk {
+    /// Rows of each tenant: what the last look found, and what was placed since.
+    open: BTreeMap<Tenant, usize>,
+    looked: Option<Instant>,
+}
+
+impl Shares {
+    pub(super) fn new(store: Store, handlers: &HandlerCatalog) -> Self {
+        let lanes = handlers.iter().flat_map(|handler: &HandlerDef| {
+            let levels = handler.levels.iter();
+            levels.map(|levels| {
+                let lane = SharedLane {
+                    rest: levels.rest.clone(),
+                    share: usize::try_from(handler.share).unwrap_or(usize::MAX),
+                    scan_interval: handler.scan_interval,
+                    desk: Mutex::default(),
+                };
+                (levels.usual.clone(), lane)
+            })
+        });
+        Self {
+            lanes: lanes.collect(),
+            store,
+        }
+    }
+
+    /// Moves to the rest of its lane what goes beyond the tenant's share.
+    pub(super) async fn keep(&self, tenant: &Tenant, items: &mut [NewCompensation]) {
+        let mut wanted: BTreeMap<Lane, usize> = BTreeMap::new();
+        for item in items.iter() {
+            if self.lanes.contains_key(&item.lane) {
+                *wanted.entry(item.lane.clone()).or_default() += 1;
+            }
+        }
+        for (lane, rows) in wanted {
+            let Some(shared) = self.lanes.get(&lane) else {
+                continue;
+            };
+            let fit = shared.place(&self.store, &lane, tenant, rows).await;
+            let beyond = items.iter_mut().filter(|item| item.lane == lane).skip(fit);
+            for item in beyond {
+                item.lane = shared.rest.clone();
+            }
+        }
+    }
+}
+
+impl SharedLane {
+    /// How many of the rows the lane takes.
+    async fn place(&self, store: &Store, lane: &Lane, tenant: &Tenant, rows: usize) -> usize {
+        let is_to_look = {
+            let mut desk = self.desk();
+            let open = desk.open.get(tenant).copied().unwrap_or(0);
+            if open + rows <= self.share {
+                desk.add(tenant, rows);
+                return rows;
+            }
+            desk.is_to_look()
+        };
+        if is_to_look {
+            self.look(store, lane).await;
+        }
+        let mut desk = self.desk();
+        let open = desk.open.get(tenant).copied().unwrap_or(0);
+        let fit = rows.min(self.share.saturating_sub(open));
+        desk.add(tenant, fit);
+        metrics::counter!("quayside_rows_beyond_share_total", "lane" => lane.to_string())
+            .increment((rows - fit) as u64);
+        fit
+    }
+
+    /// What is open, as the database has it. When it cannot be asked, what is known stands.
+    async fn look(&self, store: &Store, lane: &Lane) {
+        let most = self.share.saturating_mul(SHARES_SEEN);
+        match store.open_by_tenant(lane, self.scan_interval, most).await {
+            Ok(open) => self.desk().open = open,
+            Err(error) => tracing::debug!(%lane, %error, "it is not known whose rows are open"),
+        }
+    }
+
+    fn desk(&self) -> MutexGuard<'_, Desk> {
+        self.desk.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Desk {
+    /// Whether it is time to look, and whoever asks does so.
+    fn is_to_look(&mut self) -> bool {
+        let pause = Duration::from_secs(LOOK_SECONDS);
+        let is_time = self.looked.is_none_or(|at| at.elapsed() >= pause);
+        if is_time {
+            self.looked = Some(Instant::now());
+        }
+        is_time
+    }
+
+    fn add(&mut self, tenant: &Tenant, rows: usize) {
+        if self.open.len() >= TENANTS_KNOWN {
+            self.open.clear();
+        }
+        *self.open.entry(tenant.clone()).or_default() += rows;
+    }
+}
