@@ -10,8 +10,8 @@ use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpRequest, web};
 use domain::{
-    BizId, HandlerCatalog, HandlerKind, ObjectKind, OperationAction, OperationOutcome, Task,
-    TaskFile,
+    HandlerCatalog, HandlerKind, ObjectKind, OperationAction, OperationNote, OperationOutcome,
+    Task, TaskFile,
 };
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
@@ -124,7 +124,7 @@ pub(crate) async fn download(
         object_id: file.id.to_string(),
         outcome: OperationOutcome::Done,
         detail: object(detail),
-        once: BizId::stored(once),
+        once: OperationNote::name_of_the_house(&once),
         trace_context: traceparent(),
     };
     Ok(log(state, act).await?)
@@ -171,7 +171,7 @@ async fn refused(request: &HttpRequest, (action, kind, name): Act) -> Result<(),
         object_id: named.unwrap_or_default().to_owned(),
         outcome: OperationOutcome::Refused,
         detail: object(json!({"because": "forbidden"})),
-        once: BizId::stored(unique()),
+        once: OperationNote::name_of_the_house(&unique()),
         trace_context: traceparent(),
     };
     Ok(log(state, act).await?)

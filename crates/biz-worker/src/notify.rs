@@ -185,7 +185,7 @@ impl NotifyHandler {
 #[async_trait]
 impl BizHandler for NotifyHandler {
     async fn run(&self, attempt: &Attempt) -> Result<Effects, Failure> {
-        let notice: Notice = serde_json::from_str(attempt.context()).map_err(|error| {
+        let notice = Notice::read(attempt.context()).map_err(|error| {
             let detail = format!("the context is no notice: {error}");
             Failure::permanent(FailureCode::InvalidRequest, detail)
         })?;

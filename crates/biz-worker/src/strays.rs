@@ -3,7 +3,8 @@
 //! What nobody has taken for long enough becomes a dead letter. Rows are claimed as a scan does, and
 //! only while the lane's oldest is late: nobody joins the lane's group, so whoever does know the kind of
 //! work, a worker of a newer deployment say, finds all its rings, and its rows from the moment on when
-//! it takes them. Shown by `tests/it/process.rs`.
+//! it takes them. Lanes beside a known one are known, too: what was placed there while `levels` was on
+//! goes back to the usual lane. Shown by `tests/it/process.rs` and `tests/it/levels.rs`.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -21,6 +22,12 @@ const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
 
 /// Rows that are claimed at once.
 const AT_ONCE: usize = 20;
+
+/// Rows that are given up before the lane is looked at again, about.
+const BETWEEN_LOOKS: usize = 1_000;
+
+/// Rows that go back to their usual lane at once.
+const BACK_AT_ONCE: usize = 500;
 
 /// Who gives them up.
 pub(crate) struct Strays {
@@ -42,7 +49,7 @@ impl Strays {
         let looking = async {
             loop {
                 if let Err(error) = self.look().await {
-                    tracing::debug!(%error, "it is not known which work is nobody's");
+                    tell_trouble(&error);
                 }
                 tokio::time::sleep(pause).await;
             }
@@ -57,21 +64,72 @@ impl Strays {
             };
             let ours = lane.is_biz() && !lane.is_dead_letters();
             if ours && !self.known.contains(&lane) {
-                self.look_at(&lane).await?;
+                // One lane's trouble is not the next one's.
+                self.look_at(&lane)
+                    .await
+                    .unwrap_or_else(|error| tell_trouble(&error));
             }
         }
         Ok(())
     }
 
     async fn look_at(&self, lane: &Lane) -> Result<(), StoreError> {
-        while self.is_late(lane).await? {
+        match self.usual_of(lane) {
+            Some(usual) => self.take_back(lane, usual).await,
+            None => self.give_up_all(lane).await,
+        }
+    }
+
+    /// The lane beside which this one is.
+    fn usual_of(&self, lane: &Lane) -> Option<&Lane> {
+        let is_it = |other: Result<Lane, _>| other.is_ok_and(|it| it == *lane);
+        let mut known = self.known.iter();
+        known.find(|usual| is_it(usual.urgent()) || is_it(usual.rest()))
+    }
+
+    /// A lane that paused by itself is left, too: nobody probes it.
+    async fn take_back(&self, lane: &Lane, usual: &Lane) -> Result<(), StoreError> {
+        if self.store.lane(lane).await?.paused_by.is_some() || !self.is_late(lane).await? {
+            return Ok(());
+        }
+        let mut moved = 0;
+        loop {
+            match self.store.move_due(lane, usual, BACK_AT_ONCE).await? {
+                0 => break,
+                rows => moved += rows,
+            }
+        }
+        if moved > 0 {
+            tracing::info!(%lane, rows = moved, "nobody works here: gone back to {usual}");
+        }
+        Ok(())
+    }
+
+    /// What is due comes after what is late, and is nobody's either.
+    async fn give_up_all(&self, lane: &Lane) -> Result<(), StoreError> {
+        // On a lane that is paused work is late for another reason.
+        let is_open = self.store.lane(lane).await?.state == LaneState::Open;
+        if !is_open || !self.is_late(lane).await? {
+            return Ok(());
+        }
+        let mut given_up = 0;
+        while given_up < BETWEEN_LOOKS {
             let rows = self.store.claim_due(lane, AT_ONCE, &self.terms).await?;
             if rows.is_empty() {
                 return Ok(());
             }
+            given_up += rows.len();
             tracing::warn!(%lane, rows = rows.len(), "no definition names this lane: given up");
             for row in rows {
-                self.give_up_one(row).await?;
+                let id = row.lease.id.0;
+                if let Err(error) = self.give_up_one(row).await {
+                    let error = format!("{:#}", anyhow::Error::new(error));
+                    tracing::warn!(
+                        compensate_biz.id = id,
+                        error,
+                        "a row cannot be given up; it is tried again when its lease has ended"
+                    );
+                }
             }
         }
         Ok(())
@@ -91,13 +149,14 @@ impl Strays {
         Ok(())
     }
 
-    /// Whether work has been due for so long that nobody else can be at it. On a lane that is paused
-    /// it is late for another reason.
+    /// Whether work has been due for so long that nobody else can be at it. Counts every open row.
     async fn is_late(&self, lane: &Lane) -> Result<bool, StoreError> {
-        if self.store.lane(lane).await?.state != LaneState::Open {
-            return Ok(false);
-        }
         let open = self.store.backlog(lane).await?;
         Ok(open.rows > 0 && open.oldest_seconds >= self.patience.as_secs())
     }
+}
+
+/// Trouble with the database, which every other statement meets, too.
+fn tell_trouble(error: &StoreError) {
+    tracing::debug!(%error, "it is not known which work is nobody's");
 }

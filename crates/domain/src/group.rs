@@ -7,6 +7,9 @@ use thiserror::Error;
 
 use crate::BizStatus;
 
+/// The field of a follow-up's context that says what its group came to.
+pub const GROUP_FIELD: &str = "group";
+
 /// What a group looks at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GroupState {

@@ -42,7 +42,7 @@ pub use export::{
     FaultCode, FieldFault, Operand, Predicate, ResolvedExport, safe_stem,
 };
 pub use failure::{Failure, FailureCode, FailureKind, sentence_of_lost_attempt};
-pub use group::{GroupState, Miscounted};
+pub use group::{GROUP_FIELD, GroupState, Miscounted};
 pub use handler::{
     EmailSpec, HandlerCatalog, HandlerDef, HandlerKind, HttpSpec, HttpTarget, IpRange, Levels,
     NoRange, NotifySpec, RowsSpec, URGENT_FROM, is_public,

@@ -3,8 +3,10 @@
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use crate::closed_set::closed_set;
+use crate::group::GROUP_FIELD;
 use crate::{TaskId, TaskKind, TaskStatus, UserId};
 
 /// The biz type of rows that tell somebody something.
@@ -67,6 +69,36 @@ pub enum Notice {
         /// What.
         about: About,
     },
+}
+
+impl Notice {
+    /// Reads the context of a row. What a group came to is passed over: it stands in the context of
+    /// whatever follows the end of one.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn read(context: &str) -> serde_json::Result<Self> {
+        let mut fields: Map<String, Value> = serde_json::from_str(context)?;
+        fields.remove(GROUP_FIELD);
+        serde_json::from_value(Value::Object(fields))
+    }
+
+    /// Whether nobody but the house may tell this: of the end of a task, or to a webhook.
+    #[must_use]
+    pub const fn is_of_the_house(&self) -> bool {
+        match self {
+            Self::Inbox { about, .. } | Self::Email { about, .. } => {
+                matches!(about, About::Task(_))
+            }
+            Self::Webhook { .. } => true,
+        }
+    }
+
+    /// Whether a row of biz type [`NOTIFY`] may bear this name only if the house made it.
+    #[must_use]
+    pub fn is_name_of_the_house(biz_id: &str) -> bool {
+        biz_id.starts_with("task/") || biz_id.starts_with("delivery/")
+    }
 }
 
 /// What is told.

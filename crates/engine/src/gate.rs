@@ -74,11 +74,11 @@ impl Gate {
     }
 
     /// Tells the lane what the attempts have to say of it, and looks how it stands. A probe, if this
-    /// worker has one for which no row is at work; it takes one only when it `can_probe`.
+    /// worker has one for which no row is at work.
     ///
     /// # Errors
     /// [`StoreError`]: nothing that is to be told is forgotten, and it is still time to look.
-    pub(crate) async fn look(&mut self, can_probe: bool) -> Result<Option<LaneProbe>, StoreError> {
+    pub(crate) async fn look(&mut self) -> Result<Option<LaneProbe>, StoreError> {
         self.tell_trip().await?;
         self.tell_reports().await?;
         let mut standing = self.store.lane(&self.lane).await?;
@@ -88,7 +88,7 @@ impl Gate {
             // However long its row takes, no second one is tried beside it.
             let (lane, limit) = (&self.lane, self.terms.probe);
             self.store.keep_probe(lane, &probe, limit).await?;
-        } else if standing.probe_is_due && can_probe {
+        } else if standing.probe_is_due {
             let (lane, owner) = (&self.lane, &self.owner);
             let taken = self.store.take_probe(lane, owner, self.terms.probe).await?;
             if taken.is_some() {

@@ -42,7 +42,8 @@ const LEAVE_SECONDS: u64 = 5;
 pub struct LaneSettings {
     /// The topic.
     pub lane: Lane,
-    /// Rows that this worker runs at once, unless it shares them with other lanes.
+    /// Rows that this worker runs at once, unless it shares them with other lanes; the one row that
+    /// probes a paused lane comes on top.
     pub permits: usize,
     /// How long a row is held without a heartbeat.
     pub lease: Duration,
@@ -191,14 +192,11 @@ impl LaneWorker {
         }
     }
 
-    /// Looks whether the lane is worked on, and probes it if that is for this worker to do.
+    /// Looks whether the lane is worked on, and probes it if that is for this worker to do: by one
+    /// row, which needs no turn, so that no busy lane beside it keeps it shut.
     async fn look(&self, gate: &mut Gate, ears: &mut Ears<'_>) -> Result<(), BusError> {
-        let turn = self.seat.try_take();
-        let looked = match gate.look(turn.is_some()).await {
-            Ok(Some(probe)) => match turn {
-                Some(turn) => self.probe(probe, turn).await,
-                None => Ok(()),
-            },
+        let looked = match gate.look().await {
+            Ok(Some(probe)) => self.probe(probe).await,
             Ok(None) => Ok(()),
             Err(error) => Err(error),
         };

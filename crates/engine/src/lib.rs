@@ -31,4 +31,4 @@ pub use handler::BizHandler;
 pub use lane::{LaneSettings, LaneWorker};
 pub use relay::{Relay, RelayAll, RelayLane};
 pub use sweeper::{Sweeper, until_answered};
-pub use turns::{Seat, Turn, Turns};
+pub use turns::{Asked, Seat, Turn, Turns};

@@ -6,7 +6,9 @@
 //! `tests/it/turns.rs`.
 
 use std::collections::VecDeque;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
 
 use domain::Lane;
 use tokio::sync::oneshot;
@@ -34,6 +36,9 @@ pub struct Seat {
     place: usize,
     under: Option<Lane>,
 }
+
+/// A turn that is waited for; it goes to the next when this is dropped.
+pub struct Asked(oneshot::Receiver<Turn>);
 
 /// The right to run one row, or one batch; given back when it is dropped.
 pub struct Turn(Option<Turns>);
@@ -94,22 +99,28 @@ impl Seat {
         self.under.clone()
     }
 
-    /// A turn, once this lane may have one. Safe to cancel.
+    /// A turn, once this lane may have one. Safe to cancel, but a turn that it had been given
+    /// meanwhile goes to the next: who is often interrupted does better to [`Seat::ask`] once.
     pub async fn take(&self) -> Turn {
-        let waiting = {
-            let mut desk = self.turns.desk();
-            if desk.free > 0 {
-                desk.free -= 1;
-                return Turn(Some(self.turns.clone()));
-            }
-            let (turn, waiting) = oneshot::channel();
+        self.ask().await
+    }
+
+    /// Waits for a turn from this moment on, whether or not the answer is looked at.
+    #[must_use]
+    pub fn ask(&self) -> Asked {
+        let (turn, waiting) = oneshot::channel();
+        let mut desk = self.turns.desk();
+        if let Some(free) = desk.free.checked_sub(1) {
+            desk.free = free;
+            drop(desk);
+            // Whoever is to have it is still here.
+            drop(turn.send(Turn(Some(self.turns.clone()))));
+        } else {
             let place = &mut desk.places[self.place];
             place.waiting.retain(|it| !it.is_closed());
             place.waiting.push_back(turn);
-            waiting
-        };
-        let turn = waiting.await;
-        turn.unwrap_or_else(|gone| unreachable!("whoever waits is served: {gone}"))
+        }
+        Asked(waiting)
     }
 
     /// A turn that is free now.
@@ -118,6 +129,16 @@ impl Seat {
         let mut desk = self.turns.desk();
         desk.free = desk.free.checked_sub(1)?;
         Some(Turn(Some(self.turns.clone())))
+    }
+}
+
+impl Future for Asked {
+    type Output = Turn;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Turn> {
+        let waiting = Pin::new(&mut self.get_mut().0).poll(context);
+        waiting
+            .map(|turn| turn.unwrap_or_else(|gone| unreachable!("whoever waits is served: {gone}")))
     }
 }
 

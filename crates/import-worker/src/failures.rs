@@ -148,8 +148,9 @@ impl Writer {
             stop,
             Pulse::default(),
         )?;
+        let stamp = Stamp::read(&book).map_err(|refusal| of_refusal(&refusal))?;
         // what a csv's forebears said the split has found out
-        let (stamp, known) = (Stamp::read(&book), |_| Ok(Headers::new()));
+        let known = |_| Ok(Headers::new());
         let import = as_told(&book, &self.spec.import, stamp.as_ref(), &known)?;
         self.spec.import = import.clone();
         let begun = self.begin(&book)?;

@@ -214,7 +214,7 @@ impl Reader {
     fn read(&mut self, file: File) -> Result<(), Quiet> {
         let (stop, pulse) = (self.stop.clone(), self.pulse.clone());
         let book = open(file, &self.asked.spec, &self.spool, stop, pulse)?;
-        let stamp = Stamp::read(&book);
+        let stamp = Stamp::read(&book)?;
         if let Some(stamp) = &stamp
             && stamp.dataset != self.asked.dataset.name
         {

@@ -46,9 +46,10 @@ pub(crate) fn open(
     book.map_err(|refusal| of_refusal(&refusal))
 }
 
-/// The import as its file is to be read. A failure file is of our own making: what the options say
-/// of the first file's sheet and header is untrue of it, and what its headers mean is known, by its
-/// stamp or, of a csv, by the import that it names (`headers`).
+/// The import as its file is to be read. A failure file is of our own making: where its header stands
+/// is known, and what its headers mean, by its stamp or, of a csv, by the import that it names
+/// (`headers`). What the options say of another sheet or header was said of the first file, unless
+/// they name a further sheet that is there: somebody has added it, and it is read as they say.
 pub(crate) fn as_told(
     book: &Book,
     spec: &ImportSpec,
@@ -63,12 +64,26 @@ pub(crate) fn as_told(
     let Some(known) = known else {
         return Ok(spec);
     };
+    if names_added_sheet(book, &spec) {
+        return Ok(spec);
+    }
     spec.options.sheet = None;
     spec.options.header_row = None;
     for (header, column) in known {
         spec.options.mapping.entry(header).or_insert(column);
     }
     Ok(spec)
+}
+
+/// Whether the options name a sheet of a failure file that is none of ours: neither the first that is
+/// seen, which has the rows, nor the stamp's.
+fn names_added_sheet(book: &Book, spec: &ImportSpec) -> bool {
+    let named = spec.options.sheet.as_ref();
+    let Some(named) = named.and_then(|choice| find(book, choice)) else {
+        return false;
+    };
+    let own = book.sheets().iter().position(is_offered);
+    Some(named) != own && Some(named) != Stamp::sheet(book)
 }
 
 /// The import whose failures these are, if the first line of a csv names one.

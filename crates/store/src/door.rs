@@ -121,10 +121,10 @@ impl Op {
         }
     }
 
-    /// How often it is tried where locks are met. What many callers wait for together is tried once:
-    /// each of them asks again for itself, and waits for nobody else's lock.
+    /// How often it is tried where locks are met. What many callers, or many vanished rows, wait for
+    /// together is tried once: each goes by itself then, and waits for nobody else's lock.
     const fn most_tries(self) -> u32 {
-        if matches!(self, Self::SubmitGathered) {
+        if matches!(self, Self::SubmitGathered | Self::Sweep) {
             1
         } else {
             MAX_TRIES

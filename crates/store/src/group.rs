@@ -15,7 +15,9 @@ use diesel::prelude::QueryableByName;
 use diesel::sql_query;
 use diesel::sql_types::{BigInt, Bool, Integer, Nullable, Text, Unsigned};
 use diesel_async::RunQueryDsl;
-use domain::{BizId, BizStatus, BizType, GroupState, Lane, Miscounted, TaskId, Tenant};
+use domain::{
+    BizId, BizStatus, BizType, GROUP_FIELD, GroupState, Lane, Miscounted, TaskId, Tenant,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -271,7 +273,7 @@ impl LockedGroup {
         let (Ok(object), Some(open)) = (object, context.trim_end().strip_suffix('}')) else {
             return context;
         };
-        if object.contains_key("group") {
+        if object.contains_key(GROUP_FIELD) {
             return context;
         }
         let group = json!({
@@ -285,7 +287,7 @@ impl LockedGroup {
         });
         // As text: what the client wrote stays as it is, numbers of any length too.
         let comma = if object.is_empty() { "" } else { "," };
-        format!("{open}{comma}\"group\":{group}}}")
+        format!("{open}{comma}\"{GROUP_FIELD}\":{group}}}")
     }
 }
 

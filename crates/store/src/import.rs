@@ -189,7 +189,8 @@ pub(crate) fn task_of(tx: &Tx<'_>) -> Result<TaskId, StoreError> {
         .ok_or_else(|| corrupt("the row belongs to no task"))
 }
 
-/// The import that a file says it mends, if it is one of the same user: a file may say anything.
+/// The import that a file says it mends, if it is one of the same user into the same dataset: a file
+/// may say anything.
 async fn own_import(
     connection: &mut Connection,
     tenant: &Tenant,
@@ -199,6 +200,7 @@ async fn own_import(
     let found: Vec<Id> = sql_query(
         "SELECT f.id FROM task f FORCE INDEX (PRIMARY) JOIN task own FORCE INDEX (PRIMARY) \
          ON own.id = ? AND own.tenant = f.tenant AND own.created_by = f.created_by \
+         AND own.dataset = f.dataset \
          WHERE f.id = ? AND f.tenant = ? AND f.kind = 'IMPORT'",
     )
     .bind::<Unsigned<BigInt>, _>(task.0)

@@ -24,6 +24,10 @@ use crate::read_back::Witness;
 use crate::row::{Id, LOCKED_ROW, LockedRow, RowAsStored};
 use crate::settle::{Case, settle};
 
+/// Rows of one step that are waited for in vain, because somebody holds their group or task: the rest of
+/// the step is left to the next pass, so that one lock does not hold up every lane behind it.
+const MOST_WAITS: usize = 3;
+
 /// A row whose holder has vanished, and what it became.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rescued {
@@ -71,8 +75,8 @@ impl Store {
 
     /// Rescues at most `limit` rows of the lane whose lease has ended, oldest first. Rows that
     /// another sweep or their own worker has locked are left alone. A row that cannot be rescued,
-    /// because something about it is not understood, holds up no other: it is left as it is, and told
-    /// of in the log.
+    /// because something about it is not understood or because somebody holds its group or task, holds
+    /// up no other: it is left as it is, and told of in the log.
     ///
     /// # Errors
     /// [`StoreError`]; what was rescued before is so.
@@ -100,8 +104,8 @@ impl Store {
         let mut ids: Vec<u64> = ended.iter().map(|row| row.id).collect();
         ids.sort_unstable();
         let rescued = match self.rescue(ids.clone()).await {
-            Err(error) if !error.is_transient() && ids.len() > 1 => self.rescue_each(ids).await,
-            Err(error) if !error.is_transient() => {
+            Err(error) if speaks_of_rows(&error) && ids.len() > 1 => self.rescue_each(ids).await,
+            Err(error) if speaks_of_rows(&error) => {
                 cannot(&ids, &error);
                 Ok(Vec::new())
             }
@@ -115,11 +119,18 @@ impl Store {
 
     async fn rescue_each(&self, ids: Vec<u64>) -> Result<Vec<Rescued>, StoreError> {
         let mut rescued = Vec::with_capacity(ids.len());
+        let mut waited = 0;
         for id in ids {
             match self.rescue(vec![id]).await {
                 Ok(mut row) => rescued.append(&mut row),
-                Err(error) if error.is_transient() => return Err(error),
-                Err(error) => cannot(&[id], &error),
+                Err(error) if !speaks_of_rows(&error) => return Err(error),
+                Err(error) => {
+                    cannot(&[id], &error);
+                    waited += usize::from(matches!(error, StoreError::Contended(_)));
+                    if waited == MOST_WAITS {
+                        break;
+                    }
+                }
             }
         }
         Ok(rescued)
@@ -224,6 +235,11 @@ async fn last_attempt(connection: &mut Connection, row: &LockedRow) -> Result<Wi
     .get_result(connection)
     .await?;
     Ok(Witness::Attempt(last.id))
+}
+
+/// Whether the error is about the rows that were to be rescued, and not about the database.
+fn speaks_of_rows(error: &StoreError) -> bool {
+    !error.is_transient() || matches!(error, StoreError::Contended(_))
 }
 
 /// Left as it is, for a person: whoever looks after the backlog sees how late it is.

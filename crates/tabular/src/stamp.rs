@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use domain::{SheetCell, TaskId};
 use serde::{Deserialize, Serialize};
 
-use crate::read::{Book, Merges, Visibility};
+use crate::read::{Book, Merges, Refusal, SheetInfo, Visibility};
 
 /// The very hidden sheet that holds the stamp in A1, and the lists of drop-downs beside it.
 pub(crate) const STAMP_SHEET: &str = "_quayside";
@@ -28,20 +28,39 @@ pub struct Stamp {
 }
 
 impl Stamp {
-    /// The stamp of an opened file; none where there is none or it cannot be read. A csv has none.
+    /// The stamp of an opened file; none where there is none, or where the file's own fault keeps it
+    /// from being read. A csv has none.
+    ///
+    /// # Errors
+    /// What is no fault of the file: our own disk failed, or reading was stopped.
+    pub fn read(book: &Book) -> Result<Option<Self>, Refusal> {
+        match Self::cell(book) {
+            Err(refusal) if refusal.code.is_users_fault() => Ok(None),
+            read => read,
+        }
+    }
+
+    /// Where the stamp of a file lies, if it has one.
     #[must_use]
-    pub fn read(book: &Book) -> Option<Self> {
-        let is_stamp = |sheet: &crate::read::SheetInfo| {
+    pub fn sheet(book: &Book) -> Option<usize> {
+        let is_stamp = |sheet: &SheetInfo| {
             sheet.worksheet && sheet.visible != Visibility::Visible && sheet.name == STAMP_SHEET
         };
-        let sheet = book.sheets().iter().position(is_stamp)?;
-        let mut rows = book.rows(sheet, &Merges::default()).ok()?;
-        let chunk = rows.next().ok()??;
-        let first = chunk.rows().next()?;
-        match first.cell(0).cell {
+        book.sheets().iter().position(is_stamp)
+    }
+
+    fn cell(book: &Book) -> Result<Option<Self>, Refusal> {
+        let Some(sheet) = Self::sheet(book) else {
+            return Ok(None);
+        };
+        let chunk = book.rows(sheet, &Merges::default())?.next()?;
+        let Some(first) = chunk.as_ref().and_then(|chunk| chunk.rows().next()) else {
+            return Ok(None);
+        };
+        Ok(match first.cell(0).cell {
             SheetCell::Text(json) if first.number == 1 => serde_json::from_str(json).ok(),
             _ => None,
-        }
+        })
     }
 
     /// As it stands in the cell.

@@ -21,11 +21,17 @@ use tokio_util::task::TaskTracker;
 use super::Bell;
 use super::share::Shares;
 
-/// Most items of a call that is gathered with others.
+/// Most items of a call that is gathered with others,
 const SMALL: usize = 100;
+
+/// and most bytes of its contexts.
+const SMALL_BYTES: usize = 256 << 10;
 
 /// Items of one transaction; facts.md: best size.
 const ITEMS_TOGETHER: usize = 1_000;
+
+/// Bytes of the contexts of one transaction: nobody is to wait for megabytes of others.
+const BYTES_TOGETHER: usize = 1 << 20;
 
 /// Transactions under way at once.
 const TRANSACTIONS: usize = 2;
@@ -72,9 +78,8 @@ impl Gatherer {
         mut call: NewCompensations,
     ) -> Result<CompensationsOnce, StoreError> {
         self.shares.keep(&call.actor.tenant, &mut call.items).await;
-        let goes_alone =
-            call.key.is_some() || call.group.is_some() || !(1..=SMALL).contains(&call.items.len());
-        if goes_alone {
+        let is_small = (1..=SMALL).contains(&call.items.len()) && bytes(&call) <= SMALL_BYTES;
+        if call.key.is_some() || call.group.is_some() || !is_small {
             return self.submit_alone(call).await;
         }
         match self.wait_for(call.clone()).await {
@@ -149,10 +154,11 @@ impl Gatherer {
             desk.under_way -= 1;
             return None;
         }
-        let mut items = 0;
+        let (mut items, mut contexts) = (0, 0);
         let fits = |waiting: &&Waiting| {
             items += waiting.call.items.len();
-            items <= ITEMS_TOGETHER
+            contexts += bytes(&waiting.call);
+            items <= ITEMS_TOGETHER && contexts <= BYTES_TOGETHER
         };
         let many = desk.waiting.iter().take_while(fits).count();
         let now = desk.waiting.drain(..many);
@@ -160,15 +166,21 @@ impl Gatherer {
     }
 }
 
-/// The error once more, where it is everybody's; not where one call may have caused it, as a key that
-/// somebody else has locked.
+/// Bytes of a call's contexts.
+fn bytes(call: &NewCompensations) -> usize {
+    call.items.iter().map(|item| item.context.len()).sum()
+}
+
+/// The error once more, where it may be that the calls were accepted. Any other may be due to what
+/// they were together (too slow, a connection that broke) or to one of them, as a key that somebody
+/// else has locked: nothing was accepted then, and each call sees for itself.
 fn same(error: &StoreError) -> Option<StoreError> {
     match error {
-        StoreError::Unavailable(cause) => Some(StoreError::Unavailable(cause.to_string().into())),
         StoreError::UnknownCommit(cause) => {
             Some(StoreError::UnknownCommit(cause.to_string().into()))
         }
-        StoreError::Contended(_)
+        StoreError::Unavailable(_)
+        | StoreError::Contended(_)
         | StoreError::Fenced
         | StoreError::Duplicate(_)
         | StoreError::InProgress(_)

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::{BizId, HandlerDef, Lane, URGENT_FROM};
+use domain::{BizId, HandlerDef, HandlerKind, Lane, Notice, OperationNote, URGENT_FROM};
 use serde_json::Value;
 use serde_json::value::RawValue;
 use store::{Due, FollowUp, NewCompensation};
@@ -61,7 +61,7 @@ pub(super) fn read(
     }
     Ok(NewCompensation {
         biz_type: handler.biz_type.clone(),
-        biz_id: self::biz_id(&format!("{at}/biz_id"), biz_id)?,
+        biz_id: self::biz_id(&format!("{at}/biz_id"), biz_id, handler)?,
         lane,
         context,
         priority,
@@ -108,7 +108,9 @@ fn kind<'t>(
     let biz_type: String = typed(&at_type, biz_type, "biz_type is a text, and needed")?;
     let handler = terms.handler(&at_type, &biz_type)?;
     let lane = lane(&format!("{at}/queue"), fields.remove("queue"), handler)?;
-    let context = context(&format!("{at}/context"), fields.remove("context"))?;
+    let at_context = format!("{at}/context");
+    let context = context(&at_context, fields.remove("context"))?;
+    own_words(&context, handler).map_err(|message| Problem::invalid(&at_context, message))?;
     Ok((handler, lane, context))
 }
 
@@ -146,12 +148,39 @@ fn context(at: &str, raw: Option<&RawValue>) -> Result<String, Problem> {
     }
 }
 
-fn biz_id(at: &str, raw: Option<&RawValue>) -> Result<BizId, Problem> {
+/// What only the house may tell of, nobody may submit: acts of its own, ends of tasks, calls that it
+/// signs. What follows a group is the house's own row, so its context is looked at here or nowhere.
+fn own_words(context: &str, handler: &HandlerDef) -> Result<(), String> {
+    let is_of_the_house = match &handler.kind {
+        HandlerKind::Notify(_) => Notice::read(context)
+            .map_err(|error| format!("the context is no notice: {error}"))?
+            .is_of_the_house(),
+        HandlerKind::OperationLog => OperationNote::read(context)
+            .map_err(str::to_owned)?
+            .is_of_the_house(),
+        HandlerKind::Rows(_) | HandlerKind::Http(_) | HandlerKind::Code(_) => false,
+    };
+    if is_of_the_house {
+        return Err("only the house itself tells of this".to_owned());
+    }
+    Ok(())
+}
+
+fn biz_id(at: &str, raw: Option<&RawValue>, handler: &HandlerDef) -> Result<BizId, Problem> {
     let needed = "biz_id is a text, and needed";
     let raw = raw.ok_or_else(|| Problem::invalid(at, needed))?;
     let text: String = typed(at, raw, needed)?;
     if is_reserved(&text) {
         let message = "two numbers with a slash between them are the ids of what follows groups";
+        return Err(Problem::invalid(at, message));
+    }
+    let is_of_the_house = match &handler.kind {
+        HandlerKind::Notify(_) => Notice::is_name_of_the_house(&text),
+        HandlerKind::OperationLog => OperationNote::is_name_of_the_house(&text),
+        HandlerKind::Rows(_) | HandlerKind::Http(_) | HandlerKind::Code(_) => false,
+    };
+    if is_of_the_house {
+        let message = "names of this form are those of the house's own rows";
         return Err(Problem::invalid(at, message));
     }
     BizId::parse(text).map_err(|error| Problem::invalid(at, error.to_string()))

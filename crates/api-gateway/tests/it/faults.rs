@@ -64,7 +64,7 @@ fn request(house: &House, method: Method, path: &str) -> RequestBuilder {
         .replace("{file_id}", "1");
     let request = house.request(method.clone(), &concrete);
     let request = request.bearer_auth(mighty());
-    if method == Method::POST {
+    if [Method::POST, Method::PUT].contains(&method) {
         request.json(&body(path))
     } else {
         request
@@ -81,6 +81,8 @@ fn body(path: &str) -> Value {
         }]}),
         "/api/v1/compensations" => crate::compensations::items(&["m1"]),
         "/api/v1/dead-letters/redrive" => json!({"filter": {"reason": "internal"}}),
+        "/api/v1/notifications/settings" => json!({"in_app": true, "email": null}),
+        "/api/v1/webhooks" => json!({"url": "https://example.com/told"}),
         "/api/v1/lanes/{lane}/pause" => json!({"reason": "a test"}),
         _ => json!({}),
     }

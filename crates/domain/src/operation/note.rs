@@ -7,8 +7,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{OperationAction, OperationOutcome};
-use crate::UserId;
+use crate::group::GROUP_FIELD;
+use crate::{BizId, UserId};
 
+/// What the names of the house's own rows begin with.
+const HOUSE_NAMES: &str = "house/";
 /// Bytes of what may be done, and of what to.
 const ACTION_BYTES: usize = 64;
 /// See [`ACTION_BYTES`].
@@ -49,12 +52,18 @@ const fn done() -> OperationOutcome {
 }
 
 impl OperationNote {
-    /// Reads the context of a row.
+    /// Reads the context of a row. What a group came to is passed over: it stands in the context of
+    /// whatever follows the end of one.
     ///
     /// # Errors
     /// What is wrong with it, without its values.
     pub fn read(context: &str) -> Result<Self, &'static str> {
-        let note: Self = serde_json::from_str(context).map_err(|_odd| {
+        let fields: serde_json::Result<Map<String, Value>> = serde_json::from_str(context);
+        let note = fields.and_then(|mut fields| {
+            fields.remove(GROUP_FIELD);
+            serde_json::from_value::<Self>(Value::Object(fields))
+        });
+        let note = note.map_err(|_odd| {
             "the context is no entry: an object with action, object_kind, object_id, and perhaps \
              actor, outcome, detail and request_id"
         })?;
@@ -81,6 +90,18 @@ impl OperationNote {
         } else {
             Ok(())
         }
+    }
+
+    /// Whether a row of kind `operation_log` may bear this name only if the house made it.
+    #[must_use]
+    pub fn is_name_of_the_house(biz_id: &str) -> bool {
+        biz_id.starts_with(HOUSE_NAMES)
+    }
+
+    /// The name of a row that the house makes.
+    #[must_use]
+    pub fn name_of_the_house(once: &str) -> BizId {
+        BizId::stored(format!("{HOUSE_NAMES}{once}"))
     }
 
     /// Whether it tells of an act of the house's own, which nobody else may tell of.

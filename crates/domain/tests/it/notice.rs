@@ -219,9 +219,15 @@ fn a_notice_is_read_as_it_was_written_and_an_unknown_field_is_refused() {
         about: About::Task(end(TaskStatus::Success, "en")),
     };
     let text = serde_json::to_string(&notice).unwrap();
-    assert_eq!(serde_json::from_str::<Notice>(&text).unwrap(), notice);
+    assert_eq!(Notice::read(&text).unwrap(), notice);
+    assert!(notice.is_of_the_house());
     let words = r#"{"channel":"inbox","user":"7","about":{"text":{"subject":"s","text":"t"}}}"#;
-    assert!(serde_json::from_str::<Notice>(words).is_ok());
+    assert!(!Notice::read(words).unwrap().is_of_the_house());
+    let after_a_group = words.replacen('{', r#"{"group":{"total":3},"#, 1);
+    assert_eq!(
+        Notice::read(&after_a_group).unwrap(),
+        Notice::read(words).unwrap()
+    );
     let colour = words.replace("\"user\"", "\"colour\":1,\"user\"");
-    assert!(serde_json::from_str::<Notice>(&colour).is_err());
+    assert!(Notice::read(&colour).is_err());
 }

@@ -18,7 +18,7 @@ use super::run::{Ended, Runner, Work};
 use crate::chain::Chain;
 use crate::ears::Ears;
 use crate::gate::Gate;
-use crate::turns::{Seat, Turn};
+use crate::turns::{Asked, Seat, Turn};
 
 /// How long rings are waited for that may go into one batch, in milliseconds: next to nothing beside
 /// a commit, and enough that a hundred single submits become a few batches.
@@ -33,7 +33,11 @@ pub(super) struct Loop<'c> {
     ears: Ears<'c>,
     gate: Gate,
     seat: Seat,
-    running: FuturesUnordered<BoxFuture<'static, Ended>>,
+    /// What is under way, and the turns by which it is.
+    running: FuturesUnordered<BoxFuture<'static, (Ended, Option<Turn>)>>,
+    /// The next turn, while there is something to begin: kept from round to round, as a turn that was
+    /// given to whoever asks anew has gone to another lane.
+    asked: Option<Asked>,
     /// Batches that the database could not take.
     again: VecDeque<Batch>,
     scan: tokio::time::Interval,
@@ -61,6 +65,7 @@ impl<'c> Loop<'c> {
             gate: Gate::new(store, lane, &runner.terms.worker, breaker, board),
             ears: Ears::new(consumer),
             running: FuturesUnordered::new(),
+            asked: None,
             again: VecDeque::new(),
             scan,
             scan_is_due: false,
@@ -75,15 +80,23 @@ impl<'c> Loop<'c> {
     pub(super) async fn take_until(&mut self, stop: &CancellationToken) -> Result<(), BusError> {
         loop {
             let may_scan = self.may_begin() && !self.scanning && !self.scan_is_due;
-            let wants = self.wants();
+            self.ask();
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return Ok(()),
                 () = rested(self.rest), if self.rest.is_some() => self.rest = None,
                 () = self.gate.due(), if self.rest.is_none() => self.look().await?,
-                Some(ended) = self.running.next() => self.ended(ended),
+                Some((ended, turn)) = self.running.next() => {
+                    self.ended(ended);
+                    // Where there is more to begin, this lane is among those that wait for the turn.
+                    self.ask();
+                    drop(turn);
+                }
                 _ = self.scan.tick(), if may_scan => self.scan_is_due = true,
-                turn = self.seat.take(), if wants => self.take(turn).await?,
+                turn = given(&mut self.asked) => {
+                    self.asked = None;
+                    self.take(turn).await?;
+                }
                 heard = self.ears.hear() => heard?,
             }
         }
@@ -92,6 +105,15 @@ impl<'c> Loop<'c> {
     /// Whether anything may be begun.
     fn may_begin(&self) -> bool {
         self.gate.is_open() && self.rest.is_none()
+    }
+
+    /// Waits for a turn as long as there is something to begin.
+    fn ask(&mut self) {
+        if !self.wants() {
+            self.asked = None;
+        } else if self.asked.is_none() {
+            self.asked = Some(self.seat.ask());
+        }
     }
 
     /// Whether there is something to begin.
@@ -108,24 +130,21 @@ impl<'c> Loop<'c> {
     /// Begins what there is to begin.
     async fn take(&mut self, turn: Turn) -> Result<(), BusError> {
         if let Some(batch) = self.again.pop_front() {
-            self.begin(Work::Rung(batch), turn);
+            self.begin(Work::Rung(batch), Some(turn));
         } else if self.wants_scan() {
             (self.scanning, self.scan_is_due, self.more) = (true, false, false);
-            self.begin(Work::Scan, turn);
+            self.begin(Work::Scan, Some(turn));
         } else if !self.ears.is_empty() {
             let batch = self.gather().await?;
-            self.begin(Work::Rung(batch), turn);
+            self.begin(Work::Rung(batch), Some(turn));
         }
         Ok(())
     }
 
-    fn begin(&mut self, work: Work, turn: Turn) {
+    fn begin(&mut self, work: Work, turn: Option<Turn>) {
         let runner = self.runner.clone();
-        self.running.push(Box::pin(async move {
-            let ended = runner.run(work).await;
-            drop(turn);
-            ended
-        }));
+        let run = async move { (runner.run(work).await, turn) };
+        self.running.push(Box::pin(run));
     }
 
     /// Rings that wait, and those that come within a moment, as far as a batch goes.
@@ -185,13 +204,13 @@ impl<'c> Loop<'c> {
         }
     }
 
-    /// Looks whether the lane is worked on, and probes it if that is for this worker to do.
+    /// Looks whether the lane is worked on, and probes it if that is for this worker to do: by one
+    /// row, which needs no turn, so that no busy lane beside it keeps it shut.
     async fn look(&mut self) -> Result<(), BusError> {
-        let turn = self.seat.try_take();
-        match self.gate.look(turn.is_some()).await {
+        match self.gate.look().await {
             Ok(probe) => {
-                if let Some((probe, turn)) = probe.zip(turn) {
-                    self.begin(Work::Probe(probe), turn);
+                if let Some(probe) = probe {
+                    self.begin(Work::Probe(probe), None);
                 }
                 self.scan_is_due |= self.gate.take_wanted_scan();
                 let is_open = self.gate.is_open();
@@ -213,8 +232,9 @@ impl<'c> Loop<'c> {
 
     /// Waits for what is under way.
     pub(super) async fn drain(&mut self) {
+        self.asked = None;
         let drained = tokio::time::timeout(self.runner.settings.drain, async {
-            while let Some(ended) = self.running.next().await {
+            while let Some((ended, _turn)) = self.running.next().await {
                 if let Ended::Rung(batch, ran) = ended {
                     self.rung(batch, ran.is_ok());
                 }
@@ -224,6 +244,14 @@ impl<'c> Loop<'c> {
             tracing::warn!(lane = %self.runner.settings.lane, batches = self.running.len(),
                 "batches did not end in time; their rings will come again");
         }
+    }
+}
+
+/// The turn, once it is there; never, where none is waited for.
+async fn given(asked: &mut Option<Asked>) -> Turn {
+    match asked {
+        Some(asked) => asked.await,
+        None => std::future::pending().await,
     }
 }
 

@@ -32,7 +32,7 @@ impl LaneWorker {
         }
         let more = no_rings && claimed.len() == turns.len();
         for (row, turn) in claimed.into_iter().zip(turns) {
-            self.start(row, turn, TraceHeaders::default(), None);
+            self.start(row, Some(turn), TraceHeaders::default(), None);
         }
         Ok(more)
     }
@@ -89,25 +89,31 @@ impl LaneWorker {
         }
         // Started before anything else can fail: a claimed row must not wait for its lease to end.
         for (row, turn) in claim.claimed.into_iter().zip(turns) {
-            self.start(row, turn, trace.clone(), None);
+            self.start(row, Some(turn), trace.clone(), None);
         }
         Ok(claim.orphans)
     }
 
     /// Claims the oldest due row of a lane that is not open, to see how it ends. Whether there is one
     /// or not: the probe's time goes on, and the next look comes here again.
-    pub(super) async fn probe(&self, probe: LaneProbe, turn: Turn) -> Result<(), StoreError> {
+    pub(super) async fn probe(&self, probe: LaneProbe) -> Result<(), StoreError> {
         let lane = &self.settings.lane;
         let claimed = self.store.claim_due(lane, 1, &self.terms).await?;
         if let Some(row) = claimed.into_iter().next() {
             tracing::info!(%lane, compensate_biz.id = row.lease.id.0, "probing the lane by a row");
             self.breaker.set_probing(true);
-            self.start(row, turn, TraceHeaders::default(), Some(probe));
+            self.start(row, None, TraceHeaders::default(), Some(probe));
         }
         Ok(())
     }
 
-    fn start(&self, row: Claimed, turn: Turn, ring: TraceHeaders, probe: Option<LaneProbe>) {
+    fn start(
+        &self,
+        row: Claimed,
+        turn: Option<Turn>,
+        ring: TraceHeaders,
+        probe: Option<LaneProbe>,
+    ) {
         let (kind, handler) = match self.handlers.get_key_value(&row.biz_type) {
             Some((kind, handler)) => (kind.to_string(), handler.clone()),
             None => (

@@ -8,7 +8,7 @@ use std::time::Duration;
 use domain::{
     BreakerWindow, Failure, FailureCode, LaneState, RetryPolicy, TaskStatus, Tenant, UserId,
 };
-use engine::{LaneBoard, LaneSettings};
+use engine::{LaneBoard, LaneSettings, Turns};
 use store::{Actor, LaneAct, LaneStanding};
 use testkit::eventually;
 
@@ -177,6 +177,28 @@ async fn a_probe_of_one_row_opens_the_lane_again_once_the_handler_is_mended() {
     mended.store(true, Ordering::SeqCst);
     until_lane(&house, LaneState::Open).await;
     until_none(&house, "status = 'WAIT_HANDLE' AND cnt = 0").await;
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lane_is_probed_while_another_has_all_the_turns_that_they_share() {
+    let house = House::build().await;
+    put_rows(&house, "a", 3).await;
+    let mut settings = settings(&house);
+    settings.breaker.pause = Duration::ZERO;
+    let tripped = house
+        .store
+        .trip_lane(&house.lane, "a test", &settings.breaker);
+    assert!(tripped.await.expect("answers"));
+    let turns = Turns::new(1);
+    let busy = turns.seat(4, None).take().await;
+    let probe = Probe::always(Step::Finish);
+    let seat = (&LaneBoard::default(), turns.seat(1, None));
+    let worker = house.work_sharing("one", settings, &probe, seat);
+    until_lane(&house, LaneState::Open).await;
+    assert_eq!(probe.runs().len(), 1, "a probe is one row");
+    drop(busy);
+    until_none(&house, "status <> 'SUCCESS'").await;
     worker.stop().await;
 }
 

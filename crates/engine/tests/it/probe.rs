@@ -11,7 +11,8 @@ use domain::{
     TaskId, TaskStatus, Tenant, UserId,
 };
 use engine::{
-    Announcer, Attempt, BizHandler, LaneBoard, LaneSettings, LaneWorker, Relay, RelayLane,
+    Announcer, Attempt, BizHandler, LaneBoard, LaneSettings, LaneWorker, Relay, RelayLane, Seat,
+    Turns,
 };
 use store::{Announced, Effects, NewArtifact, NewExport, Store, StoreSettings, Visibility};
 use testkit::{MoodyProxy, TestDatabase, a_lane, an_export, eventually};
@@ -209,6 +210,18 @@ impl House {
         probe: &Arc<Probe>,
         board: &LaneBoard,
     ) -> Running {
+        let seat = Turns::new(settings.permits).seat(1, None);
+        self.work_sharing(name, settings, probe, (board, seat))
+    }
+
+    /// The same, with turns that come from elsewhere.
+    pub(crate) fn work_sharing(
+        &self,
+        name: &str,
+        settings: LaneSettings,
+        probe: &Arc<Probe>,
+        (board, seat): (&LaneBoard, Seat),
+    ) -> Running {
         let handler: Arc<dyn BizHandler> = probe.clone();
         let export = BizType::parse("EXPORT").expect("a name");
         let handlers = HashMap::from([(export, handler)]);
@@ -219,7 +232,8 @@ impl House {
             settings,
             handlers,
         )
-        .on_board(board);
+        .on_board(board)
+        .sharing(seat);
         let consumer = RingConsumer::join(&self.bus, &self.lane).expect("the settings are right");
         let stop = CancellationToken::new();
         let stopped = stop.clone();

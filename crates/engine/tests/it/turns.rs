@@ -64,3 +64,19 @@ async fn a_turn_that_was_given_to_whoever_has_just_gone_goes_to_the_next() {
     drop(gone);
     let _turn = stays.await;
 }
+
+#[tokio::test]
+async fn whoever_has_asked_waits_from_then_on_and_keeps_what_it_is_given_until_it_looks() {
+    let turns = Turns::new(1);
+    let (light, heavy) = (turns.seat(1, None), turns.seat(16, None));
+    let held = heavy.ask().await;
+    let (mut other, asked) = (light.ask(), heavy.ask());
+    drop(held);
+    assert!((&mut other).now_or_never().is_none());
+    let held = asked.now_or_never().expect("the heavy one has it");
+    let asked = heavy.ask();
+    // It does not want it any more.
+    drop(asked);
+    drop(held);
+    assert!((&mut other).now_or_never().is_some());
+}

@@ -12,7 +12,7 @@ use testkit::eventually;
 use zip::write::SimpleFileOptions;
 use zip::{ZipArchive, ZipWriter};
 
-use crate::club::club_rows;
+use crate::club::{club_of, club_rows, clubs};
 use crate::house::{House, Import, imports};
 use crate::workbook::{Sheet, members, number, text, workbook_of};
 
@@ -132,6 +132,47 @@ async fn a_failure_workbook_comes_back_whatever_was_said_of_the_first_files_shee
     let scores = "SELECT CONCAT(code, ' ', score) FROM club ORDER BY code";
     let scores: Vec<String> = house.database.query(scores).await;
     assert_eq!(scores, ["second 7", "third 3"]);
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sheet_that_was_added_to_a_failure_workbook_is_read_if_the_options_name_it() {
+    let house = House::build().await;
+    let worker = house.work();
+    let named = |rows| vec![Sheet::new("Clubs", club_rows(rows))];
+    let faulty = vec![text("a"), text("A"), text("bad")];
+    let content = workbook_of(&named(vec![faulty.clone()]));
+    let first = house.import(Import::club(content, json!({}))).await;
+    house.until(first, TaskStatus::Failed).await;
+
+    let stamp = json!({"dataset": "club", "version": "7", "task": first}).to_string();
+    let mut hidden = Sheet::new("_quayside", vec![vec![text(stamp)]]);
+    hidden.hidden = true;
+    let title = vec![vec![text("Code")], vec![text("no data")]];
+    let mended = club_rows(vec![vec![text("a"), text("A"), number(7)]]);
+    let mended = title.into_iter().chain(mended).collect();
+    let mut sheets = named(vec![faulty]);
+    sheets.extend([hidden, Sheet::new("Mended", mended)]);
+    let content = workbook_of(&sheets);
+    let import = async |options| {
+        let import = Import::club(content.clone(), options);
+        house.ended(house.import(import).await).await
+    };
+    // the first two are a first file's, the third is no sheet of data
+    for said in [
+        json!({"sheet": "elsewhere"}),
+        json!({"sheet": "clubs", "header_row": 2}),
+        json!({"sheet": 2, "header_row": 2}),
+    ] {
+        let failed = import(said).await;
+        assert_eq!(failed.status, TaskStatus::Failed, "{failed:?}");
+        assert_eq!(failed.progress.failed_rows, 1, "{failed:?}");
+    }
+    let done = import(json!({"sheet": "Mended", "header_row": 3})).await;
+    assert_eq!(done.status, TaskStatus::Success, "{done:?}");
+    assert_eq!(done.mends, Some(first));
+    let taken = clubs(&house).await;
+    assert_eq!(taken, [club_of("a", Some("A"), Some(7))]);
     worker.stop().await;
 }
 

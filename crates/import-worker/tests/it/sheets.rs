@@ -44,6 +44,21 @@ async fn hidden_rows_are_rows_unless_they_are_to_be_skipped() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn hidden_columns_are_read_whatever_becomes_of_hidden_rows() {
+    let house = House::build().await;
+    let worker = house.work();
+    let rows = vec![vec![text("a"), text("A"), number(7)]];
+    let mut sheet = Sheet::new("Clubs", club_rows(rows));
+    sheet.hidden_columns = vec![1, 3];
+    let import = Import::club(workbook_of(&[sheet]), json!({"hidden_rows": "skip"}));
+    house
+        .until(house.import(import).await, TaskStatus::Success)
+        .await;
+    assert_eq!(clubs(&house).await, [club_of("a", Some("A"), Some(7))]);
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn merged_cells_are_faults_or_blank_or_filled() {
     let house = House::build().await;
     let worker = house.work();

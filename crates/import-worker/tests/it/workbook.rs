@@ -24,13 +24,14 @@ pub(crate) fn number(value: impl ToString) -> Value {
     Value::Number(value.to_string())
 }
 
-/// One sheet: rows from 1 on, each hidden or not.
+/// One sheet: rows from 1 on, each hidden or not; numbers of hidden columns, from 1 on.
 #[derive(Clone)]
 pub(crate) struct Sheet {
     pub(crate) name: String,
     pub(crate) hidden: bool,
     pub(crate) rows: Vec<(bool, Vec<Value>)>,
     pub(crate) merges: Vec<String>,
+    pub(crate) hidden_columns: Vec<u16>,
 }
 
 impl Sheet {
@@ -40,14 +41,24 @@ impl Sheet {
             hidden: false,
             rows: rows.into_iter().map(|row| (false, row)).collect(),
             merges: Vec::new(),
+            hidden_columns: Vec::new(),
         }
     }
 
     fn xml(&self) -> String {
         let mut xml = String::from(
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?><worksheet \
-             xmlns=\"http://schemas.openxmlformats.org/spreadsheetml/2006/main\"><sheetData>",
+             xmlns=\"http://schemas.openxmlformats.org/spreadsheetml/2006/main\">",
         );
+        if !self.hidden_columns.is_empty() {
+            xml.push_str("<cols>");
+            for at in &self.hidden_columns {
+                let col = format!("<col min=\"{at}\" max=\"{at}\" width=\"0\" hidden=\"1\"/>");
+                xml.push_str(&col);
+            }
+            xml.push_str("</cols>");
+        }
+        xml.push_str("<sheetData>");
         for (number, (hidden, cells)) in (1..).zip(&self.rows) {
             let hidden = if *hidden { " hidden=\"1\"" } else { "" };
             write!(xml, "<row r=\"{number}\"{hidden}>").expect("a String takes all");

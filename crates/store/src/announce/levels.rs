@@ -75,6 +75,43 @@ impl Store {
     }
 }
 
+impl Store {
+    /// Moves due rows of a lane that nobody works on to another, the oldest first, at most so many;
+    /// they are announced there as if they had just come. Answers how many there were: fewer than
+    /// `limit` when no more are due, or somebody is at the others.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn move_due(
+        &self,
+        from: &Lane,
+        to: &Lane,
+        limit: usize,
+    ) -> Result<usize, StoreError> {
+        let (from, to) = (from.clone(), to.clone());
+        self.transact(Op::Announce, async move |connection: &mut Connection| {
+            let seen = some(connection, &from, "wake_at", limit).await?;
+            let mut ids: Vec<u64> = seen.iter().map(|row| row.seen.id).collect();
+            if ids.is_empty() {
+                return Ok(0);
+            }
+            ids.sort_unstable();
+            let moved = sql_query(format!(
+                "UPDATE compensate_biz FORCE INDEX (PRIMARY) \
+                 SET lane = ?, announced = FALSE, wake_at = UTC_TIMESTAMP(6), \
+                     updated_at = UTC_TIMESTAMP(6) \
+                 WHERE id IN ({}) AND lane = ? AND status = 'WAIT_HANDLE' \
+                 AND wake_at <= UTC_TIMESTAMP(6)",
+                list(ids)
+            ))
+            .bind::<Text, _>(to.as_str())
+            .bind::<Text, _>(from.as_str());
+            Ok(moved.execute(connection).await?)
+        })
+        .await
+    }
+}
+
 /// Silent rows with the lanes that they belong to: urgent ones first, then those of tenants that have
 /// few.
 fn choose(rows: Vec<OwnedRow>, levels: &Levels, share: usize) -> Vec<(&Lane, u64)> {

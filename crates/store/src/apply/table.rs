@@ -13,8 +13,10 @@ use super::target::ApplyTarget;
 use crate::error::StoreError;
 use crate::pool::Connection;
 
-/// Longest text of a key, in characters: the longest index of InnoDB is shorter.
-const KEY_CHARS: u32 = 1024;
+/// Longest text of a key, in bytes: the longest index of InnoDB has 3,072.
+const KEY_BYTES: i64 = 4_096;
+/// Bytes of a character, at most, in any charset.
+const CHAR_BYTES: i64 = 4;
 
 /// How long it is believed, in seconds: to ask costs as much as to write a hundred rows.
 const FRESH_SECONDS: u64 = 10;
@@ -60,6 +62,9 @@ struct TableColumn {
     charset: Option<String>,
     #[diesel(sql_type = Nullable<Text>)]
     collation: Option<String>,
+    /// Bytes of a character, at most; of a column without a length, of which no index has all, none.
+    #[diesel(sql_type = Nullable<BigInt>)]
+    char_bytes: Option<i64>,
     #[diesel(sql_type = Text)]
     nullable: String,
     #[diesel(sql_type = Nullable<Text>)]
@@ -123,6 +128,8 @@ impl Table {
             "SELECT CAST(COLUMN_NAME AS CHAR) AS name, CAST(COLUMN_TYPE AS CHAR) AS kind, \
              CAST(CHARACTER_SET_NAME AS CHAR) AS charset, \
              CAST(COLLATION_NAME AS CHAR) AS collation, \
+             CAST(IF(DATA_TYPE LIKE '%text', NULL, \
+             CHARACTER_OCTET_LENGTH DIV CHARACTER_MAXIMUM_LENGTH) AS SIGNED) AS char_bytes, \
              CAST(IS_NULLABLE AS CHAR) AS nullable, \
              CAST(COLUMN_DEFAULT AS CHAR) AS fallback, CAST(EXTRA AS CHAR) AS extra \
              FROM information_schema.COLUMNS \
@@ -172,7 +179,9 @@ impl Table {
         };
         Ok(match (&found.charset, &found.collation) {
             (Some(charset), Some(collation)) => {
-                format!("VARCHAR({KEY_CHARS}) CHARACTER SET {charset} COLLATE {collation}")
+                let char_bytes = found.char_bytes.unwrap_or(CHAR_BYTES);
+                let chars = KEY_BYTES / char_bytes.clamp(1, CHAR_BYTES);
+                format!("VARCHAR({chars}) CHARACTER SET {charset} COLLATE {collation}")
             }
             _ => found.kind.clone(),
         })

@@ -129,6 +129,36 @@ async fn a_row_that_cannot_be_rescued_holds_up_no_other() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_task_that_somebody_holds_keeps_back_its_own_row_alone() {
+    use mysql_async::prelude::Queryable;
+
+    let database = TestDatabase::create().await;
+    let store = database.store();
+    let lane = a_lane();
+    let held = a_claimed_export(&store, &lane).await;
+    for _ in 0..3 {
+        a_claimed_export(&store, &lane).await;
+    }
+    database
+        .execute("UPDATE compensate_biz SET wake_at = UTC_TIMESTAMP(6), hard_deadline = wake_at")
+        .await;
+    let mut somebody = database.plain_connection().await;
+    let task = held.task_id.expect("an export is a task's");
+    let lock = format!("BEGIN; SELECT id FROM task WHERE id = {task} FOR UPDATE");
+    somebody.query_drop(lock).await.expect("locks");
+
+    let swept = store
+        .sweep(&lane, 10)
+        .await
+        .expect("the others are rescued");
+    assert_eq!(swept.len(), 3);
+    assert!(swept.iter().all(|row| row.id != held.lease.id));
+    somebody.query_drop("ROLLBACK").await.expect("lets go");
+    let swept = store.sweep(&lane, 10).await.expect("swept");
+    assert_eq!(swept[0].id, held.lease.id);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn every_lane_that_a_row_names_is_found_whatever_has_become_of_the_row() {
     let database = TestDatabase::create().await;
     let store = database.store();

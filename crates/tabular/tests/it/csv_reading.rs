@@ -234,8 +234,20 @@ fn unbalanced_quotes_are_refused_and_swallow_no_row() {
     assert_eq!(refused(never_closed), FailureCode::NotAWorkbook);
     let closed_by_a_later_one = "a,b\n1,\"open\n2,\"x\"\n3,y\n";
     assert_eq!(refused(closed_by_a_later_one), FailureCode::NotAWorkbook);
+    let closed_before_a_blank = "a,b\n1,\"open\n2,12\" pipe\n3,y\n";
+    assert_eq!(refused(closed_before_a_blank), FailureCode::NotAWorkbook);
+    let more_blanks = format!("a,b\n1,\"open\n2,12\"{}x\n3,y\n", " ".repeat(300_000));
+    assert_eq!(refused(more_blanks), FailureCode::NotAWorkbook);
     let detail = read_within(never_closed.as_bytes(), &ReadLimits::default());
     assert!(detail.unwrap_err().detail.starts_with("record 2"));
+}
+
+#[test]
+fn blanks_may_stand_between_the_quote_that_closes_several_lines_and_the_fields_end() {
+    let rows = read("a,b\n\"two\nlines\"  ,x\n1,\"two\nlines\" \r\n2,\"two\nlines\" ");
+    assert_eq!(rows[1], row(2, &["two\nlines  ", "x"]));
+    assert_eq!(rows[2].1, row(3, &["1", "two\nlines "]).1);
+    assert_eq!(rows[3].1, row(4, &["2", "two\nlines "]).1);
 }
 
 #[test]

@@ -1,7 +1,13 @@
 //! What a person finds in an import template.
 
-use domain::{ColumnType, SheetCell, UploadFormat};
-use tabular::{Merges, Stamp, Visibility, write_csv_template, write_template};
+use std::io::Write;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use domain::{ColumnType, FailureCode, SheetCell, UploadFormat};
+use tabular::{
+    Book, Merges, ReadTerms, Stamp, StopSign, Visibility, write_csv_template, write_template,
+};
 
 use crate::openpyxl::python;
 use crate::people::{cities, codes, dataset, open};
@@ -115,7 +121,7 @@ fn a_template_says_what_it_was_made_of_where_nobody_looks() {
         task: None,
         mapping: std::collections::BTreeMap::new(),
     };
-    assert_eq!(Stamp::read(&book), Some(stamp));
+    assert_eq!(Stamp::read(&book), Ok(Some(stamp)));
     assert_eq!(book.sheets()[0].visible, Visibility::Visible);
     assert_eq!(book.sheets()[1].visible, Visibility::VeryHidden);
 }
@@ -123,7 +129,7 @@ fn a_template_says_what_it_was_made_of_where_nobody_looks() {
 #[test]
 fn a_file_without_a_stamp_has_none() {
     let csv = open("a,b\n_quayside,1\n".as_bytes(), UploadFormat::Csv);
-    assert_eq!(Stamp::read(&csv), None);
+    assert_eq!(Stamp::read(&csv), Ok(None));
     let mut workbook = xlsxwriter::Workbook::new();
     workbook.add_worksheet().write_string(0, 0, "{}").unwrap();
     let hidden = workbook.add_worksheet().set_name("_quayside").unwrap();
@@ -132,7 +138,24 @@ fn a_file_without_a_stamp_has_none() {
         .write_string(0, 0, "no stamp")
         .unwrap();
     let bytes = workbook.save_to_buffer().unwrap();
-    assert_eq!(Stamp::read(&open(&bytes, UploadFormat::Xlsx)), None);
+    assert_eq!(Stamp::read(&open(&bytes, UploadFormat::Xlsx)), Ok(None));
+}
+
+#[test]
+fn a_stamp_that_a_fault_of_ours_keeps_from_being_read_is_not_taken_for_none() {
+    let fails = Arc::new(AtomicBool::new(false));
+    let asked = fails.clone();
+    let terms = ReadTerms {
+        stop: StopSign::when(move || asked.load(Ordering::Relaxed)),
+        ..ReadTerms::default()
+    };
+    let mut file = tempfile::tempfile().unwrap();
+    file.write_all(&workbook("zh-CN")).unwrap();
+    let book = Book::open(file, UploadFormat::Xlsx, &terms).unwrap();
+    assert!(matches!(Stamp::read(&book), Ok(Some(_))));
+    fails.store(true, Ordering::Relaxed);
+    let refusal = Stamp::read(&book).unwrap_err();
+    assert_eq!(refusal.code, FailureCode::Internal);
 }
 
 #[test]

@@ -4,12 +4,15 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use bus::{EmbeddedBroker, RingConsumer};
+use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
+use secrecy::ExposeSecret;
+use serde_json::Value;
 use serde_json::json;
-use testkit::eventually;
+use testkit::{MoodyProxy, TestDatabase, eventually};
 
 use super::{PATH, item, items, lane, submit};
-use crate::house::{House, manager, token};
+use crate::house::{Answer, House, manager, token};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn small_calls_at_once_share_transactions_and_each_is_answered_for_itself() {
@@ -110,6 +113,110 @@ async fn a_key_that_somebody_has_locked_holds_up_its_own_call_alone() {
     assert_eq!(held.status, 202, "{held:?}");
     assert_eq!(held.json()["duplicates"], 1);
     assert_eq!(house.written().await.1, 41);
+}
+
+/// Somebody who has a key locked.
+async fn lock(house: &House, biz_id: &str) -> Conn {
+    let mut other = house.database.plain_connection().await;
+    let sql = format!(
+        "START TRANSACTION; INSERT INTO compensate_biz (tenant, biz_type, biz_id, context) \
+         VALUES ('acme', 'coupon_grant', '{biz_id}', '{{}}')"
+    );
+    other.query_drop(sql).await.unwrap();
+    other
+}
+
+/// Waits until so many statements wait for a lock; the newest connection of these.
+async fn until_waiting(house: &House, statements: u64) -> u64 {
+    eventually(&format!("{statements} to wait for a lock"), async || {
+        let sql = "SELECT COUNT(*), COALESCE(MAX(thread_id), 0) FROM performance_schema.data_locks \
+                   WHERE object_schema = DATABASE() AND lock_status = 'WAITING'";
+        let (waiting, newest): (u64, u64) = house.database.one(sql).await;
+        (waiting >= statements).then_some(newest)
+    })
+    .await
+}
+
+/// Makes these calls while both transactions that there may be are held up: what is gathered goes
+/// together when the first of them has waited for its lock in vain.
+async fn at_once(house: &House, bodies: &[Value]) -> Vec<Answer> {
+    let mut other = lock(house, "locked").await;
+    let caller = manager();
+    let caller = caller.as_str();
+    let post = |body: Value| async move { house.post(caller, PATH, &body).await };
+    let one = post(items(&["locked", "one"]));
+    let two = async {
+        until_waiting(house, 1).await;
+        post(items(&["locked", "two"])).await
+    };
+    let calls = async {
+        until_waiting(house, 2).await;
+        let calls = bodies.iter().cloned().map(post);
+        let answers = futures::future::join_all(calls).await;
+        other.query_drop("COMMIT").await.unwrap();
+        answers
+    };
+    let (one, two, answers) = tokio::join!(one, two, calls);
+    assert_eq!((one.status, two.status), (202, 202));
+    answers
+}
+
+/// Calls, and bytes of contexts, of each transaction that such calls were in.
+async fn transactions(house: &House) -> Vec<(u64, u64)> {
+    let sql = "SELECT COUNT(*), CAST(SUM(LENGTH(context)) AS UNSIGNED) FROM compensate_biz \
+               WHERE biz_id LIKE 'b%' GROUP BY submit_token";
+    house.database.query(sql).await
+}
+
+/// Calls of one row each, with contexts of so many bytes, about.
+fn bodies(calls: usize, bytes: usize) -> Vec<Value> {
+    let body = |n| {
+        let context = json!({"batch": "x".repeat(bytes), "member": "m", "coupon": "A"});
+        json!({"items": [{"biz_type": "coupon_grant", "biz_id": format!("b{n}"),
+            "context": context}]})
+    };
+    (0..calls).map(body).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_with_much_to_store_goes_alone_and_no_transaction_gathers_more_than_a_megabyte() {
+    let house = House::open().await;
+    let answers = at_once(&house, &bodies(6, 300 << 10)).await;
+    assert!(answers.iter().all(|it| it.status == 202), "{answers:?}");
+    let alone = transactions(&house).await;
+    assert!(alone.iter().all(|it| it.0 == 1), "{alone:?}");
+
+    let house = House::open().await;
+    let answers = at_once(&house, &bodies(12, 200 << 10)).await;
+    assert!(answers.iter().all(|it| it.status == 202), "{answers:?}");
+    let together = transactions(&house).await;
+    assert!(together.iter().any(|it| it.0 > 1), "{together:?}");
+    assert!(together.iter().all(|it| it.1 <= 1 << 20), "{together:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_whose_common_transaction_is_cut_off_go_alone() {
+    let proxy = MoodyProxy::before(&testkit::mysql()).await;
+    let house = House::over(TestDatabase::with_examples().await, |settings| {
+        settings.mysql.url = proxy.url(settings.mysql.url.expose_secret()).into();
+    });
+    let mut other = lock(&house, "locked").await;
+    let caller = manager();
+    let body = items(&["locked", "m1"]);
+    let asked = house.post(&caller, PATH, &body);
+    let cut = async {
+        let first = until_waiting(&house, 1).await;
+        proxy.cut_one_in(1);
+        eventually("the call to have come again", async || {
+            (until_waiting(&house, 1).await > first).then_some(())
+        })
+        .await;
+        other.query_drop("ROLLBACK").await.unwrap();
+    };
+    let (answer, ()) = tokio::join!(asked, cut);
+    assert_eq!(answer.status, 202, "{answer:?}");
+    assert_eq!(answer.json()["accepted"], 2);
+    assert_eq!(house.written().await.1, 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -191,3 +191,49 @@ async fn a_body_beyond_all_measure_is_refused_before_it_is_read() {
     let answer = send_text(&house, &body, None).await;
     assert_eq!((answer.status, &*answer.problem()), (413, "body_too_large"));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_only_the_house_tells_of_is_taken_from_nobody() {
+    let house = House::open().await;
+    let operator = crate::dead_letters::operator();
+    let words = json!({"text": {"subject": "s", "text": "t"}});
+    let inbox = json!({"channel": "inbox", "user": "7", "about": words});
+    let webhook = json!({"channel": "webhook", "delivery": 1, "about": words});
+    let entry = |action: &str| json!({"action": action, "object_kind": "FILE", "object_id": "7", "actor": "7"});
+    let of = |biz_type: &str, biz_id: &str, context: &Value| json!({"biz_type": biz_type, "biz_id": biz_id, "context": context});
+    let refused = [
+        (of("notify", "a", &webhook), "context"),
+        (of("notify", "a", &json!({"channel": "pigeon"})), "context"),
+        (of("notify", "task/1/1/inbox", &inbox), "biz_id"),
+        (of("notify", "delivery/1", &inbox), "biz_id"),
+        (of("operation_log", "a", &entry("FILE_DOWNLOAD")), "context"),
+        (
+            of("operation_log", "house/a", &entry("PRICE_CHANGE")),
+            "biz_id",
+        ),
+    ];
+    for (item, field) in refused {
+        let answer = house.post(&operator, PATH, &json!({"items": [item]})).await;
+        let expected = (
+            400,
+            "invalid_request".to_owned(),
+            format!("/items/0/{field}"),
+        );
+        assert_eq!(fault(&answer), expected, "{item}");
+        if field == "biz_id" {
+            continue;
+        }
+        // The house's own row would say it.
+        let follow = json!({"key": "g", "on_finished": [item]});
+        let answer = house.post(&operator, PATH, &in_group(follow)).await;
+        let pointer = format!("/group/on_finished/0/{field}");
+        assert_eq!(fault(&answer).2, pointer, "{item}");
+    }
+    assert_eq!(house.written().await.1, 0);
+    let taken = [
+        of("notify", "a", &inbox),
+        of("operation_log", "a", &entry("PRICE_CHANGE")),
+    ];
+    let answer = house.post(&operator, PATH, &json!({"items": taken})).await;
+    assert_eq!(answer.status, 202, "{answer:?}");
+}

@@ -35,6 +35,8 @@ enum Rule {
     Token,
     /// A sweeper looks at status and timer again, under the lock.
     SecondLook,
+    /// A relay marks only a row that waits, is due and not announced, whatever it saw before.
+    MarkLooksAgain,
     /// A retraction names status and epoch.
     RetractNames,
     /// The dead letter is written in the transaction that gives the row up.
@@ -169,12 +171,12 @@ impl House {
             Step::RingIsLost(Which::Present) => state.rings.present = false,
             Step::RingIsLost(Which::Old) => state.rings.old = false,
             Step::Announce => {
-                if state.row.mark() {
+                if self.mark(state) {
                     state.rings.present = true;
                 }
             }
             Step::Mark(relay) => {
-                if state.row.mark() {
+                if self.mark(state) {
                     state.relays[relay] = Relay::Marked(state.row.epoch);
                 }
             }
@@ -305,6 +307,14 @@ fn without_the_token_two_workers_take_one_claim_for_theirs() {
 #[test]
 fn without_a_second_look_a_sweeper_takes_a_row_from_a_living_worker() {
     breaks(without(HANDS, Rule::SecondLook), laws::RESCUED_LATE);
+}
+
+#[test]
+fn without_a_second_look_a_relay_marks_what_has_ended() {
+    breaks(
+        without(MARKS, Rule::MarkLooksAgain),
+        laws::TIMERS_OF_OPEN_ROWS,
+    );
 }
 
 #[test]

@@ -59,6 +59,46 @@ async fn the_rest_is_served_while_a_saturated_urgent_lane_has_more() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn lanes_that_are_both_saturated_have_turns_by_their_weights() {
+    let club = Club::open().await;
+    let (urgent, rest) = race(&club, 3_200, 1_000).await;
+    let sql = format!(
+        "SELECT COUNT(*) FROM compensate_biz WHERE lane = '{rest}' AND finished_at BETWEEN \
+         (SELECT MIN(finished_at) FROM compensate_biz WHERE lane = '{urgent}') AND \
+         (SELECT MAX(finished_at) FROM compensate_biz WHERE lane = '{urgent}')"
+    );
+    let between: u64 = club.database.one(&sql).await;
+    // 16 to 1 makes 200, and turn about all 1,000.
+    assert!((100..=400).contains(&between), "{between} to 3,200");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lane_is_probed_while_the_lanes_beside_it_have_all_turns() {
+    let club = Club::open().await;
+    let lane = club.lane.rest().expect("a lane");
+    club.ask_on(&lane, 10).await;
+    let mut settings = club.settings();
+    settings.lane = lane.clone();
+    settings.breaker.look = std::time::Duration::from_millis(50);
+    settings.breaker.pause = std::time::Duration::ZERO;
+    let store = club.database.store();
+    let tripped = store.trip_lane(&lane, "a test", &settings.breaker).await;
+    assert!(tripped.expect("answers"));
+    let turns = Turns::new(1);
+    let busy = turns.seat(16, None).take().await;
+    let worker = club.work_sharing("one", settings, turns.seat(1, None));
+    testkit::eventually("the lane to be open again", async || {
+        let standing = store.lane(&lane).await.expect("answers");
+        (standing.state == domain::LaneState::Open).then_some(())
+    })
+    .await;
+    assert_eq!(club.granted().await, 1, "a probe is one row");
+    drop(busy);
+    club.until_all("SUCCESS", 10).await;
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_a_person_pauses_stands_still_on_the_lanes_beside_it() {
     let club = Club::open().await;
     let lane = &club.lane;

@@ -123,6 +123,44 @@ async fn a_ring_on_the_lane_that_a_row_has_left_is_a_duplicate_and_no_orphan() {
     assert_eq!(claim.orphans, []);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn due_rows_are_moved_to_another_lane_where_they_are_announced_anew() {
+    let database = TestDatabase::create().await;
+    let store = database.store();
+    let Levels { usual, rest, .. } = levels();
+    ask(&database, "acme", 7, 0, 60).await;
+    // Rung before, held by somebody, not yet due: of these only the first is moved.
+    for (id, then) in [
+        (1, "announced = TRUE"),
+        (2, "status = 'PROCESSING'"),
+        (3, "wake_at = UTC_TIMESTAMP(6) + INTERVAL 1 HOUR"),
+    ] {
+        let sql = format!("UPDATE compensate_biz SET {then} ORDER BY id LIMIT 1 ");
+        let sql = sql.replace("ORDER BY", &format!("WHERE id % 7 = {id} ORDER BY"));
+        database.execute(&sql).await;
+    }
+    database
+        .execute(&format!("UPDATE compensate_biz SET lane = '{rest}'"))
+        .await;
+    let mut moved = 0;
+    loop {
+        match store.move_due(&rest, &usual, 3).await.expect("moved") {
+            0 => break,
+            rows => moved += rows,
+        }
+        assert!(moved <= 5, "{moved} of five");
+    }
+    assert_eq!(moved, 5);
+    let due = store.announce_due(&usual, 10, MINUTE).await;
+    assert_eq!(due.expect("announced").len(), 5);
+    let left: u64 = database
+        .one(&format!(
+            "SELECT COUNT(*) FROM compensate_biz WHERE lane = '{rest}'"
+        ))
+        .await;
+    assert_eq!(left, 2);
+}
+
 /// Calls everything once, for the plans: on the lanes of its own and on the one that is full.
 pub(crate) async fn exercise(store: &Store, full: &Lane) {
     for usual in [levels().usual, full.clone()] {
@@ -133,5 +171,10 @@ pub(crate) async fn exercise(store: &Store, full: &Lane) {
         };
         let due = store.announce_due_by_level(&levels, 1, 10, MINUTE);
         due.await.expect("announced");
+        let moved = store.move_due(&levels.rest, &levels.usual, 10);
+        moved.await.expect("moved");
+        // Of the lane that is full, rows go where they are.
+        let moved = store.move_due(&levels.usual, &levels.usual, 10);
+        moved.await.expect("moved");
     }
 }

@@ -77,6 +77,31 @@ async fn every_type_arrives_as_it_was_given_by_load_data_and_by_insert_alike() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_key_as_long_as_an_index_can_be_is_found_whatever_its_charset() {
+    // with the tenant's 256 bytes, 3,072 are the most
+    for (charset, length) in [("ascii", 2_816), ("gbk", 1_408), ("utf8mb4", 704)] {
+        let database = a_table().await;
+        let longer = format!(
+            "ALTER TABLE thing MODIFY code VARCHAR({length}) CHARACTER SET {charset} NOT NULL"
+        );
+        database.execute(&longer).await;
+        let store = database.store();
+        let fields = ["code", "name"];
+        let key = "k".repeat(length);
+        for (name, wanted) in [("one", (1, 0)), ("two", (0, 1))] {
+            let given = [[key.as_str(), name]];
+            let applied = apply(&store, ImportMode::Upsert, &fields, &given).await;
+            let counts = (applied.inserted, applied.updated);
+            assert_eq!(
+                (counts, refusals(&applied)),
+                (wanted, Vec::new()),
+                "{charset}"
+            );
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn insert_takes_new_rows_and_refuses_those_that_are_there_or_were_deleted_softly() {
     let database = a_table().await;
     let store = database.store();

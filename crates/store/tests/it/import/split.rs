@@ -48,7 +48,7 @@ async fn a_split_bears_its_batches_its_group_and_the_total_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_file_that_names_no_import_of_its_own_user_mends_none() {
+async fn a_file_that_names_no_import_of_its_own_user_and_dataset_mends_none() {
     let database = TestDatabase::create().await;
     let store = database.store();
     let lanes = Lanes::new();
@@ -58,7 +58,11 @@ async fn a_file_that_names_no_import_of_its_own_user_mends_none() {
         .expect("a task");
     let theirs = format!("UPDATE task SET created_by = 'another' WHERE id = {foreign}");
     database.execute(&theirs).await;
-    for said in [foreign, TaskId(77)] {
+    let other = a_claimed_import(&store, &lanes).await.task_id;
+    let other = other.expect("a task");
+    let elsewhere = format!("UPDATE task SET dataset = 'another' WHERE id = {other}");
+    database.execute(&elsewhere).await;
+    for said in [foreign, other, TaskId(77)] {
         let row = a_claimed_import(&store, &lanes).await;
         let mut split = cut(&lanes, 10, 1);
         split.mends = Some(said);

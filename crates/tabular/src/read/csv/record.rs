@@ -2,8 +2,9 @@
 //!
 //! A quote opens a field only at its beginning; elsewhere it is a sign as any other. A record ends
 //! at CR LF, LF or CR. What follows a closing quote belongs to the field, as a spreadsheet shows it;
-//! but when the quoted part runs over a line end, a quote is missing somewhere before, and rows would
-//! be swallowed: that is refused, and so is a quote that nothing closes.
+//! but when the quoted part runs over a line end and more than blanks follows, a quote is missing
+//! somewhere before, and rows would be swallowed: that is refused, and so is a quote that nothing
+//! closes.
 
 use crate::read::{ReadLimits, Refusal};
 
@@ -56,6 +57,8 @@ enum State {
     Quoted,
     /// After a quote inside quotes: it closes the field or is one of two.
     Quote,
+    /// After the closing quote of several lines: only blanks may follow.
+    Closed,
 }
 
 /// Cuts text into records.
@@ -104,7 +107,8 @@ impl Parser {
                 State::Before => self.before(bytes, at),
                 State::Plain => self.plain(text, at, on_record)?,
                 State::Quoted => self.inside_quotes(text, at),
-                State::Quote => self.after_quote(bytes, at)?,
+                State::Quote => self.after_quote(bytes, at),
+                State::Closed => self.closed(text, at)?,
             };
         }
         self.check_size()
@@ -161,18 +165,38 @@ impl Parser {
         }
     }
 
-    fn after_quote(&mut self, bytes: &[u8], at: usize) -> Result<usize, Refusal> {
+    fn after_quote(&mut self, bytes: &[u8], at: usize) -> usize {
         if bytes[at] == b'"' {
             self.record.text.push('"');
             self.state = State::Quoted;
-            return Ok(at + 1);
+            return at + 1;
         }
-        let is_closed = bytes[at] == self.separator || matches!(bytes[at], b'\r' | b'\n' | b' ');
-        if !is_closed && self.record.text[self.start..].contains(['\n', '\r']) {
-            return Err(self.unbalanced());
+        let own = &self.record.text[self.start..];
+        self.state = if !self.is_end(bytes[at]) && own.contains(['\n', '\r']) {
+            State::Closed
+        } else {
+            State::Plain
+        };
+        at
+    }
+
+    fn closed(&mut self, text: &str, at: usize) -> Result<usize, Refusal> {
+        let rest = &text.as_bytes()[at..];
+        let is_blank = |byte: &&u8| **byte == b' ' && **byte != self.separator;
+        let blanks = rest.iter().take_while(is_blank).count();
+        let end = at + blanks;
+        self.record.text.push_str(&text[at..end]);
+        match rest.get(blanks) {
+            Some(byte) if !self.is_end(*byte) => return Err(self.unbalanced()),
+            Some(_) => self.state = State::Plain,
+            None => {}
         }
-        self.state = State::Plain;
-        Ok(at)
+        Ok(end)
+    }
+
+    /// Whether a field ends before this.
+    fn is_end(&self, byte: u8) -> bool {
+        byte == self.separator || matches!(byte, b'\r' | b'\n')
     }
 
     fn end_field(&mut self) {
@@ -210,7 +234,7 @@ impl Parser {
         match self.state {
             State::Quoted => return Err(self.unbalanced()),
             State::Before if self.record.width == 0 => return Ok(()),
-            State::Before | State::Plain | State::Quote => {}
+            State::Before | State::Plain | State::Quote | State::Closed => {}
         }
         self.end_field();
         self.end_record(on_record)

@@ -7,6 +7,16 @@ use super::step::Step;
 use super::{House, Rule};
 
 impl House {
+    /// Whether the row was marked.
+    pub(super) fn mark(&self, state: &mut State) -> bool {
+        if self.keeps(Rule::MarkLooksAgain) {
+            return state.row.mark();
+        }
+        state.row.announced = true;
+        state.row.wake = Wake::Later;
+        true
+    }
+
     pub(super) fn retract(&self, state: &mut State, relay: usize) {
         let Relay::Undelivered(epoch) = state.relays[relay] else {
             return;
