@@ -32,8 +32,8 @@ async fn a_request_id_is_taken_over_if_it_is_sane_and_made_if_not() {
 async fn requests_are_counted_by_route_and_never_by_path() {
     let telemetry = telemetry();
     let house = House::open().await;
-    house.get(&manager(), "/api/v1/tasks/4711").await;
-    house.get(&manager(), "/api/v1/no/such/route/4711").await;
+    house.get(&manager(), "/api/v1/tasks/no-such-task").await;
+    house.get(&manager(), "/api/v1/no/such/route/no-such-task").await;
     let metrics = telemetry.render_metrics();
     let counted =
         |labels: &str| metrics.contains(&format!("quayside_http_requests_total{{{labels}}}"));
@@ -46,7 +46,7 @@ async fn requests_are_counted_by_route_and_never_by_path() {
         "{metrics}"
     );
     assert!(metrics.contains("quayside_http_request_duration_seconds_bucket"));
-    assert!(!metrics.contains("4711"));
+    assert!(!metrics.contains("no-such"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
