@@ -19,14 +19,13 @@ mod together;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use async_trait::async_trait;
 use domain::{Clock, Failure, FailureCode, FailureKind, HandlerDef, HttpSpec, HttpTarget};
 use engine::{Attempt, BizHandler};
 use hmac::{Hmac, KeyInit, Mac};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use reqwest::header::CONTENT_TYPE;
-use reqwest::redirect::Policy;
 use reqwest::{Client, RequestBuilder, Response, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::Sha256;
@@ -114,16 +113,7 @@ impl HttpHandler {
             bail!("a secret of {MIN_SECRET_BYTES} bytes or more is needed to sign calls");
         }
         let guard = Guard::new(spec.private_ranges.clone());
-        let client = Client::builder()
-            .timeout(handler.timeout)
-            .connect_timeout(handler.timeout)
-            .redirect(Policy::none())
-            // A proxy would look up names by itself.
-            .no_proxy()
-            .dns_resolver(guard.clone())
-            .user_agent(concat!("quayside/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .context("an HTTP client")?;
+        let client = guard.client(handler.timeout)?;
         let most = usize::try_from(handler.batch_size)?;
         Ok(Self {
             client,

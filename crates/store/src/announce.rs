@@ -67,28 +67,8 @@ impl Store {
             if silent.is_empty() {
                 return Ok(Vec::new());
             }
-            let due: Vec<DueRow> = sql_query(format!(
-                "SELECT id, lease_epoch, trace_context FROM compensate_biz FORCE INDEX (PRIMARY) \
-                 WHERE id IN ({}) AND status = 'WAIT_HANDLE' AND announced = FALSE \
-                 AND wake_at <= UTC_TIMESTAMP(6) FOR UPDATE SKIP LOCKED",
-                list(silent)
-            ))
-            .load(connection)
-            .await?;
-            if due.is_empty() {
-                return Ok(Vec::new());
-            }
-            let mut ids: Vec<u64> = due.iter().map(|row| row.id).collect();
-            ids.sort_unstable();
-            sql_query(format!(
-                "UPDATE compensate_biz FORCE INDEX (PRIMARY) \
-                 SET announced = TRUE, wake_at = {}, updated_at = UTC_TIMESTAMP(6) \
-                 WHERE id IN ({}) AND status = 'WAIT_HANDLE' AND announced = FALSE",
-                after(scan_interval),
-                list(ids)
-            ))
-            .execute(connection)
-            .await?;
+            let due = lock_silent(connection, &lane, silent).await?;
+            mark(connection, &lane, &due, scan_interval).await?;
             Ok(due.into_iter().map(DueRow::into_announced).collect())
         })
         .await
@@ -125,6 +105,48 @@ impl Store {
         })
         .await
     }
+}
+
+/// Those of the rows that are still on the lane, due and silent, locked; what another has locked is
+/// left alone.
+async fn lock_silent(
+    connection: &mut Connection,
+    lane: &Lane,
+    rows: impl IntoIterator<Item = u64>,
+) -> Result<Vec<DueRow>, StoreError> {
+    let due = sql_query(format!(
+        "SELECT id, lease_epoch, trace_context FROM compensate_biz FORCE INDEX (PRIMARY) \
+         WHERE id IN ({}) AND lane = ? AND status = 'WAIT_HANDLE' AND announced = FALSE \
+         AND wake_at <= UTC_TIMESTAMP(6) FOR UPDATE SKIP LOCKED",
+        list(rows)
+    ))
+    .bind::<Text, _>(lane.as_str());
+    Ok(due.load(connection).await?)
+}
+
+/// Marks locked rows as announced on a lane, which may be another one than theirs.
+async fn mark(
+    connection: &mut Connection,
+    lane: &Lane,
+    rows: &[DueRow],
+    scan_interval: Duration,
+) -> Result<(), StoreError> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let mut ids: Vec<u64> = rows.iter().map(|row| row.id).collect();
+    ids.sort_unstable();
+    sql_query(format!(
+        "UPDATE compensate_biz FORCE INDEX (PRIMARY) \
+         SET lane = ?, announced = TRUE, wake_at = {}, updated_at = UTC_TIMESTAMP(6) \
+         WHERE id IN ({}) AND status = 'WAIT_HANDLE' AND announced = FALSE",
+        after(scan_interval),
+        list(ids)
+    ))
+    .bind::<Text, _>(lane.as_str())
+    .execute(connection)
+    .await?;
+    Ok(())
 }
 
 #[derive(QueryableByName)]

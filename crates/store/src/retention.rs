@@ -22,7 +22,16 @@ mod rows;
 use std::time::Duration;
 
 use diesel::prelude::QueryableByName;
+use diesel::sql_query;
 use diesel::sql_types::{BigInt, Bool, Unsigned};
+use diesel_async::RunQueryDsl;
+
+use crate::Store;
+use crate::door::Op;
+use crate::error::StoreError;
+use crate::fragment::list;
+use crate::pool::Connection;
+use rows::DELETED_AT_ONCE;
 
 pub use files::FileToRemove;
 pub use leftovers::{AttemptsEnd, EndedTask, Goes};
@@ -65,6 +74,50 @@ struct Met {
     is_old: bool,
     #[diesel(sql_type = Bool)]
     has_ended: bool,
+}
+
+/// The page behind `after`. What has ended is a condition on the table's columns.
+async fn met(
+    connection: &mut Connection,
+    (table, after): (&str, u64),
+    kept_since: &str,
+    has_ended: &str,
+) -> Result<Vec<Met>, StoreError> {
+    let met = sql_query(format!(
+        "SELECT id, created_at <= {kept_since} AS is_old, {has_ended} AS has_ended \
+         FROM {table} FORCE INDEX (PRIMARY) WHERE id > {after} ORDER BY id LIMIT {PAGE_ROWS}"
+    ));
+    Ok(met.load(connection).await?)
+}
+
+impl Store {
+    /// Looks at one page of a table that nothing else hangs on, and removes what has ended: a condition
+    /// on its columns, made of the moment since when things are kept.
+    async fn drop_ended(
+        &self,
+        (table, after): (&'static str, u64),
+        keep: Duration,
+        has_ended: fn(&str) -> String,
+    ) -> Result<Walked, StoreError> {
+        self.transact(Op::Retention, async move |connection: &mut Connection| {
+            let kept_since = before(keep);
+            let has_ended = has_ended(&kept_since);
+            let met = met(connection, (table, after), &kept_since, &has_ended).await?;
+            let (next, ended) = page(&met);
+            let mut removed = 0;
+            for ended in ended.chunks(DELETED_AT_ONCE) {
+                removed += sql_query(format!(
+                    "DELETE d FROM {table} d FORCE INDEX (PRIMARY) \
+                     WHERE id IN ({}) AND {has_ended}",
+                    list(ended.iter().copied())
+                ))
+                .execute(connection)
+                .await?;
+            }
+            Ok(Walked { next, removed })
+        })
+        .await
+    }
 }
 
 /// Where the walk goes on, and what it met that has ended.

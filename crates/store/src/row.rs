@@ -121,11 +121,19 @@ pub(crate) async fn lock_by_ids(
     Ok(locked)
 }
 
+macro_rules! columns {
+    () => {
+        "id, tenant, biz_type, biz_id, lane, status, cnt, COALESCE(max_cnt, 0) AS max_cnt, \
+         lease_epoch, lease_owner, task_id, group_id, trace_context, \
+         COALESCE(hard_deadline <= UTC_TIMESTAMP(6), FALSE) AS deadline_passed"
+    };
+}
+
+/// The columns of a [`RowAsStored`] but for its context.
+pub(crate) const COLUMNS_BUT_CONTEXT: &str = columns!();
+
 /// What is read of a row that is to be settled.
-pub(crate) const LOCKED_ROW: &str = "SELECT id, tenant, biz_type, biz_id, lane, context, status, cnt, \
-     COALESCE(max_cnt, 0) AS max_cnt, lease_epoch, lease_owner, task_id, \
-     group_id, trace_context, \
-     COALESCE(hard_deadline <= UTC_TIMESTAMP(6), FALSE) AS deadline_passed FROM compensate_biz";
+pub(crate) const LOCKED_ROW: &str = concat!("SELECT context, ", columns!(), " FROM compensate_biz");
 
 #[derive(QueryableByName)]
 pub(crate) struct RowAsStored {

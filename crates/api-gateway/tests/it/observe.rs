@@ -33,7 +33,9 @@ async fn requests_are_counted_by_route_and_never_by_path() {
     let telemetry = telemetry();
     let house = House::open().await;
     house.get(&manager(), "/api/v1/tasks/no-such-task").await;
-    house.get(&manager(), "/api/v1/no/such/route/no-such-task").await;
+    house
+        .get(&manager(), "/api/v1/no/such/route/no-such-task")
+        .await;
     let metrics = telemetry.render_metrics();
     let counted =
         |labels: &str| metrics.contains(&format!("quayside_http_requests_total{{{labels}}}"));

@@ -2,9 +2,13 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
+use anyhow::Context;
 use domain::{IpRange, is_public};
+use reqwest::Client;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use reqwest::redirect::Policy;
 use thiserror::Error;
 use url::{Host, Url};
 
@@ -24,6 +28,20 @@ impl Guard {
         Self {
             ranges: ranges.into(),
         }
+    }
+
+    /// A client that connects to nobody else, for calls that each take `timeout` at most.
+    pub(crate) fn client(&self, timeout: Duration) -> anyhow::Result<Client> {
+        Client::builder()
+            .timeout(timeout)
+            .connect_timeout(timeout)
+            .redirect(Policy::none())
+            // A proxy would look up names by itself.
+            .no_proxy()
+            .dns_resolver(self.clone())
+            .user_agent(concat!("quayside/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .context("an HTTP client")
     }
 
     fn may_call(&self, address: IpAddr) -> bool {

@@ -4,11 +4,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
 use domain::{About, Clock, Failure, FailureCode, IpRange, NotifySpec, TaskId, Tenant};
 use engine::Attempt;
 use reqwest::header::CONTENT_TYPE;
-use reqwest::redirect::Policy;
 use reqwest::{Client, Response};
 use secrecy::SecretString;
 use serde_json::json;
@@ -42,16 +40,7 @@ impl Caller {
         clock: Arc<dyn Clock>,
     ) -> anyhow::Result<Self> {
         let guard = Guard::new(ranges);
-        let client = Client::builder()
-            .timeout(timeout)
-            .connect_timeout(timeout)
-            .redirect(Policy::none())
-            // A proxy would look up names by itself.
-            .no_proxy()
-            .dns_resolver(guard.clone())
-            .user_agent(concat!("quayside/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .context("an HTTP client")?;
+        let client = guard.client(timeout)?;
         Ok(Self {
             client,
             guard,

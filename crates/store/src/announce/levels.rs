@@ -14,11 +14,11 @@ use diesel::sql_types::{BigInt, Text, Unsigned};
 use diesel_async::RunQueryDsl;
 use domain::{Lane, Levels, URGENT_FROM};
 
-use super::{Announced, DueRow, SeenRow, WINDOW};
+use super::{Announced, DueRow, SeenRow, WINDOW, lock_silent, mark};
 use crate::Store;
 use crate::door::Op;
 use crate::error::StoreError;
-use crate::fragment::{after, list};
+use crate::fragment::list;
 use crate::pool::Connection;
 
 /// Of the newest due rows, so many are looked at where older ones fill the window.
@@ -47,15 +47,7 @@ impl Store {
             if lanes.is_empty() {
                 return Ok(Vec::new());
             }
-            let due: Vec<DueRow> = sql_query(format!(
-                "SELECT id, lease_epoch, trace_context FROM compensate_biz FORCE INDEX (PRIMARY) \
-                 WHERE id IN ({}) AND lane = ? AND status = 'WAIT_HANDLE' AND announced = FALSE \
-                 AND wake_at <= UTC_TIMESTAMP(6) FOR UPDATE SKIP LOCKED",
-                list(lanes.keys().copied())
-            ))
-            .bind::<Text, _>(levels.usual.as_str())
-            .load(connection)
-            .await?;
+            let due = lock_silent(connection, &levels.usual, lanes.keys().copied()).await?;
             let mut announced: BTreeMap<Lane, Vec<DueRow>> = BTreeMap::new();
             for row in due {
                 if let Some(lane) = lanes.remove(&row.id) {
@@ -170,27 +162,6 @@ async fn some(
     ))
     .bind::<Text, _>(lane.as_str());
     Ok(rows.load(connection).await?)
-}
-
-async fn mark(
-    connection: &mut Connection,
-    lane: &Lane,
-    rows: &[DueRow],
-    scan_interval: Duration,
-) -> Result<(), StoreError> {
-    let mut ids: Vec<u64> = rows.iter().map(|row| row.id).collect();
-    ids.sort_unstable();
-    sql_query(format!(
-        "UPDATE compensate_biz FORCE INDEX (PRIMARY) \
-         SET lane = ?, announced = TRUE, wake_at = {}, updated_at = UTC_TIMESTAMP(6) \
-         WHERE id IN ({}) AND status = 'WAIT_HANDLE' AND announced = FALSE",
-        after(scan_interval),
-        list(ids)
-    ))
-    .bind::<Text, _>(lane.as_str())
-    .execute(connection)
-    .await?;
-    Ok(())
 }
 
 #[derive(QueryableByName)]

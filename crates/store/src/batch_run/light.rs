@@ -13,7 +13,7 @@ use domain::{Lane, Rung};
 use crate::error::StoreError;
 use crate::fragment::list;
 use crate::pool::Connection;
-use crate::row::{LOCKED_ROW, LockedRow, RowAsStored};
+use crate::row::{COLUMNS_BUT_CONTEXT, LockedRow, RowAsStored};
 
 /// Bytes of a context that comes with its row: a thousand of them are twice [`BATCH_BYTES`].
 const SMALL_BYTES: u64 = 16 << 10;
@@ -42,14 +42,10 @@ pub(super) async fn lock(
     guard: &str,
     lane: &Lane,
 ) -> Result<Vec<LightRow>, StoreError> {
-    let small = format!("IF(LENGTH(context) > {SMALL_BYTES}, '', context) AS context");
-    let light = LOCKED_ROW.replacen("context", &small, 1).replacen(
-        " FROM ",
-        ", LENGTH(context) AS context_bytes FROM ",
-        1,
-    );
     let rows = sql_query(format!(
-        "{light} FORCE INDEX (PRIMARY) WHERE {guard} AND lane = ? \
+        "SELECT IF(LENGTH(context) > {SMALL_BYTES}, '', context) AS context, \
+         LENGTH(context) AS context_bytes, {COLUMNS_BUT_CONTEXT} \
+         FROM compensate_biz FORCE INDEX (PRIMARY) WHERE {guard} AND lane = ? \
          AND status = 'WAIT_HANDLE' ORDER BY id FOR UPDATE"
     ))
     .bind::<Text, _>(lane.as_str());

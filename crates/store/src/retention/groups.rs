@@ -6,7 +6,7 @@ use diesel::sql_query;
 use diesel_async::RunQueryDsl;
 
 use super::rows::DELETED_AT_ONCE;
-use super::{Met, PAGE_ROWS, Walked, before, page};
+use super::{Walked, before, met, page};
 use crate::Store;
 use crate::door::Op;
 use crate::error::StoreError;
@@ -29,13 +29,7 @@ impl Store {
             let kept_since = before(keep);
             let ended =
                 format!("sealed AND ended_generation = generation AND updated_at <= {kept_since}");
-            let met: Vec<Met> = sql_query(format!(
-                "SELECT id, created_at <= {kept_since} AS is_old, {ended} AS has_ended \
-                 FROM compensate_group FORCE INDEX (PRIMARY) WHERE id > {after} \
-                 ORDER BY id LIMIT {PAGE_ROWS}"
-            ))
-            .load(connection)
-            .await?;
+            let met = met(connection, ("compensate_group", after), &kept_since, &ended).await?;
             let (next, old) = page(&met);
             let mut removed = 0;
             for old in old.chunks(DELETED_AT_ONCE) {

@@ -3,16 +3,9 @@
 
 use std::time::Duration;
 
-use diesel::sql_query;
-use diesel_async::RunQueryDsl;
-
-use super::rows::DELETED_AT_ONCE;
-use super::{Met, PAGE_ROWS, Walked, before, page};
+use super::Walked;
 use crate::Store;
-use crate::door::Op;
 use crate::error::StoreError;
-use crate::fragment::list;
-use crate::pool::Connection;
 
 impl Store {
     /// Looks at the notifications behind `after`, one page of them, and removes those that were told
@@ -25,28 +18,8 @@ impl Store {
         after: u64,
         keep: Duration,
     ) -> Result<Walked, StoreError> {
-        self.transact(Op::Retention, async move |connection: &mut Connection| {
-            let kept_since = before(keep);
-            let old = format!("updated_at <= {kept_since}");
-            let met: Vec<Met> = sql_query(format!(
-                "SELECT id, created_at <= {kept_since} AS is_old, {old} AS has_ended \
-                 FROM notification FORCE INDEX (PRIMARY) WHERE id > {after} \
-                 ORDER BY id LIMIT {PAGE_ROWS}"
-            ))
-            .load(connection)
-            .await?;
-            let (next, ended) = page(&met);
-            let mut removed = 0;
-            for ended in ended.chunks(DELETED_AT_ONCE) {
-                removed += sql_query(format!(
-                    "DELETE n FROM notification n FORCE INDEX (PRIMARY) \
-                     WHERE id IN ({}) AND {old}",
-                    list(ended.iter().copied())
-                ))
-                .execute(connection)
-                .await?;
-            }
-            Ok(Walked { next, removed })
+        self.drop_ended(("notification", after), keep, |kept_since| {
+            format!("updated_at <= {kept_since}")
         })
         .await
     }
