@@ -19,6 +19,7 @@ cd "$ROOT"
 BIN="${CARGO_TARGET_DIR:-$ROOT/target}/release"
 CONFIG="$LOCAL/quayside.toml"
 BROKER="$RUN/broker.mode"
+HANDLERS="$LOCAL/handlers" # the shipped ones and those of the bench
 STOP_SECONDS=40 # longer than [lifecycle] grace_seconds
 SERVICES=(api-gateway export-worker import-worker import-worker-2 biz-worker stuck-task-sweeper)
 
@@ -45,10 +46,12 @@ write_config() {
 		[datasets]
 		dir = "$ROOT/deploy/datasets"
 		[handlers]
-		dir = "$ROOT/deploy/handlers"
+		dir = "$HANDLERS"
 		[smtp]
 		host = "127.0.0.1"
 		tls = "none"
+		[retention] # rows go as soon as they have had their time
+		interval_seconds = 1
 		[quotas] # the submits of the bench come from one user, faster than the worker ends them
 		open_tasks_per_user = 100000
 		open_tasks_per_tenant = 100000
@@ -66,7 +69,8 @@ start_service() {
 
 start() {
     stop_all # what a killed run may have left
-    mkdir -p "$LOCAL/storage" "$LOCAL/tmp"
+    mkdir -p "$LOCAL/storage" "$LOCAL/tmp" "$HANDLERS"
+    cp "$ROOT"/deploy/handlers/*.toml "$ROOT"/crates/bench/handlers/*.toml "$HANDLERS"
     free_port http 18180 >/dev/null
     free_port api-gateway-admin 9201 >/dev/null
     free_port export-worker-admin 9211 >/dev/null
@@ -99,7 +103,7 @@ stop_all() {
     stop broker 10
     "$HERE/kafka.sh" stop main
     "$HERE/mysql.sh" stop main
-    rm -rf "$LOCAL/mysql" "$LOCAL/kafka-main" "$LOCAL/storage" "$LOCAL/tmp" "$LOCAL/jwt" "$CONFIG" \
+    rm -rf "$LOCAL/mysql" "$LOCAL/kafka-main" "$LOCAL/storage" "$LOCAL/tmp" "$LOCAL/jwt" "$HANDLERS" "$CONFIG" \
         "$RUN/broker.addr" "$BROKER"
 }
 

@@ -1,4 +1,4 @@
-# Sourced after lib.sh, by scripts that set BIN: the broker that services ring on, and whether a
+# Sourced after lib.sh, by scripts that set BIN, and HANDLERS if it is not deploy/handlers: the broker that services ring on, and whether a
 # service is ready.
 # shellcheck shell=bash
 
@@ -8,12 +8,12 @@ start_broker() {
         "$HERE/kafka.sh" start main
         step "topics" topics "$BIN/quay" topics create --replication 1 --partitions 4 \
             --kafka "$("$HERE/kafka.sh" brokers main)" --datasets "$ROOT/deploy/datasets" \
-            --handlers "$ROOT/deploy/handlers"
+            --handlers "${HANDLERS:-$ROOT/deploy/handlers}"
     else
         rm -f "$RUN/broker.addr"
         spawn broker "$RUN/broker.addr" \
             "$BIN/quay" broker --address-file "$RUN/broker.addr" --datasets "$ROOT/deploy/datasets" \
-            --handlers "$ROOT/deploy/handlers"
+            --handlers "${HANDLERS:-$ROOT/deploy/handlers}"
         wait_until broker 30 test -s "$RUN/broker.addr" || die "the embedded broker did not start"
     fi
 }

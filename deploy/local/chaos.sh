@@ -9,10 +9,9 @@ export QUAYSIDE_LOCAL
 # shellcheck source=deploy/local/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-SERVICES=(api-gateway export-worker import-worker biz-worker stuck-task-sweeper dead-letter-handler)
 CONFIG="$LOCAL/quayside.toml"
 DATASETS="$LOCAL/datasets"
-HANDLERS="$ROOT/crates/chaos/handlers"
+HANDLERS="$LOCAL/handlers"
 TARGET="${CARGO_TARGET_DIR:-$ROOT/target}/debug"
 BIN="$LOCAL/bin"
 MEMBERS=40000
@@ -23,8 +22,8 @@ usage() {
 		  --minutes N     how long things are broken (10)
 		  --seed S        which faults, when, at whom; the same seed is the same plan (drawn, and printed)
 		  --short         40 s of seed 1, and each kill point once
-		  --plain         the binaries as \`./dev test\` builds them, which have no kill points; with --short
-		                  24 s, each kind of fault at least once: what the whole \`./dev test\` ends with
+		  --plain         the binaries as \`./dev test\` builds them; with --short 24 s, each kind of fault and
+		                  each kill point at least once: what the whole \`./dev test\` ends with
 		  --no-build      the binaries of the last run
 	EOT
 }
@@ -48,7 +47,6 @@ done
 [ "$seconds" -gt 0 ] || die "--minutes takes a number above 0"
 # twenty of each belong to ten minutes
 if [ "$kill_points" != 1 ]; then kill_points=$(((seconds + 29) / 30)); fi
-if [ -n "$plain" ]; then kill_points=0; fi
 # crates/chaos/tests/it/plan.rs knows these two
 if [ -n "$plain" ] && [ -n "$short" ]; then seconds=24 every=1800; fi
 seed="${seed:-$((RANDOM * 32768 + RANDOM))}"
@@ -63,18 +61,15 @@ flock -n 7 || {
 # points, so not where a release is built.
 build() {
     cd "$ROOT"
+    local packages=() name
     if [ -n "$plain" ]; then
-        child cargo build "${LOCKED[@]}" --workspace --all-targets
-        keep "${SERVICES[@]}" quay chaos
+        child cargo build "${LOCKED[@]}" --workspace --all-targets --features "$FAILPOINTS"
+        keep "${HOUSE[@]}" quay chaos
         return
     fi
-    local packages=() features=() name
-    for name in "${SERVICES[@]}"; do
-        packages+=(-p "$name")
-        features+=("$name/failpoints")
-    done
-    child cargo build "${LOCKED[@]}" -p quay "${packages[@]}" --bins --features "$(IFS=,; echo "${features[*]}")"
-    keep "${SERVICES[@]}" quay
+    for name in "${HOUSE[@]}"; do packages+=(-p "$name"); done
+    child cargo build "${LOCKED[@]}" -p quay "${packages[@]}" --bins --features "$FAILPOINTS"
+    keep "${HOUSE[@]}" quay
     child cargo build "${LOCKED[@]}" -p chaos
     keep chaos
 }
@@ -127,14 +122,17 @@ write_config() {
 
 start() {
     stop_all # what a killed run may have left
-    rm -rf "$LOCAL/mysql" "$LOCAL/kafka-main" "$LOCAL/storage" "$LOCAL/kill" "$LOG"/*.log "$DATASETS"
-    mkdir -p "$LOCAL/storage" "$DATASETS"
+    rm -rf "$LOCAL/mysql" "$LOCAL/kafka-main" "$LOCAL/storage" "$LOCAL/kill" "$LOG"/*.log "$DATASETS" "$HANDLERS"
+    mkdir -p "$LOCAL/storage" "$DATASETS" "$HANDLERS"
     cp "$ROOT"/deploy/datasets/member.* "$ROOT"/crates/chaos/datasets/* "$DATASETS"
+    cp "$ROOT"/crates/chaos/handlers/* "$HANDLERS"
     # ports that nothing else here begins to look at: a server must find its own free again
     rm -f "$LOCAL"/ports/*
     free_port mysql-main 25306 >/dev/null
     free_port kafka-main 31092 >/dev/null
     free_port kafka-main-controller 31192 >/dev/null
+    service_port="$(free_port service 26900)"
+    sed -i "s/@SERVICE_PORT@/$service_port/" "$HANDLERS"/*.toml
     say "Servers of the chaos:"
     "$HERE/mysql.sh" start main
     "$HERE/kafka.sh" start main
@@ -186,7 +184,7 @@ status=0
 child "$BIN/chaos" --seconds "$seconds" --seed "$seed" --fault-every-ms "$every" \
     --kill-points-each "$kill_points" --members "$MEMBERS" \
     --bin "$BIN" --config "$CONFIG" --state "$LOCAL" --scripts "$HERE" --datasets "$DATASETS" \
-    --handlers "$HANDLERS" \
+    --handlers "$HANDLERS" --service-port "$service_port" \
     --mysql "$(database)" --kafka "$("$HERE/kafka.sh" brokers main)" --evidence "$evidence" || status=$?
 if [ "$status" = 0 ]; then well=1; fi
 exit "$status"

@@ -21,6 +21,11 @@ export QUAYSIDE_CACHE="$CACHE"
 # CI builds what Cargo.lock says; a person at work may be changing it
 # shellcheck disable=SC2034 # used by the scripts that source this one
 LOCKED=(${CI:+--locked})
+# what the chaos kills, and the features that give them their kill points (crates/service/src/kill_points.rs)
+HOUSE=(api-gateway export-worker import-worker biz-worker stuck-task-sweeper dead-letter-handler)
+printf -v FAILPOINTS '%s/failpoints,' "${HOUSE[@]}"
+# shellcheck disable=SC2034 # used by the scripts that source this one
+FAILPOINTS="${FAILPOINTS%,}"
 
 say() { printf '%s\n' "$*" >&2; }
 

@@ -57,10 +57,11 @@ on_every_way_out at_exit
 export PROPTEST_RNG_SEED="${PROPTEST_RNG_SEED:-1}"
 "$HERE/install.sh" build readers
 cd "$ROOT"
-# the binaries too: some tests run them as processes
-child cargo build "${LOCKED[@]}" --workspace --all-targets
+# the binaries too: some tests run them as processes. With kill points, which are asleep until a directory
+# is named to them: the chaos breaks the same binaries, without another build.
+child cargo build "${LOCKED[@]}" --workspace --all-targets --features "$FAILPOINTS"
 start_servers
-child cargo test "${LOCKED[@]}" --workspace ${CI:+--no-fail-fast} "$@"
+child cargo test "${LOCKED[@]}" --workspace --features "$FAILPOINTS" ${CI:+--no-fail-fast} "$@"
 if [ $# = 0 ]; then
     say "The tests are green; now the same binaries as processes, and faults:"
     [ -e "$KEEP" ] || stop_servers

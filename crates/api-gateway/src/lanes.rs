@@ -4,7 +4,7 @@
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use chrono::{DateTime, Utc};
-use domain::Lane;
+use domain::{Lane, LaneState};
 use serde::Serialize;
 use serde_json::Value;
 use store::{Backlog, LaneAct, LaneStanding};
@@ -63,6 +63,16 @@ impl LaneView {
             oldest_row_seconds: backlog.oldest_seconds,
         }
     }
+}
+
+/// A lane whose workers will look for due rows.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = LaneScan)]
+pub(crate) struct ScanView {
+    #[serde(flatten)]
+    lane: LaneView,
+    /// Lanes of the same queue that are not open, so that nothing is taken from them.
+    not_open: Vec<String>,
 }
 
 /// Shows all lanes, by name.
@@ -138,17 +148,19 @@ pub(crate) async fn pause(
 }
 
 /// Has the workers of a lane look for due rows within a few seconds, and not when their scan comes
-/// round.
+/// round; with the usual lane of a queue of business work, on the lanes of its urgent work and its rest,
+/// too.
 ///
 /// A row is due when it waits and its time has come; one that was rung is due again a scan interval
-/// after that. Of a lane that is not open nothing is taken: `409 state_conflict`.
+/// after that. Of a lane that is not open nothing is taken: `409 state_conflict`; if it is another one
+/// of the queue, `not_open` names it.
 #[utoipa::path(
     post,
     path = "/api/v1/lanes/{lane}/scan",
     tag = "lanes",
     params(("lane" = String, Path, description = "The lane's name")),
     responses(
-        (status = 200, description = "The workers will look", body = LaneView),
+        (status = 200, description = "The workers will look", body = ScanView),
         (status = 401, description = "unauthenticated", body = crate::problem::ProblemBody),
         (status = 403, description = "forbidden", body = crate::problem::ProblemBody),
         (status = 404, description = "not_found", body = crate::problem::ProblemBody),
@@ -163,17 +175,37 @@ pub(crate) async fn scan(
 ) -> Result<HttpResponse, Problem> {
     caller.check_house_operator(&state)?;
     let lane = find(&state, &request).await?;
-    let store = &state.house.store;
-    match store.scan_lane(&lane, &caller.actor(&request)).await? {
-        LaneAct::Done(standing) => {
-            tracing::info!(%lane, actor = %caller.user, "a scan of the lane is asked for");
-            show(&state, standing).await
-        }
-        LaneAct::Refused(standing) => {
-            let detail = "the lane is not open: nothing is taken from it".to_owned();
-            Err(refused(&standing, detail))
+    let (store, actor) = (&state.house.store, caller.actor(&request));
+    let levels = || state.handlers.iter().flat_map(|it| it.levels.iter());
+    let queue = levels().find(|queue| queue.usual == lane);
+    let under = levels().find(|it| it.urgent == lane || it.rest == lane);
+    if let Some(queue) = under {
+        let usual = store.lane(&queue.usual).await?;
+        if usual.state != LaneState::Open && usual.paused_by.is_some() {
+            let detail = format!("{} is paused, and this lane with it", queue.usual);
+            return Err(refused(&usual, detail));
         }
     }
+    let standing = match store.scan_lane(&lane, &actor).await? {
+        LaneAct::Done(standing) => standing,
+        LaneAct::Refused(standing) => {
+            let detail = "the lane is not open: nothing is taken from it".to_owned();
+            return Err(refused(&standing, detail));
+        }
+    };
+    let mut not_open = Vec::new();
+    for part in queue
+        .into_iter()
+        .flat_map(|queue| [&queue.urgent, &queue.rest])
+    {
+        if let LaneAct::Refused(_) = store.scan_lane(part, &actor).await? {
+            not_open.push(part.to_string());
+        }
+    }
+    tracing::info!(%lane, actor = %caller.user, "a scan of the lane is asked for");
+    let backlog = store.backlog(&lane).await?;
+    let lane = LaneView::new(standing, backlog);
+    Ok(fresh().json(ScanView { lane, not_open }))
 }
 
 fn refused(standing: &LaneStanding, detail: String) -> Problem {

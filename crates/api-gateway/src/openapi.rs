@@ -147,7 +147,10 @@ pub(crate) struct ImportBody {
     /// A JSON object: `mode` (insert, upsert, update), `validate_only`, `sheet`, `header_row`,
     /// `mapping`, `on_error` (continue, abort), `batch_size`, `stagger_ms`, `empty_means` (null,
     /// keep), `formulas` (value, error), `merged` (error, first_only, fill), `hidden_rows` (include,
-    /// skip), `locale`, `timezone`, `queue`.
+    /// skip), `locale`, `timezone`, `queue`; besides, of files that need it, `numbers` (how texts group
+    /// digits, in place of what columns declare: `1,234.5`, `1.234,5`, `1 234,5`, `1'234.5`), `encoding`
+    /// (of a csv without a byte order mark: utf-8, utf-16le, utf-16be, gb18030, big5, shift_jis, euc-kr,
+    /// windows-1252), `stop_after_blank_rows` (so many on end are the end of the data).
     options: Option<String>,
     /// The file, .xlsx or .csv.
     #[schema(format = Binary, value_type = String)]

@@ -1,6 +1,7 @@
 //! Business work: coupon grants from HTTP submit to a durable row, as many as go, then at 70 % of
-//! that for their latency, then one at a time; at last as many as go with poison among them while
-//! the worker is killed every minute.
+//! that for their latency, then one in a request, batched by the house and not at all, then beside
+//! the retention; at last as many as go with poison among them, with batches that are cut off and a
+//! worker that is killed every minute.
 //!
 //! The submitters never run further ahead of the worker than [`AHEAD`] grants, so a rate is that of
 //! the whole way and not of the door alone: it is counted until the last grant is done. After every
@@ -11,6 +12,7 @@ mod counters;
 mod flood;
 mod grants;
 mod report;
+mod retention;
 mod trouble;
 
 use std::time::{Duration, Instant};
@@ -134,6 +136,14 @@ pub(crate) async fn measure(bench: &Bench) -> Result<GrantReport> {
         ahead: AHEAD,
     };
     report.runs.push(one(bench, &grants, &single).await?);
+    let alone = Shape {
+        name: "un-batched: one request, message and transaction each, as many as go",
+        ..single
+    };
+    report.runs.push(one(bench, &grants.alone(), &alone).await?);
+    let (beside, removed) = retention::run(bench, &grants).await?;
+    report.runs.push(beside);
+    report.removed = removed;
     report.trouble = Some(trouble::run(bench, &grants).await?);
     Ok(report)
 }

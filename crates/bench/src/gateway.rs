@@ -92,7 +92,20 @@ impl Gateway {
 
     /// Submits whatever goes to this path and reads the whole answer; gives its status.
     pub(crate) async fn try_post(&self, path: &str, body: &Value) -> Result<(StatusCode, Vec<u8>)> {
-        let request = self.http.post(format!("{}/{path}", self.base));
+        self.try_post_once(path, body, None).await
+    }
+
+    /// The same, with an idempotency key if one is given.
+    pub(crate) async fn try_post_once(
+        &self,
+        path: &str,
+        body: &Value,
+        key: Option<String>,
+    ) -> Result<(StatusCode, Vec<u8>)> {
+        let mut request = self.http.post(format!("{}/{path}", self.base));
+        if let Some(key) = key {
+            request = request.header("idempotency-key", key);
+        }
         let answer = request.bearer_auth(&self.token).json(body).send().await?;
         let status = answer.status();
         Ok((status, answer.bytes().await?.to_vec()))

@@ -13,11 +13,10 @@
 
 mod batch;
 pub(crate) mod guard;
-mod hosts;
+pub(crate) mod hosts;
 mod together;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::bail;
 use async_trait::async_trait;
@@ -54,7 +53,6 @@ pub struct HttpHandler {
     secret: Option<SecretString>,
     clock: Arc<dyn Clock>,
     hosts: Arc<Hosts>,
-    biz_type: String,
     /// Where calls wait for each other, if the service takes many at once.
     together: Option<Arc<Together>>,
 }
@@ -121,8 +119,7 @@ impl HttpHandler {
             spec: spec.clone(),
             secret,
             clock,
-            hosts: Hosts::new(calls_of_a_host(handler, spec)?),
-            biz_type: handler.biz_type.to_string(),
+            hosts: Hosts::new(&handler.biz_type, calls_of_a_host(handler, spec)?),
             together: (most > 1).then(|| Arc::new(Together::new(most))),
         })
     }
@@ -190,15 +187,6 @@ impl HttpHandler {
             .tell(url, !called.as_ref().is_err_and(is_trouble));
         called
     }
-
-    /// The row is not called for now, and has lost nothing by it.
-    fn put_off(&self, attempt: &Attempt, wait: Duration) -> Failure {
-        let biz_type = self.biz_type.clone();
-        metrics::counter!("quayside_calls_put_off_total", "biz_type" => biz_type).increment(1);
-        // Not all of them come again at once.
-        attempt.postpone(wait.mul_f64(1.0 + 0.5 * rand::random::<f64>()));
-        Failure::stopped()
-    }
 }
 
 /// Half of all calls, where there are others to be called: a host that is slow leaves the rest to them.
@@ -217,8 +205,7 @@ impl BizHandler for HttpHandler {
         let context = serde_json::from_str(attempt.context())
             .map_err(|error| invalid(format!("the context is no JSON: {error}")))?;
         let url = self.url(&context)?;
-        let visit = self.hosts.enter(&url);
-        let _visit = visit.map_err(|wait| self.put_off(attempt, wait))?;
+        let _visit = self.hosts.enter(attempt, &url)?;
         let call = Call::of(attempt);
         let called = async {
             match &self.together {

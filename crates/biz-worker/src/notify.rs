@@ -64,7 +64,7 @@ impl NotifyHandler {
             Some(email) => Some(Mailer::new(smtp, email, handler.timeout, clock.clone())?),
         };
         Ok(Self {
-            caller: Caller::new(spec.private_ranges.clone(), handler.timeout, clock)?,
+            caller: Caller::new(handler, spec, clock)?,
             spec: spec.clone(),
             max_cnt: handler.retry.max_cnt(),
             store,
@@ -148,8 +148,9 @@ impl NotifyHandler {
                     Box::pin(async move { tx.delivered(&noted).await })
                 }))
             }
-            Made::Failed(code, failure) => {
-                let noted = noted(code, Some(failure.detail.clone()));
+            Made::PutOff(put_off) => Err(put_off),
+            Made::Failed(code, told, failure) => {
+                let noted = noted(code, Some(told.to_owned()));
                 let noted = self.store.note_delivery_try(tenant, noted).await;
                 if let Err(error) = noted {
                     tracing::warn!(error = %error, "a try of a delivery was not noted");
@@ -198,7 +199,12 @@ impl BizHandler for NotifyHandler {
             Notice::Email { .. } => "email",
             Notice::Webhook { .. } => "webhook",
         };
-        let outcome = if told.is_ok() { "told" } else { "failed" };
+        let outcome = match &told {
+            Ok(_) => "told",
+            // put off
+            Err(failure) if failure.kind == FailureKind::Cancelled => return told,
+            Err(_) => "failed",
+        };
         metrics::counter!(TOLD, "channel" => channel, "outcome" => outcome).increment(1);
         told
     }

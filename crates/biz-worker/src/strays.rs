@@ -3,8 +3,7 @@
 //! What nobody has taken for long enough becomes a dead letter. Rows are claimed as a scan does, and
 //! only while the lane's oldest is late: nobody joins the lane's group, so whoever does know the kind of
 //! work, a worker of a newer deployment say, finds all its rings, and its rows from the moment on when
-//! it takes them. Lanes beside a known one are known, too: what was placed there while `levels` was on
-//! goes back to the usual lane. Shown by `tests/it/process.rs` and `tests/it/levels.rs`.
+//! it takes them. Shown by `tests/it/process.rs`.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -25,9 +24,6 @@ const AT_ONCE: usize = 20;
 
 /// Rows that are given up before the lane is looked at again, about.
 const BETWEEN_LOOKS: usize = 1_000;
-
-/// Rows that go back to their usual lane at once.
-const BACK_AT_ONCE: usize = 500;
 
 /// Who gives them up.
 pub(crate) struct Strays {
@@ -65,42 +61,10 @@ impl Strays {
             let ours = lane.is_biz() && !lane.is_dead_letters();
             if ours && !self.known.contains(&lane) {
                 // One lane's trouble is not the next one's.
-                self.look_at(&lane)
+                self.give_up_all(&lane)
                     .await
                     .unwrap_or_else(|error| tell_trouble(&error));
             }
-        }
-        Ok(())
-    }
-
-    async fn look_at(&self, lane: &Lane) -> Result<(), StoreError> {
-        match self.usual_of(lane) {
-            Some(usual) => self.take_back(lane, usual).await,
-            None => self.give_up_all(lane).await,
-        }
-    }
-
-    /// The lane beside which this one is.
-    fn usual_of(&self, lane: &Lane) -> Option<&Lane> {
-        let is_it = |other: Result<Lane, _>| other.is_ok_and(|it| it == *lane);
-        let mut known = self.known.iter();
-        known.find(|usual| is_it(usual.urgent()) || is_it(usual.rest()))
-    }
-
-    /// A lane that paused by itself is left, too: nobody probes it.
-    async fn take_back(&self, lane: &Lane, usual: &Lane) -> Result<(), StoreError> {
-        if self.store.lane(lane).await?.paused_by.is_some() || !self.is_late(lane).await? {
-            return Ok(());
-        }
-        let mut moved = 0;
-        loop {
-            match self.store.move_due(lane, usual, BACK_AT_ONCE).await? {
-                0 => break,
-                rows => moved += rows,
-            }
-        }
-        if moved > 0 {
-            tracing::info!(%lane, rows = moved, "nobody works here: gone back to {usual}");
         }
         Ok(())
     }

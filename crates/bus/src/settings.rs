@@ -75,8 +75,11 @@ impl BusSettings {
 
     pub(crate) fn consumer(&self, lane: &Lane) -> Result<ClientConfig, BusError> {
         self.config(&[
-            ("session.timeout.ms", "10000"),
-            ("heartbeat.interval.ms", "2000"),
+            // The least that brokers allow unless told otherwise. Members that were away for as long as
+            // that begin anew, and their group waits as long for what they were before: after a
+            // broker's return rings come within this time and a rebalance.
+            ("session.timeout.ms", "6000"),
+            ("heartbeat.interval.ms", "1500"),
             ("auto.commit.interval.ms", "1000"),
             ("statistics.interval.ms", "5000"),
             // A topic that comes, goes or grows is noticed within this time.

@@ -21,6 +21,10 @@ pub(crate) enum Kind {
     Keep,
     /// A service is called.
     Call,
+    /// The same, many items in a call.
+    Batch,
+    /// The user is told, by the inbox.
+    Tell,
 }
 
 impl Kind {
@@ -29,9 +33,24 @@ impl Kind {
             Self::Grant => "chaos_grant",
             Self::Keep => "chaos_keep",
             Self::Call => "chaos_call",
+            Self::Batch => "chaos_batch",
+            Self::Tell => "notify",
         }
     }
+
+    /// Whether what it does lies outside of the database.
+    pub(crate) const fn calls(self) -> bool {
+        matches!(self, Self::Call | Self::Batch)
+    }
+
+    /// Whether nobody ever holds such a row.
+    pub(crate) const fn is_bulk(self) -> bool {
+        matches!(self, Self::Grant | Self::Keep)
+    }
 }
+
+/// How urgent the urgent items are; the others are not at all.
+const URGENT: u32 = 9;
 
 /// How the items are asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,9 +81,11 @@ impl Business {
     /// Draws one; `service` is an address that can be called.
     pub(crate) fn draw(random: &mut StdRng, service: &str) -> Self {
         let (kind, most) = match random.random_range(0..10) {
-            0..5 => (Kind::Grant, 120),
-            5..7 => (Kind::Keep, 120),
-            _ => (Kind::Call, 12),
+            0..4 => (Kind::Grant, 120),
+            4..6 => (Kind::Keep, 120),
+            6..8 => (Kind::Call, 12),
+            8 => (Kind::Batch, 40),
+            _ => (Kind::Tell, 20),
         };
         let way = match random.random_range(0..10) {
             0..3 => Way::Keyed,
@@ -81,7 +102,7 @@ impl Business {
             dataset,
             // two calls of a group want something each
             count: random.random_range(2..=most),
-            every_bad: if random.random_bool(0.3) {
+            every_bad: if kind != Kind::Tell && random.random_bool(0.3) {
                 random.random_range(2..20)
             } else {
                 0
@@ -113,6 +134,7 @@ impl Business {
                 "biz_type": self.kind.biz_type(),
                 "biz_id": Rows::effect(key, number),
                 "context": self.context(key, number),
+                "priority": priority(number),
             });
             if self.later {
                 item["delay_level"] = "1s".into();
@@ -145,13 +167,14 @@ impl Business {
                 bad => bad[..bad.len() / 2].to_owned(),
             };
             let biz_id = Rows::effect(key, number);
-            format!("('acme', '{biz_type}', '{biz_id}', '{context}')")
+            let priority = priority(number);
+            format!("('acme', '{biz_type}', '{biz_id}', '{context}', {priority})")
         };
         let rows: Vec<String> = (0..self.rows.count).map(row).collect();
         [
             format!("INSERT INTO chaos_order (name) VALUES ('{key}')"),
             format!(
-                "INSERT INTO compensate_biz (tenant, biz_type, biz_id, context) VALUES {}",
+                "INSERT INTO compensate_biz (tenant, biz_type, biz_id, context, priority) VALUES {}",
                 rows.join(", ")
             ),
         ]
@@ -164,14 +187,29 @@ impl Business {
                 json!({"effect": effect, "amount": self.rows.amount(number)})
             }
             Kind::Call => {
-                let manner = match number % 5 {
-                    _ if !self.rows.is_good(number) => "refuse",
-                    1 => "fail_once",
-                    2 => "hang_up_once",
-                    _ => "take",
-                };
-                json!({"url": self.service, "effect": effect, "manner": manner})
+                json!({"url": self.service, "effect": effect, "manner": self.manner(number)})
             }
+            Kind::Tell => {
+                let about = json!({"text": {"subject": "chaos", "text": effect}});
+                json!({"channel": "inbox", "user": "7", "about": about})
+            }
+            // Its definition names the address.
+            Kind::Batch => json!({"effect": effect, "manner": self.manner(number)}),
         }
     }
+    /// What the service does with it (src/service.rs).
+    fn manner(&self, number: u32) -> &'static str {
+        match number % 5 {
+            0 if !self.rows.is_good(number) => "spoil",
+            _ if !self.rows.is_good(number) => "refuse",
+            1 => "fail_once",
+            2 => "hang_up_once",
+            _ => "take",
+        }
+    }
+}
+
+/// Every fourth is urgent.
+fn priority(number: u32) -> u32 {
+    if number.is_multiple_of(4) { URGENT } else { 0 }
 }

@@ -38,6 +38,9 @@ pub(crate) struct Cli {
     /// What is done with business work
     #[arg(long)]
     pub(crate) handlers: PathBuf,
+    /// Where the service listens that business work calls
+    #[arg(long)]
+    pub(crate) service_port: u16,
     /// The database, with its name
     #[arg(long)]
     pub(crate) mysql: String,

@@ -15,6 +15,7 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use crate::book::{Accepted, Book};
+use crate::fleet::Member;
 use crate::journal::Journal;
 use crate::wish::Wish;
 
@@ -28,7 +29,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 #[derive(Clone)]
 pub(crate) struct Client {
     http: Http,
-    bases: Arc<Vec<String>>,
+    gateways: Arc<Vec<Arc<Member>>>,
     turn: Arc<AtomicUsize>,
     token: Arc<str>,
     book: Arc<Book>,
@@ -46,7 +47,7 @@ pub(crate) struct Answer {
 
 impl Client {
     pub(crate) fn new(
-        bases: Vec<String>,
+        gateways: Vec<Arc<Member>>,
         token: &str,
         (book, journal): (Arc<Book>, Arc<Journal>),
         end: CancellationToken,
@@ -58,7 +59,7 @@ impl Client {
             .build()?;
         Ok(Self {
             http,
-            bases: Arc::new(bases),
+            gateways: Arc::new(gateways),
             turn: Arc::default(),
             token: token.into(),
             book,
@@ -197,7 +198,8 @@ impl Client {
 
     fn url(&self, path: &str) -> String {
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
-        let base = &self.bases[turn % self.bases.len()];
+        let gateway = &self.gateways[turn % self.gateways.len()];
+        let base = gateway.http().unwrap_or_default();
         format!("{base}/api/v1/{path}")
     }
 }

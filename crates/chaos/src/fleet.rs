@@ -6,10 +6,10 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU16, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use rustix::process::Signal;
 use serde_json::json;
 use tokio::process::{Child, Command};
@@ -19,14 +19,12 @@ use tokio_util::task::TaskTracker;
 
 use crate::journal::Journal;
 use crate::kill_points::{Armed, Hits};
+use crate::ports::Ports;
 use crate::recovery::Recovery;
 use crate::servers::signal;
 
 /// From a death to the next life.
 const RESTART_PAUSE: Duration = Duration::from_millis(300);
-/// Where ports for the processes are looked for.
-const FIRST_PORT: u16 = 26_200;
-const LAST_PORT: u16 = 26_900;
 /// What an orderly end may take when the chaos is over.
 const LAST_PATIENCE: Duration = Duration::from_secs(20);
 
@@ -46,6 +44,8 @@ pub(crate) enum Why {
     Asked,
     /// At a kill point.
     KillPoint(&'static str),
+    /// Another program was faster at its port; its next life has another one.
+    PortTaken,
     /// Nobody wanted it.
     ByItself(String),
 }
@@ -63,11 +63,8 @@ pub(crate) struct Member {
     /// `export-worker-2`.
     pub(crate) name: String,
     pub(crate) role: Role,
-    /// `http://127.0.0.1:…` of its admin port.
-    pub(crate) admin: String,
-    /// The same of its public port.
-    pub(crate) http: Option<String>,
     pub(crate) armed: Armed,
+    ports: Ports,
     program: PathBuf,
     config: PathBuf,
     state: PathBuf,
@@ -90,20 +87,13 @@ impl Member {
     /// Process number `number` of a binary; not started yet.
     pub(crate) fn new(place: &Place, binary: &str, number: u32, role: Role) -> Result<Self> {
         let name = format!("{binary}-{number}");
-        let admin = free_address()?;
-        let http = (role == Role::Gateway).then(free_address).transpose()?;
         let armed = Armed::new(&place.state.join("kill").join(&name))?;
-        let mut environment = vec![
-            ("QUAYSIDE__ADMIN__LISTEN".to_owned(), admin.clone()),
+        let environment = vec![
             ("QUAYSIDE__MYSQL__URL".to_owned(), place.mysql.clone()),
             ("KILL_POINTS".to_owned(), armed.directory()),
         ];
-        if let Some(http) = &http {
-            environment.push(("QUAYSIDE__HTTP__LISTEN".to_owned(), http.clone()));
-        }
         Ok(Self {
-            admin: format!("http://{admin}"),
-            http: http.map(|http| format!("http://{http}")),
+            ports: Ports::find(role == Role::Gateway)?,
             program: place.bin.join(binary),
             config: place.config.clone(),
             state: place.state.clone(),
@@ -121,6 +111,16 @@ impl Member {
         self.name
             .rsplit_once('-')
             .map_or(&self.name, |(binary, _)| binary)
+    }
+
+    /// `http://127.0.0.1:…` of its admin port, in this life or the last one.
+    pub(crate) fn admin(&self) -> String {
+        format!("http://{}", self.ports.admin())
+    }
+
+    /// The same of its public port.
+    pub(crate) fn http(&self) -> Option<String> {
+        self.ports.http().map(|http| format!("http://{http}"))
     }
 
     /// Of the present life.
@@ -154,6 +154,7 @@ impl Member {
     ) -> Result<()> {
         while !stop.is_cancelled() {
             self.asked.store(false, Ordering::SeqCst);
+            self.ports.find_again()?;
             let mut child = self.spawn()?;
             let pid = i32::try_from(child.id().context("it runs")?)?;
             self.remember(pid)?;
@@ -182,9 +183,14 @@ impl Member {
     fn spawn(&self) -> Result<Child> {
         let path = self.state.join(format!("log/{}.log", self.name));
         let log = OpenOptions::new().create(true).append(true).open(path)?;
-        Command::new(&self.program)
+        let mut command = Command::new(&self.program);
+        if let Some(http) = self.ports.http() {
+            command.env("QUAYSIDE__HTTP__LISTEN", http);
+        }
+        command
             .arg("--config")
             .arg(&self.config)
+            .env("QUAYSIDE__ADMIN__LISTEN", self.ports.admin())
             .envs(self.environment.iter().cloned())
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
@@ -213,6 +219,9 @@ impl Member {
         if self.asked.load(Ordering::SeqCst) {
             return Why::Asked;
         }
+        if status.code().is_some() && self.ports.are_taken() {
+            return Why::PortTaken;
+        }
         Why::ByItself(status.to_string())
     }
 
@@ -225,20 +234,6 @@ impl Member {
             child.kill().await?;
         }
         Ok(())
-    }
-}
-
-/// A loopback address that is free, and that no outgoing connection is given while its process is
-/// dead: below the ports that the kernel chooses from (32768 and more).
-fn free_address() -> Result<String> {
-    static NEXT: AtomicU16 = AtomicU16::new(FIRST_PORT);
-    loop {
-        let port = NEXT.fetch_add(1, Ordering::SeqCst);
-        ensure!(port < LAST_PORT, "no port is free below {LAST_PORT}");
-        let address = format!("127.0.0.1:{port}");
-        if std::net::TcpListener::bind(&address).is_ok() {
-            return Ok(address);
-        }
     }
 }
 
@@ -260,7 +255,7 @@ pub(crate) async fn mourn(
             json!({"of": member.name, "pid": pid, "why": format!("{why:?}")}),
         );
         match why {
-            Why::Asked => {}
+            Why::Asked | Why::PortTaken => {}
             Why::KillPoint(point) => hits.count(point, member.binary()),
             Why::ByItself(status) => {
                 journal.violation(format!(
@@ -268,6 +263,9 @@ pub(crate) async fn mourn(
                     member.name
                 ));
             }
+        }
+        if member.role == Role::Sweeper {
+            recovery.weather.gust(Some(&member.name));
         }
         let recovery = Arc::clone(&recovery);
         watching.spawn(async move { recovery.of_death(&member, pid, at).await });

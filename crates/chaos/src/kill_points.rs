@@ -119,10 +119,11 @@ impl Hits {
             .collect()
     }
 
-    fn rarest(&self) -> (&'static str, u32) {
-        let all = self.all();
-        let rarest = all.into_iter().min_by_key(|(_, hits)| *hits);
-        rarest.unwrap_or(("after_claim", 0))
+    /// The point that was hit least, and less than so often, of those that may be armed.
+    fn rarest(&self, least: f64, may: impl Fn(&str) -> bool) -> Option<&'static str> {
+        let wanted = |(point, hits): &(&'static str, u32)| f64::from(*hits) < least && may(point);
+        let wanted = self.all().into_iter().filter(wanted);
+        wanted.min_by_key(|(_, hits)| *hits).map(|(point, _)| point)
     }
 }
 
@@ -148,15 +149,9 @@ pub(crate) async fn arm(
         });
         // a fifth ahead of the time, since some are taken back
         let due = 1.2 * began.elapsed().as_secs_f64() / length.as_secs_f64();
-        let (rarest, hit) = hits.rarest();
-        let point = if f64::from(hit) < f64::from(each) * due.min(1.0) {
-            Some(rarest)
-        } else {
-            None
-        };
-        if let Some(point) = point
-            && armed.iter().filter(|(_, _, other)| *other == point).count() < 2
-        {
+        let least = f64::from(each) * due.min(1.0);
+        let may = |point: &str| armed.iter().filter(|(_, _, other)| *other == point).count() < 2;
+        if let Some(point) = hits.rarest(least, may) {
             let passing = |member: &&Arc<Member>| passes(point, member.role);
             let candidates: Vec<_> = members.iter().filter(passing).collect();
             if let Some(member) = candidates.choose(&mut random)
@@ -168,7 +163,7 @@ pub(crate) async fn arm(
             }
         }
         let pace = length / (each * points).max(1) / 2;
-        let pause = pace.clamp(Duration::from_millis(200), Duration::from_secs(2));
+        let pause = pace.clamp(Duration::from_millis(200), Duration::from_secs(1));
         stop.run_until_cancelled(sleep(pause.mul_f64(random.random_range(0.7..1.3))))
             .await;
     }

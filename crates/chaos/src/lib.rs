@@ -17,6 +17,7 @@ mod journal;
 mod kill_points;
 mod operator;
 mod plan;
+mod ports;
 mod recovery;
 mod report;
 mod run;
@@ -33,6 +34,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 pub use plan::{Fault, plan};
+pub use ports::Ports;
 
 /// The program: 0 when no promise was broken, 1 when one was, 2 when it could not be told.
 #[must_use]

@@ -46,7 +46,7 @@ pub(crate) async fn try_again(work: Arc<Work>, stop: CancellationToken) -> Resul
 pub(crate) async fn dead_letters(work: Arc<Work>, stop: CancellationToken) -> Result<()> {
     let mut random = StdRng::seed_from_u64(work.seed ^ 0x6f70_6572);
     while !stop.is_cancelled() {
-        match random.random_range(0..8) {
+        match random.random_range(0..9) {
             0 => {
                 act(
                     &work,
@@ -62,6 +62,7 @@ pub(crate) async fn dead_letters(work: Arc<Work>, stop: CancellationToken) -> Re
             4 => one(&work, "'ROW', 'MESSAGE'", "discard").await?,
             5 => redrive(&work, Kind::Grant.biz_type(), 20, &[200]).await?,
             6 => redrive(&work, Kind::Call.biz_type(), 5, &[200]).await?,
+            7 => redrive(&work, Kind::Batch.biz_type(), 5, &[200]).await?,
             _ => one(&work, "'MESSAGE'", "redrive").await?, // never possible: a conflict
         }
         let pause = Duration::from_millis(random.random_range(1_500..4_500));

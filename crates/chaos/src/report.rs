@@ -13,7 +13,7 @@ use crate::cli::Cli;
 use crate::database::Database;
 use crate::journal::Journal;
 use crate::kill_points::Hits;
-use crate::recovery::Recovery;
+use crate::recovery::{Figures, Recovery};
 use crate::vandal::Vandal;
 
 /// Violations that are printed.
@@ -51,21 +51,20 @@ pub(crate) fn tell(report: &Report<'_>) -> Result<bool> {
     }
     writeln!(
         text,
-        "\nRecoveries, in seconds (without another outage meanwhile, and all):"
+        "\nRecoveries, in seconds (without another fault in between, and all):"
     )?;
     for one in report.recovery.figures() {
         let clear = match one.clear {
-            0 => format!("{:31}", "   0 times"),
+            0 => "   0 times".to_owned(),
             times => format!(
-                "{times:4} times, median {:5.1}, most {:5.1}",
-                one.median, one.most
+                "{times:4} times, median {:5.1}, most {:5.1}{}",
+                one.median,
+                one.most,
+                promised(&one)
             ),
         };
-        writeln!(
-            text,
-            "  {:44} {clear}; all {:4}, most {:5.1}",
-            one.kind, one.all, one.most_of_all
-        )?;
+        let (kind, all, most) = (one.kind.word(), one.all, one.most_of_all);
+        writeln!(text, "  {kind:42} {clear:60} all {all:4}, most {most:5.1}")?;
     }
     let (count, violations) = report.journal.violations();
     if count > 0 {
@@ -119,28 +118,41 @@ fn last_line(report: &Report<'_>, violations: usize) -> String {
     faults.extend(hits.iter().map(|(point, hits)| format!("{point} {hits}")));
     let at_biz_worker = report.hits.of("biz-worker");
     faults.push(format!("of_these_at_biz_worker {at_biz_worker}"));
-    let recovered: Vec<String> = report
-        .recovery
-        .figures()
+    let figures = report.recovery.figures();
+    let late: usize = figures.iter().map(|one| one.late).sum();
+    let recovered: Vec<String> = figures
         .iter()
-        .map(|one| match one.clear {
-            0 => format!("{} max {:.1} s beside others", one.kind, one.most_of_all),
-            _ => format!(
-                "{} max {:.1} s median {:.1} s",
-                one.kind, one.most, one.median
-            ),
+        .map(|one| match (one.kind.word(), one.clear) {
+            (kind, 0) => format!("{kind} max {:.1} s beside others", one.most_of_all),
+            (kind, _) => {
+                let (most, median, promised) = (one.most, one.median, promised(one));
+                format!("{kind} max {most:.1} s median {median:.1} s{promised}")
+            }
         })
         .collect();
     format!(
         "chaos: seed {}, {} s: accepted {accepted}, done {done}, dead {dead}, cancelled {cancelled}, \
          lost {lost}, doubled {doubled}, violations {violations}; business work {business}, \
          effects {effects}, files {files}, calls {calls}, repeated {calls_repeated}, \
-         dead letters {letters}; faults: {}; recovery: {}",
+         dead letters {letters}; faults: {}; recovery, {late} of all too late: {}",
         report.cli.seed,
         report.cli.seconds,
         faults.join(", "),
         recovered.join("; ")
     )
+}
+
+/// By when it was to be well, and whether it always was.
+fn promised(one: &Figures) -> String {
+    match (one.kind.bound(), one.late) {
+        (None, _) => String::new(),
+        (Some(bound), 0) => format!(" ({:.1} kept)", bound.as_secs_f64()),
+        (Some(bound), late) => format!(
+            " ({:.1} missed {late} of {} times)",
+            bound.as_secs_f64(),
+            one.clear
+        ),
+    }
 }
 
 /// The tables as they are at the end, as text, beside the other evidence.
@@ -167,6 +179,7 @@ pub(crate) async fn keep_tables(database: &Database, evidence: &Path) -> Result<
             "task_id, batch_no, first_row, last_row, done, inserted, updated, failed, skipped, created_at",
         ),
         ("idempotency", "*"),
+        ("notification", "*"),
         ("chaos_append", "*"),
         ("chaos_ledger", "*"),
     ];

@@ -19,8 +19,9 @@ use crate::scene::Scene;
 use crate::servers::Server;
 use crate::workload::{self, CLIENTS, Work};
 
-/// The lease that chaos.sh writes into the settings.
-const LEASE: Duration = Duration::from_secs(4);
+/// The lease that chaos.sh writes into the settings, and the longest that sweeps lie apart.
+pub(crate) const LEASE: Duration = Duration::from_secs(4);
+pub(crate) const SWEEP: Duration = Duration::from_millis(1_500);
 /// Until all processes are ready.
 const START: Duration = Duration::from_secs(60);
 /// Until what clients have begun is accepted, once nothing is broken any more.

@@ -35,18 +35,6 @@ const HOUSE: [(&str, u32, Role); 6] = [
     ("dead-letter-handler", 1, Role::Worker),
 ];
 
-/// The lanes of the one queue that the definitions name, and of the handlers; each has its dead
-/// letters.
-const LANES: [&str; 7] = [
-    "quayside.export.default",
-    "quayside.import.default",
-    "quayside.import-batch.default",
-    "quayside.biz.chaos_grant",
-    "quayside.biz.chaos_keep",
-    "quayside.biz.chaos_call",
-    "quayside.biz.chaos_end",
-];
-
 /// Pause between two looks whether a process is ready.
 const READY_POLL: Duration = Duration::from_millis(200);
 
@@ -74,7 +62,9 @@ impl Scene {
     pub(crate) async fn open(cli: &Cli) -> Result<Self> {
         let journal = Arc::new(Journal::begin(&cli.evidence)?);
         let database = Database::new(&cli.mysql)?;
-        let service = Arc::new(Service::open().await?);
+        let service = Arc::new(Service::open(cli.service_port).await?);
+        let servers = servers(cli);
+        let topics = servers.create_topics().await?;
         let proxy = MoodyProxy::before(&cli.mysql).await;
         let members = members(cli, &proxy)?;
         let (book, hits) = (Arc::<Book>::default(), Arc::<Hits>::default());
@@ -90,13 +80,13 @@ impl Scene {
         let watching = TaskTracker::new();
         let seen_by = (journal.clone(), hits.clone(), recovery.clone());
         watching.spawn(mourn(died, seen_by, watching.clone()));
-        let bases = members.iter().filter_map(|member| member.http.clone());
+        let gateways = members.iter().filter(|it| it.role == Role::Gateway);
         let told = (book.clone(), journal.clone());
-        let client = Client::new(bases.collect(), &cli.token, told, end.clone())?;
+        let client = Client::new(gateways.cloned().collect(), &cli.token, told, end.clone())?;
         let vandal = Vandal {
-            servers: servers(cli),
+            servers,
             proxy,
-            bell: Arc::new(Bell::new(&cli.kafka, topics())?),
+            bell: Arc::new(Bell::new(&cli.kafka, topics)?),
             members: members.clone(),
             recovery: recovery.clone(),
             weather,
@@ -193,9 +183,4 @@ fn servers(cli: &Cli) -> Servers {
         handlers: cli.handlers.clone(),
         kafka: cli.kafka.clone(),
     }
-}
-
-fn topics() -> Vec<String> {
-    let both = |lane: &str| [lane.to_owned(), format!("{lane}.dlt")];
-    LANES.into_iter().flat_map(both).collect()
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use rustix::process::{Pid, Signal, kill_process};
+use serde::Deserialize;
 use tokio::net::TcpStream;
 use tokio::process::Command;
 use tokio::time::sleep;
@@ -23,8 +24,14 @@ pub(crate) struct Servers {
     pub(crate) kafka: String,
 }
 
+/// As `quay topics create` tells it.
+#[derive(Deserialize)]
+struct Topic {
+    name: String,
+}
+
 /// One of them.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Server {
     Mysql,
     Kafka,
@@ -74,23 +81,19 @@ impl Servers {
         self.script(server, "stop").await
     }
 
-    /// Creates the topics that are missing.
-    pub(crate) async fn create_topics(&self) -> Result<()> {
+    /// Creates the topics that are missing; the names of all.
+    pub(crate) async fn create_topics(&self) -> Result<Vec<String>> {
         let mut command = Command::new(&self.quay);
         command
-            .args([
-                "topics",
-                "create",
-                "--replication",
-                "1",
-                "--partitions",
-                "4",
-            ])
+            .args(["topics", "create", "--json"])
+            .args(["--replication", "1", "--partitions", "4"])
             .args(["--kafka", &self.kafka, "--datasets"])
             .arg(&self.datasets)
             .arg("--handlers")
             .arg(&self.handlers);
-        run(command, "topics").await
+        let told = run(command, "topics").await?;
+        let topics: Vec<Topic> = serde_json::from_slice(&told)?;
+        Ok(topics.into_iter().map(|topic| topic.name).collect())
     }
 
     fn port(&self, server: Server) -> Result<String> {
@@ -102,15 +105,17 @@ impl Servers {
         let script = self.scripts.join(server.script());
         let mut command = Command::new(&script);
         command.arg(verb).arg("main");
-        run(command, &format!("{} {verb}", server.script())).await
+        let done = run(command, &format!("{} {verb}", server.script())).await;
+        done.map(drop)
     }
 }
 
-async fn run(mut command: Command, what: &str) -> Result<()> {
+/// What it says.
+async fn run(mut command: Command, what: &str) -> Result<Vec<u8>> {
     let done = command.output().await.context(what.to_owned())?;
     let told = String::from_utf8_lossy(&done.stderr);
     ensure!(done.status.success(), "{what}: {} {told}", done.status);
-    Ok(())
+    Ok(done.stdout)
 }
 
 /// Sends a signal to a process that this harness, or its scripts, started.

@@ -16,10 +16,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::bell::Bell;
-use crate::fleet::Member;
+use crate::fleet::{Member, Role};
 use crate::journal::Journal;
 use crate::plan::Fault;
-use crate::recovery::Recovery;
+use crate::recovery::{Kind, Recovery};
 use crate::servers::{Server, Servers};
 use crate::weather::Weather;
 
@@ -86,6 +86,7 @@ impl Vandal {
                 Ok(())
             }
             Fault::CutSome(one_in) => {
+                self.weather.gust(None);
                 self.proxy.cut_one_in(usize::try_from(one_in)?);
                 Ok(())
             }
@@ -125,24 +126,27 @@ impl Vandal {
         member.nudge(pid, Signal::STOP)?;
         let thawed = async {
             sleep(Duration::from_millis(millis)).await;
+            if member.role == Role::Sweeper {
+                self.weather.gust(Some(&member.name));
+            }
             member.nudge(pid, Signal::CONT)
         };
         let taken = self
             .recovery
-            .of_rows(member.binary(), pid, "frozen, rows taken over", since);
+            .of_rows(member.binary(), pid, Kind::FrozenRows, since);
         let (thawed, ()) = futures::join!(thawed, taken);
         thawed
     }
 
     async fn silence(&self, millis: u64) -> Result<()> {
         let _one = self.mysql.lock().await;
-        let outage = self.weather.clouds();
+        let outage = self.weather.clouds(Server::Mysql);
         self.proxy.fall_silent();
         sleep(Duration::from_millis(millis)).await;
         self.proxy.come_back();
         self.weather.clears(outage);
         self.recovery
-            .of_work("MySQL silent, work goes on", Instant::now())
+            .of_work(Kind::SilenceWork, Instant::now())
             .await;
         Ok(())
     }
@@ -153,7 +157,7 @@ impl Vandal {
             Server::Kafka => &self.kafka,
         };
         let _one = lock.lock().await;
-        let outage = self.weather.clouds();
+        let outage = self.weather.clouds(server);
         let ended = if kill {
             self.servers.kill(server).await
         } else {
@@ -170,16 +174,10 @@ impl Vandal {
         }
         let back = Instant::now();
         match server {
-            Server::Mysql => {
-                self.recovery
-                    .of_work("MySQL back, work goes on", back)
-                    .await
-            }
+            Server::Mysql => self.recovery.of_work(Kind::MysqlWork, back).await,
             Server::Kafka => {
-                let rings = self
-                    .recovery
-                    .of_rings("broker back, a ring is claimed", None, back);
-                let work = self.recovery.of_work("broker back, work goes on", back);
+                let rings = self.recovery.of_rings(Kind::BrokerRings, None, back);
+                let work = self.recovery.of_work(Kind::BrokerWork, back);
                 futures::join!(rings, work);
             }
         }
@@ -190,7 +188,7 @@ impl Vandal {
         let _one = self.kafka.lock().await;
         let topics = &self.bell.topics;
         let topic = &topics[draw as usize % topics.len()];
-        let outage = self.weather.clouds();
+        let outage = self.weather.clouds(Server::Kafka);
         let deleted = self.bell.delete(topic).await;
         sleep(Duration::from_millis(millis)).await;
         let mut created = self.servers.create_topics().await;
@@ -204,10 +202,9 @@ impl Vandal {
         self.weather.clears(outage);
         deleted?;
         created?;
-        // hardly a ring comes on a lane of dead letters
-        if !topic.ends_with(".dlt") {
-            let kind = "topic back, a ring of its lane is claimed";
-            let back = Instant::now();
+        // hardly a ring comes on a lane of dead letters, or of what goes beyond a share
+        if !topic.ends_with(".dlt") && !topic.ends_with(".rest") {
+            let (kind, back) = (Kind::TopicRings, Instant::now());
             self.recovery.of_rings(kind, Some(topic), back).await;
         }
         Ok(())

@@ -43,5 +43,5 @@ pub use request::ImportRequest;
 pub use row_error::{RowCode, RowError};
 pub use spec::{
     BatchSpec, Empty, FinishSpec, Formulas, HiddenRows, ImportOptions, ImportSpec, Merged, OnError,
-    SheetChoice, Upload, UploadFormat,
+    SheetChoice, TextEncoding, Upload, UploadFormat,
 };

@@ -51,7 +51,8 @@ pub use id::{CompensateBizId, DeadLetterId, LeaseEpoch, Rung, TaskFileId, TaskId
 pub use import::{
     BatchSpec, Empty, Field, Fields, FinishSpec, Formulas, Header, HiddenRows, ImportOptions,
     ImportRequest, ImportSpec, JsonRow, JsonRows, JsonTerms, KeySet, Mapping, Merged, OnError,
-    RowCheck, RowCode, RowError, RowMessages, SheetChoice, Upload, UploadFormat, fold_key,
+    RowCheck, RowCode, RowError, RowMessages, SheetChoice, TextEncoding, Upload, UploadFormat,
+    fold_key,
 };
 pub use name::{BizId, BizType, InvalidName, Lane, Tenant, UserId};
 pub use notice::{About, NOTIFY, Notice, TaskEnd, WebhookEvent, is_email_address};

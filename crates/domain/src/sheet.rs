@@ -56,6 +56,13 @@ pub enum SheetCell<'a> {
     },
 }
 
+impl SheetCell<'_> {
+    /// Whether nothing stands there that a person would see.
+    fn is_blank(self) -> bool {
+        matches!(self, Self::Blank | Self::Text("") | Self::Merged { .. })
+    }
+}
+
 /// One cell of a row.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PlacedCell<'a> {
@@ -81,7 +88,9 @@ pub struct SheetRow<'a> {
 
 impl<'a> SheetRow<'a> {
     /// Its cells, by rising column.
-    pub fn cells(&self) -> impl ExactSizeIterator<Item = PlacedCell<'a>> + use<'a> {
+    pub fn cells(
+        &self,
+    ) -> impl ExactSizeIterator<Item = PlacedCell<'a>> + DoubleEndedIterator + use<'a> {
         let chunk = self.chunk;
         chunk.cells[self.first..self.end]
             .iter()
@@ -105,12 +114,14 @@ impl<'a> SheetRow<'a> {
     /// Whether every cell is blank or an empty text: such a row is no row (cases.md A 6).
     #[must_use]
     pub fn is_blank(&self) -> bool {
-        self.cells().all(|placed| {
-            matches!(
-                placed.cell,
-                SheetCell::Blank | SheetCell::Text("") | SheetCell::Merged { .. }
-            )
-        })
+        self.cells().all(|placed| placed.cell.is_blank())
+    }
+
+    /// How many columns it reaches across: one more than the last in which something stands.
+    #[must_use]
+    pub fn width(&self) -> u32 {
+        let last = self.cells().rfind(|placed| !placed.cell.is_blank());
+        last.map_or(0, |placed| u32::from(placed.column) + 1)
     }
 }
 

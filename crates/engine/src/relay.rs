@@ -9,7 +9,7 @@ use domain::{HandlerDef, Lane, Levels};
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use rand::RngExt;
-use store::{Announced, StoreError};
+use store::{Announced, StoreError, Walk};
 use tokio_util::sync::CancellationToken;
 
 use crate::announce::Announcer;
@@ -49,8 +49,8 @@ pub struct RelayLane {
     pub ring_size: usize,
     /// When the scan looks at an announced row.
     pub scan_interval: Duration,
-    /// Where it belongs to a queue whose urgent work has a lane of its own: the lanes beside it, and the
-    /// due rows of one tenant beyond which they go to the rest.
+    /// Of a queue of business work: the lanes beside it, and the due rows of one tenant beyond which
+    /// they go to the rest.
     pub levels: Option<(Levels, usize)>,
 }
 
@@ -146,9 +146,9 @@ impl RelayAll {
 }
 
 async fn look_after(announcer: &Announcer, lane: RelayLane, stop: &CancellationToken) {
-    let mut failures = 0_u32;
+    let (mut failures, mut walk) = (0_u32, Walk::default());
     while !stop.is_cancelled() {
-        let passed = pass_or_probe(announcer, &lane, failures);
+        let passed = pass_or_probe(announcer, &lane, failures, &mut walk);
         let Some(passed) = unless_stopped(stop, passed).await else {
             return;
         };
@@ -180,18 +180,23 @@ async fn unless_stopped(
 }
 
 /// After a failure one row is rung, and none before Kafka answers.
-async fn pass_or_probe(announcer: &Announcer, lane: &RelayLane, failures: u32) -> Pass {
+async fn pass_or_probe(
+    announcer: &Announcer,
+    lane: &RelayLane,
+    failures: u32,
+    walk: &mut Walk,
+) -> Pass {
     if failures == 0 {
-        pass(announcer, lane, RELAY_BATCH).await
+        pass(announcer, lane, RELAY_BATCH, walk).await
     } else if announcer.kafka_answers().await {
-        pass(announcer, lane, 1).await
+        pass(announcer, lane, 1, walk).await
     } else {
         Pass::Failed
     }
 }
 
-async fn pass(announcer: &Announcer, lane: &RelayLane, limit: usize) -> Pass {
-    let due = match announce(announcer, lane, limit).await {
+async fn pass(announcer: &Announcer, lane: &RelayLane, limit: usize, walk: &mut Walk) -> Pass {
+    let due = match announce(announcer, lane, limit, walk).await {
         Ok(due) => due,
         Err(error) => {
             tracing::warn!(lane = %lane.lane, error = %Chain(&error), "the relay cannot look");
@@ -218,13 +223,14 @@ async fn announce(
     announcer: &Announcer,
     lane: &RelayLane,
     limit: usize,
+    walk: &mut Walk,
 ) -> Result<BTreeMap<Lane, Vec<Announced>>, StoreError> {
     let (store, interval) = (&announcer.store, lane.scan_interval);
     let Some((levels, share)) = &lane.levels else {
         let due = store.announce_due(&lane.lane, limit, interval).await?;
         return Ok(BTreeMap::from([(lane.lane.clone(), due)]));
     };
-    let due = store.announce_due_by_level(levels, *share, limit, interval);
+    let due = store.announce_due_by_level(levels, *share, limit, interval, walk);
     let mut of_lane: BTreeMap<Lane, Vec<Announced>> = BTreeMap::new();
     for (lane, row) in due.await? {
         of_lane.entry(lane).or_default().push(row);

@@ -48,11 +48,14 @@ pub(crate) struct Checked {
     pub(crate) keys: Vec<Vec<Key>>,
     /// Values of good rows that were rounded at their column's scale.
     pub(crate) rounded: u64,
+    /// Columns that the widest row reaches across.
+    pub(crate) width: u32,
 }
 
 impl Judge {
-    /// Judges a chunk. CPU work: for a blocking thread.
-    pub(crate) fn judge(&self, chunk: &SheetChunk) -> Result<Checked, Failure> {
+    /// Judges a chunk, of which no row behind `last` is one of the data. CPU work: for a blocking
+    /// thread.
+    pub(crate) fn judge(&self, chunk: &SheetChunk, last: u32) -> Result<Checked, Failure> {
         let sets = self.check.key_sets();
         let mut fields = Fields::new();
         let mut good = BulkRows::default();
@@ -61,9 +64,11 @@ impl Judge {
             ..Checked::default()
         };
         for row in chunk.rows() {
-            if row.number <= self.header_row || row.is_blank() {
+            let is_data = row.number > self.header_row && row.number <= last;
+            if !is_data || row.is_blank() {
                 continue;
             }
+            checked.width = checked.width.max(row.width());
             let number = row.number;
             if row.hidden && self.hidden_rows == HiddenRows::Skip {
                 checked.mark(number, Verdict::Skipped, 0);

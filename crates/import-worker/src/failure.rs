@@ -50,7 +50,7 @@ pub(crate) fn internal(detail: impl Display) -> Failure {
 /// A thread that reads the user's file gives no sign.
 pub(crate) fn of_standstill() -> Failure {
     let detail = "reading the file does not get on";
-    Failure::rejected(FailureCode::ArchiveLimits, detail)
+    Failure::rejected(FailureCode::NotAWorkbook, detail)
 }
 
 /// It waits for our own disk, which is no fault of the file.

@@ -1,14 +1,18 @@
 //! The failure workbook: the upload is read once more and joined by row number with what the ledger
 //! says is wrong; both rise. Reading, writing and uploading overlap; memory does not grow with rows.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
+use std::time::Duration;
 
+use bytes::Bytes;
 use domain::{
-    Dataset, Failure, FinishSpec, Merged, RowCode, RowError, SheetChunk, SheetRow, TaskId,
-    UploadFormat, safe_stem,
+    Dataset, Failure, FailureCode, FailureKind, FinishSpec, Merged, RowCode, TaskId, UploadFormat,
+    safe_stem,
 };
 use engine::Attempt;
+use futures::{Stream, StreamExt, stream};
 use service::{Label, PipeWriter, Storage, StorageError, Stored, pipe};
 use store::{Ledger, Store};
 use tabular::{Book, FailureColumn, FailureTerms, FailureWriter, Pulse, Stamp};
@@ -16,16 +20,16 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::failure::{internal, of_disk, of_panic, of_refusal, of_storage, of_store};
-use crate::forebears::Headers;
+use crate::failure::{of_disk, of_panic, of_refusal, of_storage, of_store};
+use crate::forebears::Said;
+use crate::join::{Join, Told};
 use crate::refusals;
 use crate::sheet::{Begun, as_told, begin, choose, open};
 use crate::spool::Spool;
+use crate::watch::{Watch, watched};
 
 /// Batches whose errors may wait to be written.
 const BATCHES_WAITING: usize = 2;
-
-type Told = Result<Vec<RowError>, Failure>;
 
 /// A file that lies in storage, unseen.
 pub(crate) struct Made {
@@ -44,13 +48,20 @@ pub(crate) struct FailureFile<'a> {
     pub(crate) ledger: &'a Ledger,
     pub(crate) task: TaskId,
     pub(crate) spool: &'a Spool,
+    /// How long reading may go without any sign of getting on.
+    pub(crate) stall: Duration,
 }
 
 impl FailureFile<'_> {
     /// Makes the file from the upload and stores it under `key`.
     pub(crate) async fn make(&self, upload: File, key: &str) -> Result<Made, Failure> {
-        let stop = self.attempt.stopped();
+        // falls with the attempt, and when the reading is given up
+        let stop = self.attempt.stopped().child_token();
         let (out, content) = pipe(Handle::current(), stop.clone());
+        let content = content.take_until(stop.clone().cancelled_owned());
+        let content = content.chain(broken_off(stop.clone()));
+        let (pulse, elsewhere) = (Pulse::default(), Pulse::default());
+        let watch = Watch::besides(&pulse, &elsewhere);
         let (sender, errors) = mpsc::channel(BATCHES_WAITING);
         let writer = Writer {
             dataset: self.dataset.clone(),
@@ -60,15 +71,25 @@ impl FailureFile<'_> {
             spool: self.spool.clone(),
             errors,
             stop: stop.clone(),
+            pulse,
+            elsewhere,
         };
         let writing = tokio::task::spawn_blocking(move || writer.write(upload, out));
         let name = self.name();
         let label = Label::new(&name);
         // always to its end: see `Storage::put`
         let uploading = self.storage.put(key, &label, content);
-        let (written, stored, ()) = tokio::join!(writing, uploading, self.tell(sender));
-        let written = written.unwrap_or_else(|panicked| Err(of_panic(panicked)));
-        if stop.is_cancelled() {
+        let written = async {
+            let written = watched(writing, watch, self.stall).await;
+            if written.is_err() {
+                // nobody waits for the thread any more
+                stop.cancel();
+            }
+            written.map_err(once_more)?.map_err(of_panic)?
+        };
+        let telling = stop.run_until_cancelled(self.tell(sender));
+        let (written, stored, _) = tokio::join!(written, uploading, telling);
+        if self.attempt.stopped().is_cancelled() {
             return Err(Failure::stopped());
         }
         // the failure that came first: a broken upload breaks the writer, and the other way round
@@ -136,21 +157,18 @@ struct Writer {
     spool: Spool,
     errors: mpsc::Receiver<Told>,
     stop: CancellationToken,
+    pulse: Pulse,
+    /// Beats while it waits for errors and for the upload.
+    elsewhere: Pulse,
 }
 
 impl Writer {
     fn write(mut self, upload: File, mut out: PipeWriter) -> Result<u64, Failure> {
-        let stop = self.stop.clone();
-        let book = open(
-            upload,
-            &self.spec.import,
-            &self.spool,
-            stop,
-            Pulse::default(),
-        )?;
+        let (stop, pulse) = (self.stop.clone(), self.pulse.clone());
+        let book = open(upload, &self.spec.import, &self.spool, stop, pulse)?;
         let stamp = Stamp::read(&book).map_err(|refusal| of_refusal(&refusal))?;
         // what a csv's forebears said the split has found out
-        let known = |_| Ok(Headers::new());
+        let known = |_| Ok(Said::default());
         let import = as_told(&book, &self.spec.import, stamp.as_ref(), &known)?;
         self.spec.import = import.clone();
         let begun = self.begin(&book)?;
@@ -164,6 +182,7 @@ impl Writer {
             version: self.dataset.version.clone(),
             task: Some(self.task),
             mapping: import.options.mapping.clone(),
+            numbers: import.options.numbers,
         };
         let columns = self.columns(header.cells);
         let (locale, format) = (&import.locale, import.upload.format);
@@ -178,16 +197,19 @@ impl Writer {
         let file = FailureWriter::new(&terms, &mut out);
         let mut file = file.map_err(broken)?.with_calendar(book.calendar());
         let mut joined = Join::default();
+        let elsewhere = self.elsewhere.clone();
         for chunk in &chunks {
-            joined.chunk(chunk, &mut self.errors, &mut file)?;
+            elsewhere.fetch(|| joined.chunk(chunk, &mut self.errors, &mut file))?;
         }
         while let Some(chunk) = rows.next().map_err(|refusal| of_refusal(&refusal))? {
             self.go_on()?;
-            joined.chunk(&chunk, &mut self.errors, &mut file)?;
+            elsewhere.fetch(|| joined.chunk(&chunk, &mut self.errors, &mut file))?;
         }
-        joined.end(&mut self.errors)?;
-        let written = file.finish().map_err(broken)?;
-        out.end().map_err(broken)?;
+        let written = elsewhere.fetch(|| {
+            joined.end(&mut self.errors)?;
+            file.finish().map_err(broken)
+        })?;
+        elsewhere.fetch(|| out.end()).map_err(broken)?;
         Ok(written)
     }
 
@@ -216,13 +238,17 @@ impl Writer {
         Ok(())
     }
 
-    /// The user's columns: all that have a header.
+    /// The user's columns: all that have a header, and all others as far as a row reaches.
     fn columns(&self, header: Vec<(u16, String)>) -> Vec<FailureColumn> {
+        let mut headers: BTreeMap<u16, String> = header.into_iter().collect();
+        for column in (0..=u16::MAX).take_while(|column| u32::from(*column) < self.spec.width) {
+            headers.entry(column).or_default();
+        }
         let taken = |column: u16| {
             let known = self.spec.columns.iter().find(|(at, _)| *at == column);
             known.map(|(_, field)| field.clone())
         };
-        header
+        headers
             .into_iter()
             .map(|(column, header)| FailureColumn {
                 field: taken(column),
@@ -233,67 +259,21 @@ impl Writer {
     }
 }
 
-/// Errors that wait for their rows.
-#[derive(Default)]
-struct Join {
-    waiting: std::vec::IntoIter<RowError>,
-    ended: bool,
+/// The file was read before: it is not to blame, and another try may get on.
+fn once_more(standstill: Failure) -> Failure {
+    if standstill.kind == FailureKind::Rejected {
+        return Failure::transient(FailureCode::Internal, standstill.detail);
+    }
+    standstill
 }
 
-impl Join {
-    fn chunk<W: io::Write>(
-        &mut self,
-        chunk: &SheetChunk,
-        errors: &mut mpsc::Receiver<Told>,
-        file: &mut FailureWriter<W>,
-    ) -> Result<(), Failure> {
-        for row in chunk.rows() {
-            let own = self.errors_of(&row, errors)?;
-            if !own.is_empty() {
-                file.row(&row, &own).map_err(broken)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn errors_of(
-        &mut self,
-        row: &SheetRow<'_>,
-        errors: &mut mpsc::Receiver<Told>,
-    ) -> Result<Vec<RowError>, Failure> {
-        let mut own = Vec::new();
-        while let Some(next) = self.peek(errors)? {
-            if next > row.number {
-                break;
-            }
-            if next < row.number {
-                return Err(internal(
-                    "an error is about a row that the file does not have",
-                ));
-            }
-            own.extend(self.waiting.next());
-        }
-        Ok(own)
-    }
-
-    /// All rows have passed: no error may be left.
-    fn end(&mut self, errors: &mut mpsc::Receiver<Told>) -> Result<(), Failure> {
-        match self.peek(errors)? {
-            None => Ok(()),
-            Some(_) => Err(internal("errors are about rows behind the file's end")),
-        }
-    }
-
-    /// The row of the next error.
-    fn peek(&mut self, errors: &mut mpsc::Receiver<Told>) -> Result<Option<u32>, Failure> {
-        while self.waiting.as_slice().is_empty() && !self.ended {
-            match errors.blocking_recv() {
-                Some(told) => self.waiting = told?.into_iter(),
-                None => self.ended = true,
-            }
-        }
-        Ok(self.waiting.as_slice().first().map(|error| error.row))
-    }
+/// An error if `stop` has fallen, and nothing else.
+fn broken_off(stop: CancellationToken) -> impl Stream<Item = io::Result<Bytes>> + Send {
+    let fallen = stream::once(async move { stop.is_cancelled() });
+    fallen.filter_map(|fallen| {
+        let error = fallen.then(|| Err(io::ErrorKind::BrokenPipe.into()));
+        std::future::ready(error)
+    })
 }
 
 /// The pipe to the upload broke, or our own disk.

@@ -61,6 +61,7 @@ impl FinishHandler {
             ledger,
             task,
             spool: &self.terms.spool,
+            stall: self.terms.stall,
         };
         let object_key = format!("{}/failures.{}", finish_prefix(attempt)?, upload.format);
         let made = file.make(copy, &object_key).await.map_err(not_again)?;

@@ -1,11 +1,12 @@
-//! The imports that a csv mends: what their user said of headers that no definition knows.
+//! The imports that a csv mends: what their user said of headers that no definition knows, and of
+//! how numbers are written.
 //!
 //! A failure workbook bears that itself (`tabular::Stamp`); a csv has no place for it but names its
 //! import, whose request says it, or that of the import which that one mended.
 
 use std::collections::BTreeMap;
 
-use domain::{Failure, Task, TaskId, TaskKind};
+use domain::{Failure, NumberForm, Task, TaskId, TaskKind};
 use engine::Attempt;
 use store::{Store, Visibility};
 use tokio::runtime::Handle;
@@ -15,8 +16,23 @@ use crate::failure::{internal, of_store};
 /// Imports that mended one another and are asked, one after the other.
 const MOST_ASKED: usize = 10;
 
-/// Header text to column name.
-pub(crate) type Headers = BTreeMap<String, String>;
+/// What was said of the file that a failure file comes from, and holds of its rows still.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Said {
+    /// Header text to column name.
+    pub(crate) mapping: BTreeMap<String, String>,
+    pub(crate) numbers: Option<NumberForm>,
+}
+
+impl Said {
+    /// What an earlier one said counts where a later one said nothing.
+    fn learn(&mut self, earlier: Self) {
+        if self.mapping.is_empty() {
+            self.mapping = earlier.mapping;
+        }
+        self.numbers = self.numbers.or(earlier.numbers);
+    }
+}
 
 /// Asks for imports of the same user.
 pub(crate) struct Forebears {
@@ -41,30 +57,27 @@ impl Forebears {
         })
     }
 
-    /// What was said of the headers of `first`; nothing where that is no import of the same user into
+    /// What was said of `first`; nothing where that is no import of the same user into
     /// the same dataset: a file may say anything. For a blocking thread.
-    pub(crate) fn headers(&self, first: TaskId) -> Result<Headers, Failure> {
+    pub(crate) fn said(&self, first: TaskId) -> Result<Said, Failure> {
         self.runtime.block_on(self.look(first))
     }
 
-    async fn look(&self, first: TaskId) -> Result<Headers, Failure> {
+    async fn look(&self, first: TaskId) -> Result<Said, Failure> {
         let Some(own) = self.task(self.own).await? else {
-            return Ok(Headers::new());
+            return Ok(Said::default());
         };
-        let mut next = Some(first);
+        let (mut said, mut next) = (Said::default(), Some(first));
         for _ in 0..MOST_ASKED {
             let Some(asked) = next else { break };
             let task = self.task(asked).await?;
             let Some(task) = task.filter(|task| is_kin(task, &own)) else {
                 break;
             };
-            let said = headers_of(&task);
-            if !said.is_empty() {
-                return Ok(said);
-            }
+            said.learn(said_with(&task));
             next = task.mends;
         }
-        Ok(Headers::new())
+        Ok(said)
     }
 
     async fn task(&self, id: TaskId) -> Result<Option<Task>, Failure> {
@@ -79,8 +92,10 @@ fn is_kin(task: &Task, own: &Task) -> bool {
         && task.dataset == own.dataset
 }
 
-fn headers_of(task: &Task) -> Headers {
-    let mapping = task.options.get("mapping").cloned();
-    let mapping = mapping.and_then(|mapping| serde_json::from_value(mapping).ok());
-    mapping.unwrap_or_default()
+fn said_with(task: &Task) -> Said {
+    let of = |name| task.options.get(name).cloned().unwrap_or_default();
+    Said {
+        mapping: serde_json::from_value(of("mapping")).unwrap_or_default(),
+        numbers: serde_json::from_value(of("numbers")).unwrap_or_default(),
+    }
 }

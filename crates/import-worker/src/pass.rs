@@ -26,13 +26,18 @@ pub(crate) struct Pass {
     pub(crate) keys: Vec<KeyList>,
     /// Values that were rounded at their column's scale.
     pub(crate) rounded: u64,
+    /// Columns that the widest row reaches across.
+    pub(crate) width: u32,
+    /// Rows behind the end of the data.
+    pub(crate) beyond: u64,
 }
 
 enum Step {
     Begin(Box<Opened>),
     /// A chunk, perhaps still being judged.
     Chunk(JoinHandle<Result<Checked, Failure>>),
-    End,
+    /// With the number of rows behind the end of the data.
+    End(u64),
 }
 
 /// Reads the whole file and writes its batch objects. To be followed by [`Writes::finish`].
@@ -66,14 +71,16 @@ async fn feed(
                 });
                 steps.send(Step::Begin(opened)).await.map_err(gone)?;
             }
-            Heard::Chunk(chunk) => {
+            Heard::Chunk(chunk, last) => {
                 // room first: what has been judged waits in memory
                 let room = steps.reserve().await.map_err(|_closed| nobody_collects())?;
                 let judge = judge.clone();
                 let judge = judge.ok_or_else(|| internal("rows before their header"))?;
-                room.send(Step::Chunk(spawn_blocking(move || judge.judge(&chunk))));
+                room.send(Step::Chunk(spawn_blocking(move || {
+                    judge.judge(&chunk, last)
+                })));
             }
-            Heard::End => return steps.send(Step::End).await.map_err(gone),
+            Heard::End(beyond) => return steps.send(Step::End(beyond)).await.map_err(gone),
         }
     }
 }
@@ -98,8 +105,13 @@ async fn collect(
                 let checked = judged.await.map_err(of_panic)??;
                 pass.take(split, checked, writes).await?;
             }
-            (Step::End, Some(_)) => break,
-            (Step::Chunk(_) | Step::End, None) => return Err(internal("rows before their header")),
+            (Step::End(beyond), Some(pass)) => {
+                pass.beyond = beyond;
+                break;
+            }
+            (Step::Chunk(_) | Step::End(_), None) => {
+                return Err(internal("rows before their header"));
+            }
         }
     }
     let mut pass = pass.ok_or_else(|| internal("the reading broke off"))?;
@@ -133,6 +145,8 @@ impl Pass {
             }),
             opened,
             rounded: 0,
+            width: 0,
+            beyond: 0,
         }
     }
 
@@ -146,6 +160,7 @@ impl Pass {
             keys.iter().for_each(|key| list.push(*key));
         }
         self.rounded += checked.rounded;
+        self.width = self.width.max(checked.width);
         for full in self.cutter.add(&checked)? {
             write(split, full, writes).await?;
         }

@@ -14,12 +14,14 @@ use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::failure::{of_reader, of_refusal, of_silent_disk, of_standstill};
+use crate::extent::Extent;
+use crate::failure::{of_reader, of_refusal};
 use crate::forebears::Forebears;
 use crate::import::ReadingTerms;
 use crate::refusals;
 use crate::sheet::{Begun, as_told, begin, choose, ignored_sheets, open};
 use crate::spool::Spool;
+use crate::watch::Watch;
 
 /// Chunks that may wait to be checked; each is about 256 KiB.
 const CHUNKS_WAITING: usize = 2;
@@ -29,10 +31,11 @@ pub(crate) enum Heard {
     /// Sheet and header are found; rows follow. A second one means that the sheet is read again from
     /// its start, because of merged cells that were known only at its end: what came before is void.
     Opened(Box<Opened>),
-    /// Rows; those up to the header's are none of the data.
-    Chunk(SheetChunk),
-    /// All of the file has been read, and is whole.
-    End,
+    /// Rows, and the number of the last that may be one of the data: those behind it and those up to
+    /// the header's are not.
+    Chunk(SheetChunk, u32),
+    /// All of the file has been read, and is whole; so many rows were behind the end of the data.
+    End(u64),
 }
 
 /// What is known before the first data row.
@@ -116,9 +119,8 @@ impl Reading {
     /// What the thread says next.
     ///
     /// # Errors
-    /// The file's refusal; `not_a_workbook` also when reading it panicked. When all of a stall passed
-    /// without a sign: `storage_unavailable`, to be tried again, if it waits for our own disk; else
-    /// `archive_limits`, the last resort, as the work that a file may ask for is counted.
+    /// The file's refusal; `not_a_workbook` also when reading it panicked, or gave no sign for all of
+    /// a stall. That is `storage_unavailable`, to be tried again, if it waits for our own disk.
     pub(crate) async fn hear(&mut self) -> Said {
         let mut watch = Watch::of(&self.pulse);
         loop {
@@ -145,33 +147,6 @@ impl Reading {
                 Err(error) => error.to_string(),
             },
             None => "reading the file has ended".to_owned(),
-        }
-    }
-}
-
-/// Looks at a pulse once in a stall.
-struct Watch {
-    pulse: Pulse,
-    beats: u64,
-}
-
-impl Watch {
-    fn of(pulse: &Pulse) -> Self {
-        Self {
-            pulse: pulse.clone(),
-            beats: pulse.beats(),
-        }
-    }
-
-    /// A whole stall has passed and nothing was said: nothing is wrong as long as there were signs.
-    fn silence(&mut self) -> Result<(), Failure> {
-        let before = std::mem::replace(&mut self.beats, self.pulse.beats());
-        if self.beats != before {
-            Ok(())
-        } else if self.pulse.is_fetching() {
-            Err(of_silent_disk())
-        } else {
-            Err(of_standstill())
         }
     }
 }
@@ -224,30 +199,30 @@ impl Reader {
         }
         let (forebears, pulse) = (&self.asked.forebears, &self.pulse);
         // a database that is away is no fault of the file either
-        let headers = |first| pulse.fetch(|| forebears.headers(first));
-        self.asked.spec = as_told(&book, &self.asked.spec, stamp.as_ref(), &headers)?;
+        let said = |first| pulse.fetch(|| forebears.said(first));
+        self.asked.spec = as_told(&book, &self.asked.spec, stamp.as_ref(), &said)?;
         let Asked { dataset, spec, .. } = &self.asked;
         let (sheet, begun) = choose(&book, dataset, spec)?;
         self.ignored_sheets = ignored_sheets(&book, sheet, spec);
-        let merges = self.pass(&book, sheet, begun, stamp.as_ref())?;
+        let (merges, mut beyond) = self.pass(&book, sheet, begun, stamp.as_ref())?;
         if !merges.is_empty() {
             let merges = merges.filling(self.asked.spec.options.merged == Merged::Fill);
             let begun = begin(&book, sheet, &merges, &self.asked.dataset, &self.asked.spec)?;
             let begun = begun.ok_or_else(|| refusals::empty_file("its rows are covered"))?;
-            self.pass(&book, sheet, begun, stamp.as_ref())?;
+            (_, beyond) = self.pass(&book, sheet, begun, stamp.as_ref())?;
         }
-        self.say(Ok(Heard::End))
+        self.say(Ok(Heard::End(beyond)))
     }
 
     /// One pass over the sheet, from header to end. The merged ranges that turned up in it, if they
-    /// were not known when it began.
+    /// were not known when it began, and how many rows stood behind the end of the data.
     fn pass(
         &self,
         book: &Book,
         sheet: usize,
         begun: Begun,
         stamp: Option<&Stamp>,
-    ) -> Result<Merges, Quiet> {
+    ) -> Result<(Merges, u64), Quiet> {
         let Begun {
             mut rows,
             chunks,
@@ -265,6 +240,7 @@ impl Reader {
         let name = &book.sheets()[sheet].name;
         let name = (!name.is_empty()).then_some(name.as_str());
         let check = RowCheck::new(dataset, &mapping, spec, name, book.calendar())?;
+        let mut extent = Extent::from(header.row, spec.options.stop_after_blank_rows);
         self.say(Ok(Heard::Opened(Box::new(Opened {
             spec: spec.clone(),
             check: Arc::new(check),
@@ -276,12 +252,15 @@ impl Reader {
             merged,
         }))))?;
         for chunk in chunks {
-            self.say(Ok(Heard::Chunk(chunk)))?;
+            let last = extent.last_of(&chunk);
+            self.say(Ok(Heard::Chunk(chunk, last)))?;
         }
+        // to its end in any case: a fault there is one of the file
         while let Some(chunk) = rows.next()? {
-            self.say(Ok(Heard::Chunk(chunk)))?;
+            let last = extent.last_of(&chunk);
+            self.say(Ok(Heard::Chunk(chunk, last)))?;
         }
-        Ok(rows.merges().clone())
+        Ok((rows.merges().clone(), extent.beyond()))
     }
 }
 

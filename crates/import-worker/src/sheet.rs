@@ -13,7 +13,7 @@ use tabular::{
 use tokio_util::sync::CancellationToken;
 
 use crate::failure::of_refusal;
-use crate::forebears::Headers;
+use crate::forebears::Said;
 use crate::refusals;
 use crate::spool::Spool;
 
@@ -38,6 +38,7 @@ pub(crate) fn open(
 ) -> Result<Book, Failure> {
     let terms = ReadTerms {
         temp_dir: Some(spool.directory().to_owned()),
+        encoding: spec.options.encoding,
         stop: StopSign::when(move || stop.is_cancelled()),
         pulse,
         ..ReadTerms::default()
@@ -47,19 +48,22 @@ pub(crate) fn open(
 }
 
 /// The import as its file is to be read. A failure file is of our own making: where its header stands
-/// is known, and what its headers mean, by its stamp or, of a csv, by the import that it names
-/// (`headers`). What the options say of another sheet or header was said of the first file, unless
+/// is known, and what its headers and numbers mean, by its stamp or, of a csv, by the import that it
+/// names (`said`). What the options say of another sheet or header was said of the first file, unless
 /// they name a further sheet that is there: somebody has added it, and it is read as they say.
 pub(crate) fn as_told(
     book: &Book,
     spec: &ImportSpec,
     stamp: Option<&Stamp>,
-    headers: &dyn Fn(TaskId) -> Result<Headers, Failure>,
+    said: &dyn Fn(TaskId) -> Result<Said, Failure>,
 ) -> Result<ImportSpec, Failure> {
     let mut spec = spec.clone();
     let known = match stamp.filter(|stamp| stamp.task.is_some()) {
-        Some(stamp) => Some(stamp.mapping.clone()),
-        None => named_by_csv(book, &spec)?.map(headers).transpose()?,
+        Some(stamp) => Some(Said {
+            mapping: stamp.mapping.clone(),
+            numbers: stamp.numbers,
+        }),
+        None => named_by_csv(book, &spec)?.map(said).transpose()?,
     };
     let Some(known) = known else {
         return Ok(spec);
@@ -69,9 +73,10 @@ pub(crate) fn as_told(
     }
     spec.options.sheet = None;
     spec.options.header_row = None;
-    for (header, column) in known {
+    for (header, column) in known.mapping {
         spec.options.mapping.entry(header).or_insert(column);
     }
+    spec.options.numbers = spec.options.numbers.or(known.numbers);
     Ok(spec)
 }
 

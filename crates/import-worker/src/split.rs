@@ -104,6 +104,7 @@ impl Split<'_> {
             columns: pass.opened.mapping.columns().to_vec(),
             mends,
             merged: Some(pass.opened.merged),
+            width: pass.width,
         };
         Ok(SplitDone {
             total_rows: pass.cutter.rows(),
@@ -166,6 +167,7 @@ impl Split<'_> {
         let warnings = [
             Warning::new("column_ignored", opened.mapping.ignored() as u64),
             Warning::new("number_rounded", pass.rounded),
+            Warning::new("rows_after_blank_rows", pass.beyond),
             Warning::new("sheet_ignored", opened.ignored_sheets.len() as u64).naming(sheets),
             Warning::new("template_outdated", outdated.into()),
         ];

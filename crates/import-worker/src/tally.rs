@@ -1,6 +1,9 @@
 //! What the metrics tell of imports. Labels are the definitions' names and closed sets.
 //!
-//! - `quayside_import_batches_open{dataset}`: batches that wait or are applied, whoever works on them.
+//! - `quayside_import_batches_open{dataset}`: batches that wait or are applied, whoever works on them;
+//!   `quayside_import_files_open{dataset}`: files that wait to be read or told of, or are.
+//! - `quayside_import_oldest_row_seconds{dataset}`: for how long the latest of these should have been
+//!   looked at; 0 when none is late.
 //! - `quayside_import_batches_total{dataset, event}`: `born` by splits, `begun` attempts, `retried`
 //!   attempts that follow a failure, `repeated` tries of a transaction (deadlocks and lock waits),
 //!   `done`, `dead`.
@@ -17,9 +20,11 @@ use std::sync::{Mutex, PoisonError};
 
 use domain::{Failure, FailureKind, RowCode, RowError};
 use metrics::Unit;
-use store::StoreError;
+use store::{Backlog, StoreError};
 
-const OPEN: &str = "quayside_import_batches_open";
+const BATCHES_OPEN: &str = "quayside_import_batches_open";
+const FILES_OPEN: &str = "quayside_import_files_open";
+const OLDEST: &str = "quayside_import_oldest_row_seconds";
 const BATCHES: &str = "quayside_import_batches_total";
 const ROWS: &str = "quayside_import_rows_total";
 const ROW_ERRORS: &str = "quayside_import_row_errors_total";
@@ -28,9 +33,19 @@ const FILES: &str = "quayside_import_files_total";
 /// The HELP lines.
 pub(crate) fn describe() {
     metrics::describe_gauge!(
-        OPEN,
+        BATCHES_OPEN,
         Unit::Count,
         "Batches of imports that wait or are being applied, by dataset, in the whole house."
+    );
+    metrics::describe_gauge!(
+        FILES_OPEN,
+        Unit::Count,
+        "Uploads that wait to be read or told of, or are, by dataset, in the whole house."
+    );
+    metrics::describe_gauge!(
+        OLDEST,
+        Unit::Seconds,
+        "For how long the latest file or batch of a dataset should have been looked at."
     );
     metrics::describe_counter!(
         BATCHES,
@@ -185,9 +200,37 @@ pub(crate) fn batches(dataset: &str, event: &'static str, batches: u64) {
         .increment(batches);
 }
 
-/// Tells how many batches are open.
-pub(crate) fn open_batches(dataset: &str, batches: u64) {
-    metrics::gauge!(OPEN, "dataset" => dataset.to_owned()).set(batches as f64);
+/// What is open of a dataset.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Open {
+    batches: u64,
+    files: u64,
+    oldest_seconds: u64,
+}
+
+impl Open {
+    /// Adds what is open on a lane, which is one of batches or one of files.
+    pub(crate) fn add(&mut self, backlog: Backlog, of_batches: bool) {
+        let kind = if of_batches {
+            &mut self.batches
+        } else {
+            &mut self.files
+        };
+        *kind += backlog.rows;
+        self.oldest_seconds = self.oldest_seconds.max(backlog.oldest_seconds);
+    }
+}
+
+/// Tells what is open.
+pub(crate) fn open(dataset: &str, open: Open) {
+    let gauges = [
+        (BATCHES_OPEN, open.batches),
+        (FILES_OPEN, open.files),
+        (OLDEST, open.oldest_seconds),
+    ];
+    for (name, value) in gauges {
+        metrics::gauge!(name, "dataset" => dataset.to_owned()).set(value as f64);
+    }
 }
 
 /// Counts a file.

@@ -10,7 +10,7 @@ use engine::BizHandler;
 use service::{House, ImportLanes, Lifecycle, Process, Settings};
 use store::{IMPORT, IMPORT_BATCH, IMPORT_FINISH, Store};
 
-use crate::tally;
+use crate::tally::{self, Open};
 use crate::{BatchHandler, FinishHandler, ImportHandler, ReadingTerms};
 
 /// How often the gauges of what is open are set.
@@ -86,16 +86,15 @@ impl Experts {
 
 /// Counts what is open on the lanes, and of which datasets.
 fn count_backlog(queues: Vec<ImportLanes>, store: Store, catalog: &Catalog, lifecycle: &Lifecycle) {
-    let of_batches: Vec<Lane> = queues.iter().map(|it| it.batches.clone()).collect();
     let importable = catalog.iter().filter(|it| !it.import_modes.is_empty());
     let datasets: Vec<String> = importable.map(|it| it.name.clone()).collect();
-    let lanes = queues.into_iter();
-    let lanes: Vec<Lane> = lanes.flat_map(|it| [it.imports, it.batches]).collect();
     let soft = lifecycle.soft();
     lifecycle.spawn("backlog", async move {
         while !soft.is_cancelled() {
-            tell_backlog(&store, &lanes).await;
-            tell_batches(&store, &of_batches, &datasets).await;
+            for lane in queues.iter().flat_map(|it| [&it.imports, &it.batches]) {
+                tell_backlog(&store, lane).await;
+            }
+            tell_datasets(&store, &queues, &datasets).await;
             let pause = tokio::time::sleep(BACKLOG_INTERVAL);
             soft.run_until_cancelled(pause).await;
         }
@@ -103,40 +102,39 @@ fn count_backlog(queues: Vec<ImportLanes>, store: Store, catalog: &Catalog, life
     });
 }
 
-/// Sets the gauges of what is open on the lanes.
-async fn tell_backlog(store: &Store, lanes: &[Lane]) {
-    for lane in lanes {
-        match store.backlog(lane).await {
-            Ok(backlog) => {
-                let lane = lane.to_string();
-                metrics::gauge!("quayside_lane_open_rows", "lane" => lane.clone())
-                    .set(backlog.rows as f64);
-                metrics::gauge!("quayside_lane_oldest_row_seconds", "lane" => lane)
-                    .set(backlog.oldest_seconds as f64);
-            }
-            // every other statement meets the same trouble and tells of it
-            Err(error) => tracing::debug!(%lane, %error, "the backlog is not known"),
+/// Sets the gauges of what is open on a lane.
+async fn tell_backlog(store: &Store, lane: &Lane) {
+    match store.backlog(lane).await {
+        Ok(backlog) => {
+            let lane = lane.to_string();
+            metrics::gauge!("quayside_lane_open_rows", "lane" => lane.clone())
+                .set(backlog.rows as f64);
+            metrics::gauge!("quayside_lane_oldest_row_seconds", "lane" => lane)
+                .set(backlog.oldest_seconds as f64);
         }
+        // every other statement meets the same trouble and tells of it
+        Err(error) => tracing::debug!(%lane, %error, "the backlog is not known"),
     }
 }
 
-/// Sets the gauges of the batches that are open, on all lanes together.
-async fn tell_batches(store: &Store, lanes: &[Lane], datasets: &[String]) {
-    let mut open = vec![0; datasets.len()];
-    for lane in lanes {
-        match store.open_batches(lane, datasets).await {
-            Ok(counts) => {
-                for (sum, count) in open.iter_mut().zip(counts) {
-                    *sum += count;
+/// Sets the gauges of what is open of each dataset, on all lanes together.
+async fn tell_datasets(store: &Store, queues: &[ImportLanes], datasets: &[String]) {
+    let mut open = vec![Open::default(); datasets.len()];
+    for queue in queues {
+        for (lane, of_batches) in [(&queue.imports, false), (&queue.batches, true)] {
+            let backlogs = match store.backlog_by_dataset(lane, datasets).await {
+                Ok(backlogs) => backlogs,
+                Err(error) => {
+                    tracing::debug!(%lane, %error, "what is open of each dataset is not known");
+                    return;
                 }
-            }
-            Err(error) => {
-                tracing::debug!(%lane, %error, "the open batches are not known");
-                return;
+            };
+            for (open, backlog) in open.iter_mut().zip(backlogs) {
+                open.add(backlog, of_batches);
             }
         }
     }
-    for (dataset, batches) in datasets.iter().zip(open) {
-        tally::open_batches(dataset, batches);
+    for (dataset, open) in datasets.iter().zip(open) {
+        tally::open(dataset, open);
     }
 }

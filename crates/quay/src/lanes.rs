@@ -21,6 +21,9 @@ struct Lane {
     paused_at: Option<String>,
     open_rows: u64,
     oldest_row_seconds: u64,
+    /// Of a scan: the lanes of the queue that are not looked at.
+    #[serde(default)]
+    not_open: Vec<String>,
 }
 
 pub(crate) async fn run(command: &LanesCommand) -> Result<Exit, Failure> {
@@ -43,11 +46,17 @@ pub(crate) async fn run(command: &LanesCommand) -> Result<Exit, Failure> {
             if args.out.json {
                 print_json(&told);
             } else {
-                let Lane { lane, .. } = read(&told)?;
+                let Lane { lane, not_open, .. } = read(&told)?;
                 answer(format_args!(
                     "{}: its workers look for due rows within seconds",
                     plain(&lane)
                 ));
+                for lane in not_open {
+                    answer(format_args!(
+                        "{}: not open, nothing is taken from it",
+                        plain(&lane)
+                    ));
+                }
             }
             Ok(Exit::Done)
         }

@@ -1,5 +1,6 @@
 //! Kill points: named places in the code at which the process dies at once, for the chaos
-//! (crates/chaos) and nothing else. Only with the cargo feature `failpoints`.
+//! (crates/chaos) and nothing else. Only with the cargo feature `failpoints`, which `./dev test` and
+//! `./dev chaos` build with, and asleep unless `KILL_POINTS` is set.
 //!
 //! `KILL_POINTS` names a directory. Whoever creates a file there that is called like a point has the
 //! next pass of that point remove the file and abort the process: each file is one death, and a
@@ -27,7 +28,7 @@ const NAMES: [&str; 6] = [
 pub(crate) fn arm() -> anyhow::Result<()> {
     #[expect(
         clippy::disallowed_methods,
-        reason = "no setting: it exists in no binary but those of the chaos"
+        reason = "no setting: it exists in no binary but those of tests and the chaos"
     )]
     let Some(directory) = std::env::var_os("KILL_POINTS").map(PathBuf::from) else {
         return Ok(());

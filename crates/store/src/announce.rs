@@ -6,6 +6,8 @@
 
 mod levels;
 
+pub use levels::Walk;
+
 use std::time::Duration;
 
 use diesel::prelude::QueryableByName;

@@ -57,17 +57,17 @@ impl Store {
         .await
     }
 
-    /// How many batches of imports are open on a lane, for each of these datasets, the oldest 100,000
-    /// of all of them. Reads each such row and its task once: not to be asked more often than every
-    /// few seconds.
+    /// What is open on a lane of imports, for each of these datasets: of all of them the 100,000 rows
+    /// that are to be looked at first. Reads each such row and its task once: not to be asked more
+    /// often than every few seconds.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn open_batches(
+    pub async fn backlog_by_dataset(
         &self,
         lane: &Lane,
         datasets: &[String],
-    ) -> Result<Vec<u64>, StoreError> {
+    ) -> Result<Vec<Backlog>, StoreError> {
         if datasets.is_empty() {
             return Ok(Vec::new());
         }
@@ -75,10 +75,11 @@ impl Store {
         let open: Vec<OfDataset> = self
             .transact(Op::Backlog, async move |connection: &mut Connection| {
                 let open = sql_query(format!(
-                    "SELECT t.dataset FROM compensate_biz b FORCE INDEX (lane_wake_at) \
-                     JOIN task t FORCE INDEX (PRIMARY) ON t.id = b.task_id \
-                     WHERE b.lane = ? AND b.wake_at IS NOT NULL AND b.biz_type = 'IMPORT_BATCH' \
-                     LIMIT {MOST_COUNTED}"
+                    "SELECT t.dataset, TIMESTAMPDIFF(SECOND, b.wake_at, UTC_TIMESTAMP(6)) AS seconds \
+                     FROM compensate_biz b FORCE INDEX (lane_wake_at) \
+                     STRAIGHT_JOIN task t FORCE INDEX (PRIMARY) ON t.id = b.task_id \
+                     WHERE b.lane = ? AND b.wake_at IS NOT NULL \
+                     ORDER BY b.wake_at LIMIT {MOST_COUNTED}"
                 ))
                 .bind::<Text, _>(lane.as_str())
                 .load(connection)
@@ -86,8 +87,15 @@ impl Store {
                 Ok(open)
             })
             .await?;
-        let count = |name: &String| open.iter().filter(|row| row.dataset == *name).count();
-        Ok(datasets.iter().map(|name| count(name) as u64).collect())
+        let backlog = |name: &String| {
+            let own = || open.iter().filter(|row| row.dataset == *name);
+            let late = own().map(|row| row.seconds).max().unwrap_or(0);
+            Backlog {
+                rows: own().count() as u64,
+                oldest_seconds: u64::try_from(late).unwrap_or(0),
+            }
+        };
+        Ok(datasets.iter().map(backlog).collect())
     }
 }
 
@@ -95,6 +103,8 @@ impl Store {
 struct OfDataset {
     #[diesel(sql_type = Text)]
     dataset: String,
+    #[diesel(sql_type = BigInt)]
+    seconds: i64,
 }
 
 /// Open rows of the lane, up to [`MOST_COUNTED`].

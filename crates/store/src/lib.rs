@@ -54,7 +54,7 @@ mod upload;
 mod webhook;
 mod zlib;
 
-pub use announce::Announced;
+pub use announce::{Announced, Walk};
 pub use apply::{
     Applied, ApplyRows, ApplyTarget, KeyedRows, RefusedRow, RowsOnce, RowsReply, TargetError,
 };

@@ -13,5 +13,5 @@ mod done;
 mod retention;
 mod wiring;
 
-pub use retention::Retention;
+pub use retention::{Pass, Retention};
 pub use wiring::start;

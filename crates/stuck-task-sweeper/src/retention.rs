@@ -23,7 +23,7 @@ const TASKS_AT_ONCE: usize = 20;
 /// How often each kind is taken in one pass; what is left waits for the next.
 const ROUNDS: usize = 20;
 /// Pages of rows that one pass looks at, 1,000 rows each; of other tables it is [`ROUNDS`].
-const PAGES: usize = 200;
+const PAGES: usize = 50;
 /// So many refusals, and storage counts as away: nothing is won by asking it for the rest.
 const MOST_REFUSALS: usize = 10;
 
@@ -37,6 +37,17 @@ pub struct Retention {
     storage: Storage,
     terms: RetentionTerms,
     after: After,
+}
+
+/// How a pass ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pass {
+    /// The database answered, and what is left can wait.
+    Done,
+    /// It removed as many rows as a pass may, and others have had their time too.
+    Behind,
+    /// The database is away.
+    Away,
 }
 
 /// What ends a pass, or a part of it.
@@ -61,8 +72,9 @@ impl Retention {
     }
 
     /// Runs until stopped, a pass every `interval` plus up to half; the first one after `lease`. After
-    /// a pass that met no database it waits so long from the moment when it is there again, because
-    /// others come first then.
+    /// a pass that left rows it waits as long as that took, so that it keeps up with workers at their
+    /// fastest and leaves them half of the time. After a pass that met no database it waits so long from
+    /// the moment when it is there again, because others come first then.
     pub async fn run(mut self, interval: Duration, lease: Duration, stop: CancellationToken) {
         describe();
         let patient = interval.max(lease);
@@ -73,23 +85,27 @@ impl Retention {
             if stop.run_until_cancelled(pause).await.is_none() {
                 return;
             }
+            let began = Instant::now();
             // cut off anywhere: what was taken and not reported is told again
-            let Some(answered) = stop.run_until_cancelled(self.pass()).await else {
+            let Some(pass) = stop.run_until_cancelled(self.pass()).await else {
                 return;
             };
-            wait = interval;
-            if !answered {
-                let there = until_answered(&self.store, lease / 3);
-                if stop.run_until_cancelled(there).await.is_none() {
-                    return;
+            wait = match pass {
+                Pass::Done => interval,
+                Pass::Behind => interval.min(began.elapsed()),
+                Pass::Away => {
+                    let there = until_answered(&self.store, lease / 3);
+                    if stop.run_until_cancelled(there).await.is_none() {
+                        return;
+                    }
+                    patient
                 }
-                wait = patient;
-            }
+            };
         }
     }
 
-    /// One pass; whether the database answered.
-    pub async fn pass(&mut self) -> bool {
+    /// One pass.
+    pub async fn pass(&mut self) -> Pass {
         let began = Instant::now();
         let mut done = Done::default();
         let in_storage = self.sweep_storage(&mut done).await;
@@ -113,7 +129,11 @@ impl Retention {
         }
         metrics::counter!("quayside_retention_passes_total", "outcome" => outcome).increment(1);
         metrics::histogram!("quayside_retention_pass_duration_seconds").record(began.elapsed());
-        outcome != "database_away"
+        match outcome {
+            "database_away" => Pass::Away,
+            _ if done.rows > 0 && self.after.rows > 0 => Pass::Behind,
+            _ => Pass::Done,
+        }
     }
 
     /// What lies in storage.

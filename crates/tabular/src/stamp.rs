@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use domain::{SheetCell, TaskId};
+use domain::{NumberForm, SheetCell, TaskId};
 use serde::{Deserialize, Serialize};
 
 use crate::read::{Book, Merges, Refusal, SheetInfo, Visibility};
@@ -25,6 +25,9 @@ pub struct Stamp {
     /// `ImportOptions::mapping` says it: the mended file is read without being told again.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub mapping: BTreeMap<String, String>,
+    /// How the texts of that import group digits, as `ImportOptions::numbers` said it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub numbers: Option<NumberForm>,
 }
 
 impl Stamp {

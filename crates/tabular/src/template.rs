@@ -83,6 +83,7 @@ impl Template<'_> {
             version: dataset.version.clone(),
             task: None,
             mapping: BTreeMap::new(),
+            numbers: None,
         };
         self.hidden.set_name(STAMP_SHEET)?.set_very_hidden(true);
         self.hidden.write_string(0, 0, stamp.json())?;

@@ -77,7 +77,30 @@ impl Gatherer {
         self: &Arc<Self>,
         mut call: NewCompensations,
     ) -> Result<CompensationsOnce, StoreError> {
-        self.shares.keep(&call.actor.tenant, &mut call.items).await;
+        let tenant = call.actor.tenant.clone();
+        let placed = self.shares.keep(&tenant, &mut call.items).await;
+        let submitted = self.submit_placed(call).await;
+        let done = match &submitted {
+            Ok(CompensationsOnce::Now(done, _)) => Some(done),
+            // It stands, or may do so, and takes its share.
+            Ok(CompensationsOnce::Remembered(_)) | Err(StoreError::UnknownCommit(_)) => {
+                return submitted;
+            }
+            Ok(
+                CompensationsOnce::Replayed(_)
+                | CompensationsOnce::KeyReused
+                | CompensationsOnce::Refused(_),
+            )
+            | Err(_) => None,
+        };
+        self.shares.count_back(&tenant, placed, done);
+        submitted
+    }
+
+    async fn submit_placed(
+        self: &Arc<Self>,
+        call: NewCompensations,
+    ) -> Result<CompensationsOnce, StoreError> {
         let is_small = (1..=SMALL).contains(&call.items.len()) && bytes(&call) <= SMALL_BYTES;
         if call.key.is_some() || call.group.is_some() || !is_small {
             return self.submit_alone(call).await;

@@ -2,19 +2,23 @@
 //! the lane's rest, which is served when there is nothing better to do and a little meanwhile. So a
 //! tenant with a million rows delays another's ten by its share and not by the million.
 //!
-//! What this gateway places is counted here; when a tenant seems to have had its share, the database
-//! is asked what is still open, every few seconds at most. Several gateways therefore allow a tenant
-//! somewhat more. Shown by `tests/it/compensations/shares.rs`.
+//! What this gateway places is counted here, and what turns out to be there already is counted back;
+//! when a tenant seems to have had its share, the database is asked what is still open, as often as
+//! that costs it next to nothing. Several gateways therefore allow a tenant somewhat more. Shown by
+//! `tests/it/compensations/shares.rs`.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use domain::{HandlerCatalog, HandlerDef, Lane, Tenant};
-use store::{NewCompensation, Store};
+use store::{NewCompensation, Store, SubmittedCompensations};
 
-/// Pause between two looks at a lane, in seconds.
-const LOOK_SECONDS: u64 = 2;
+/// Between two looks at a lane so many times as long passes as the last one took,
+const LOOK_RESTS: u32 = 50;
+
+/// and so long at most.
+const LOOK_PAUSE_MOST: Duration = Duration::from_secs(2);
 
 /// Shares that one look may find: more tenants than that are not told apart well.
 const SHARES_SEEN: usize = 2;
@@ -40,7 +44,15 @@ struct SharedLane {
 struct Desk {
     /// Rows of each tenant: what the last look found, and what was placed since.
     open: BTreeMap<Tenant, usize>,
-    looked: Option<Instant>,
+    /// No look before.
+    next_look: Option<Instant>,
+}
+
+/// What a call was given of the shares of its tenant: to be counted back as far as no row came of it.
+#[derive(Debug, Default)]
+pub(super) struct Placed {
+    /// Of each usual lane, how many of the call's items.
+    of_lane: BTreeMap<Lane, usize>,
 }
 
 impl Shares {
@@ -64,13 +76,14 @@ impl Shares {
     }
 
     /// Moves to the rest of its lane what goes beyond the tenant's share.
-    pub(super) async fn keep(&self, tenant: &Tenant, items: &mut [NewCompensation]) {
+    pub(super) async fn keep(&self, tenant: &Tenant, items: &mut [NewCompensation]) -> Placed {
         let mut wanted: BTreeMap<Lane, usize> = BTreeMap::new();
         for item in items.iter() {
             if self.lanes.contains_key(&item.lane) {
                 *wanted.entry(item.lane.clone()).or_default() += 1;
             }
         }
+        let mut placed = Placed::default();
         for (lane, rows) in wanted {
             let Some(shared) = self.lanes.get(&lane) else {
                 continue;
@@ -79,6 +92,28 @@ impl Shares {
             let beyond = items.iter_mut().filter(|item| item.lane == lane).skip(fit);
             for item in beyond {
                 item.lane = shared.rest.clone();
+            }
+            placed.of_lane.insert(lane, fit);
+        }
+        placed
+    }
+
+    /// What was placed and is no new row, because it was there already or the call was refused, takes
+    /// no share. Of a call with duplicates among rows of several lanes it is not known which they are
+    /// on: the most it can be is counted back, and the next look sets it right.
+    pub(super) fn count_back(
+        &self,
+        tenant: &Tenant,
+        placed: Placed,
+        done: Option<&SubmittedCompensations>,
+    ) {
+        let in_vain = done.map_or(usize::MAX, SubmittedCompensations::duplicates);
+        if in_vain == 0 {
+            return;
+        }
+        for (lane, rows) in placed.of_lane {
+            if let Some(shared) = self.lanes.get(&lane) {
+                shared.desk().take_back(tenant, rows.min(in_vain));
             }
         }
     }
@@ -110,9 +145,13 @@ impl SharedLane {
 
     /// What is open, as the database has it. When it cannot be asked, what is known stands.
     async fn look(&self, store: &Store, lane: &Lane) {
-        let most = self.share.saturating_mul(SHARES_SEEN);
-        match store.open_by_tenant(lane, self.scan_interval, most).await {
-            Ok(open) => self.desk().open = open,
+        let (most, began) = (self.share.saturating_mul(SHARES_SEEN), Instant::now());
+        let looked = store.open_by_tenant(lane, self.scan_interval, most).await;
+        let pause = (began.elapsed() * LOOK_RESTS).min(LOOK_PAUSE_MOST);
+        let mut desk = self.desk();
+        desk.next_look = Some(Instant::now() + pause);
+        match looked {
+            Ok(open) => desk.open = open,
             Err(error) => tracing::debug!(%lane, %error, "it is not known whose rows are open"),
         }
     }
@@ -125,12 +164,18 @@ impl SharedLane {
 impl Desk {
     /// Whether it is time to look, and whoever asks does so.
     fn is_to_look(&mut self) -> bool {
-        let pause = Duration::from_secs(LOOK_SECONDS);
-        let is_time = self.looked.is_none_or(|at| at.elapsed() >= pause);
+        let now = Instant::now();
+        let is_time = self.next_look.is_none_or(|at| at <= now);
         if is_time {
-            self.looked = Some(Instant::now());
+            self.next_look = Some(now + LOOK_PAUSE_MOST);
         }
         is_time
+    }
+
+    fn take_back(&mut self, tenant: &Tenant, rows: usize) {
+        if let Some(open) = self.open.get_mut(tenant) {
+            *open = open.saturating_sub(rows);
+        }
     }
 
     fn add(&mut self, tenant: &Tenant, rows: usize) {

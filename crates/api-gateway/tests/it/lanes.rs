@@ -199,6 +199,48 @@ async fn an_operator_of_the_house_asks_for_a_scan_of_a_lane_that_is_open() {
         (&refused.json()["state"], &refused.json()["allowed_actions"]),
         (&json!("PAUSED"), &json!(["resume"]))
     );
-    let scans: u64 = house.database.one("SELECT scans FROM lane").await;
-    assert_eq!(scans, 1);
+    assert_eq!(scans(&house, lane).await, 1);
+}
+
+async fn scans(house: &House, lane: &str) -> u64 {
+    let sql = format!("SELECT scans FROM lane WHERE name = '{lane}'");
+    house.database.one(&sql).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_scan_of_a_queue_reaches_its_urgent_work_and_its_rest_and_tells_what_it_does_not() {
+    let house = open().await;
+    let usual = "quayside.biz.coupon_grant";
+    let [urgent, rest] = [".high", ".rest"].map(|end| format!("{usual}{end}"));
+    let scan = async |lane: &str| {
+        let act = act(lane, "scan");
+        house.post(&operator(), &act, &json!({})).await
+    };
+    let asked = scan(usual).await.json();
+    assert_eq!(
+        (&asked["lane"], &asked["not_open"]),
+        (&json!(usual), &json!([]))
+    );
+    let lane = Lane::parse(rest.as_str()).unwrap();
+    let terms = BreakerTerms::default();
+    let tripped = house.store.trip_lane(&lane, "x", &terms);
+    assert!(tripped.await.unwrap());
+    let asked = scan(usual).await;
+    assert_eq!(
+        (asked.status, &asked.json()["not_open"]),
+        (200, &json!([rest]))
+    );
+    for (lane, times) in [(usual, 2), (&urgent, 2), (&rest, 1)] {
+        assert_eq!(scans(&house, lane).await, times, "{lane}");
+    }
+    // A part alone, unless a person holds all of the queue.
+    assert_eq!(scan(&urgent).await.json()["not_open"], json!([]));
+    let pause = json!({"reason": "x"});
+    house.post(&operator(), &act(usual, "pause"), &pause).await;
+    let refused = scan(&urgent).await;
+    assert_eq!(
+        (refused.status, &*refused.problem()),
+        (409, "state_conflict")
+    );
+    assert_eq!(scans(&house, &urgent).await, 3);
 }

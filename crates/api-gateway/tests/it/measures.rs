@@ -45,6 +45,8 @@ async fn every_documented_metric_is_there_and_says_what_it_means() {
     a_deadlock_once(&database).await;
     let storage = tempfile::tempdir().unwrap();
     let mut command = command(database.url(), SECRET, storage.path());
+    let handlers = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/handlers");
+    command.env("QUAYSIDE__HANDLERS__DIR", handlers);
     let mut process = Ended(command.stderr(Stdio::piped()).spawn().unwrap());
     let mut log = BufReader::new(process.0.stderr.take().unwrap());
     let admin = address(&mut log, "admin port is open");
@@ -70,6 +72,9 @@ async fn every_documented_metric_is_there_and_says_what_it_means() {
     assert_eq!(post("exports", export).await, 202);
     assert_eq!(post("datasets/member/rows", rows).await, 200);
     assert_eq!(post("exports", json!({})).await, 400);
+    let grant = json!({"biz_type": "coupon_grant", "biz_id": "1", "context": {}});
+    let twice = json!({"items": [grant.clone(), grant]});
+    assert_eq!(post("compensations", twice).await, 202);
     let stream = client.get(format!("http://{public}/api/v1/tasks/events"));
     let stream = stream.bearer_auth(manager()).send().await.unwrap();
     assert_eq!(stream.status(), 200);
@@ -105,6 +110,8 @@ async fn every_documented_metric_is_there_and_says_what_it_means() {
         r#"quayside_store_retries_total{op="submit_export"} 1"#,
         r#"quayside_store_errors_total{op="submit_export",error="duplicate"} 1"#,
         r#"quayside_http_problems_total{code="invalid_request"} 1"#,
+        r#"quayside_compensations_submitted_total{biz_type="coupon_grant",outcome="accepted"} 1"#,
+        r#"quayside_compensations_submitted_total{biz_type="coupon_grant",outcome="duplicate"} 1"#,
     ] {
         assert!(metrics.lines().any(|it| it == line), "{line} in {metrics}");
     }

@@ -17,6 +17,8 @@ use crate::gateway::Gateway;
 
 /// The example's kind of work (deploy/handlers/coupon_grant.toml) and the table that it fills.
 const BIZ_TYPE: &str = "coupon_grant";
+/// The same without any batching (crates/bench/handlers).
+const ALONE: &str = "coupon_grant_alone";
 const TABLE: &str = "coupon_grant";
 const BATCH: &str = "bench";
 /// In trouble, one grant of so many can never be done.
@@ -48,6 +50,7 @@ pub(crate) struct Grants {
     poisoned: Arc<AtomicU64>,
     number: Arc<AtomicU64>,
     in_trouble: bool,
+    biz_type: &'static str,
 }
 
 #[derive(Deserialize)]
@@ -75,6 +78,7 @@ impl Grants {
             poisoned: Arc::default(),
             number: Arc::default(),
             in_trouble: false,
+            biz_type: BIZ_TYPE,
         })
     }
 
@@ -83,6 +87,15 @@ impl Grants {
     pub(crate) fn in_trouble(&self) -> Self {
         Self {
             in_trouble: true,
+            ..self.clone()
+        }
+    }
+
+    /// Goes on where these are, with nothing batched: each request has a key, so that the gateway gives
+    /// it a transaction and a ring of its own, and the worker a transaction to each row.
+    pub(crate) fn alone(&self) -> Self {
+        Self {
+            biz_type: ALONE,
             ..self.clone()
         }
     }
@@ -119,11 +132,15 @@ impl Grants {
         let is_poison = |number: &u64| self.in_trouble && number.is_multiple_of(POISON_EVERY);
         let poisoned = numbers.clone().filter(is_poison).count() as u64;
         self.poisoned.fetch_add(poisoned, Ordering::Relaxed);
-        let items_of = numbers.map(|number| item(number, is_poison(&number)));
+        let items_of = numbers.map(|number| item(self.biz_type, number, is_poison(&number)));
         let body = json!({ "items": items_of.collect::<Vec<_>>() });
+        let key = (self.biz_type == ALONE).then(|| format!("bench-{first}"));
         // Counted before the answer: the backlog is never taken for less than it is.
         self.accepted.fetch_add(items as u64, Ordering::Relaxed);
-        let (status, answer) = self.gateway.try_post("compensations", &body).await?;
+        let (status, answer) = self
+            .gateway
+            .try_post_once("compensations", &body, key)
+            .await?;
         ensure!(
             status == reqwest::StatusCode::ACCEPTED,
             "refused with {status}: {}",
@@ -157,20 +174,25 @@ impl Grants {
         let open: Option<u64> = conn
             .exec_first(
                 "SELECT COUNT(*) FROM compensate_biz FORCE INDEX (lane_wake_at) \
-                 WHERE lane = ? AND wake_at IS NOT NULL",
-                (format!("quayside.biz.{BIZ_TYPE}"),),
+                 WHERE lane IN (?, ?, ?) AND wake_at IS NOT NULL",
+                Vec::from(
+                    ["", ".high", ".rest"].map(|end| format!("quayside.biz.{BIZ_TYPE}{end}")),
+                ),
             )
             .await?;
         conn.disconnect().await?;
         open.context("no count")
     }
 
-    async fn done(&self) -> Result<u64> {
+    /// Grants that the present worker has done.
+    pub(crate) async fn done(&self) -> Result<u64> {
         let answer = self.http.get(&self.metrics).send().await?;
         let text = answer.error_for_status()?.text().await?;
         let wanted = |line: &&str| {
             line.starts_with("quayside_attempts_total{")
-                && line.contains(&format!("biz_type=\"{BIZ_TYPE}\""))
+                && [BIZ_TYPE, ALONE]
+                    .iter()
+                    .any(|it| line.contains(&format!("biz_type=\"{it}\"")))
                 && line.contains("outcome=\"success\"")
         };
         let mut done = 0;
@@ -193,7 +215,7 @@ impl Grants {
                          FROM compensate_biz WHERE id BETWEEN ? AND ? AND biz_type = ? \
                          AND finished_at IS NOT NULL";
             let ended: Vec<i64> = conn
-                .exec(query, (request.first, request.last, BIZ_TYPE))
+                .exec(query, (request.first, request.last, self.biz_type))
                 .await?;
             all.extend(ended.into_iter().map(|at| (at as f64 - due) / 1e3));
         }
@@ -217,8 +239,8 @@ impl Grants {
         let open: Option<(u64, u64)> = conn
             .exec_first(
                 "SELECT COUNT(*), COUNT(IF(status = 'FAILED', 1, NULL)) FROM compensate_biz \
-                 WHERE tenant = ? AND biz_type = ? AND status <> 'SUCCESS'",
-                (TENANT, BIZ_TYPE),
+                 WHERE tenant = ? AND biz_type IN (?, ?) AND status <> 'SUCCESS'",
+                (TENANT, BIZ_TYPE, ALONE),
             )
             .await?;
         conn.disconnect().await?;
@@ -269,11 +291,11 @@ impl Clock {
     }
 }
 
-fn item(number: u64, is_poison: bool) -> Value {
+fn item(biz_type: &str, number: u64, is_poison: bool) -> Value {
     let member = number / 2 + 1;
     let name = if is_poison { "nobody" } else { "member" };
     json!({
-        "biz_type": BIZ_TYPE,
+        "biz_type": biz_type,
         "biz_id": format!("bench-{number}"),
         "context": {
             "batch": BATCH,

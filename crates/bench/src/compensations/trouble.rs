@@ -1,11 +1,17 @@
-//! As many grants as go, one in a thousand of them poison, while the worker is killed every minute and
-//! started anew. Nothing may be lost or doubled, and little of the rate.
+//! As many grants as go, one in a thousand of them poison and one in a hundred failing once for a
+//! reason that passes, while the worker is killed every minute and started anew. Nothing may be lost or
+//! doubled, and little of the rate.
+//!
+//! Rows that are written in this database fail for a passing reason together with all of their batch:
+//! a batch's connection is killed in mid-transaction, so that the server takes back what it has written.
 
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
+use mysql_async::prelude::Queryable;
 use serde::Serialize;
 use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
 
 use super::flood::Flood;
 use super::grants::Grants;
@@ -20,12 +26,21 @@ const KILL_EVERY: u64 = 60;
 /// Grants that may wait for the worker: what comes in while it is away is done when it is back.
 const AHEAD: u64 = 400_000;
 
+/// One grant in so many fails once.
+const CUT_EVERY: u64 = 100;
+/// Between two looks for a batch that is to fail.
+const CUT_LOOK: Duration = Duration::from_millis(100);
+
 /// The run.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct TroubleRun {
     pub(crate) accepted: u64,
     /// Of them, those that can never be done.
     pub(crate) poisoned: u64,
+    /// And those whose transaction was cut off, some more than once.
+    pub(crate) cut: u64,
+    /// Such transactions.
+    pub(crate) cuts: u32,
     pub(crate) kills: u32,
     /// From the first submit until the last grant is done or dead.
     pub(crate) wall_s: f64,
@@ -42,7 +57,7 @@ impl TroubleRun {
 
 pub(super) async fn run(bench: &Bench, grants: &Grants) -> Result<TroubleRun> {
     let shape = Shape {
-        name: "1,000 in a request, as many as go, with poison, the worker killed every minute",
+        name: "1,000 in a request, as many as go, with poison, batches cut off, the worker killed every minute",
         clients: 3,
         items: 1_000,
         seconds: bench.cli.seconds,
@@ -54,16 +69,23 @@ pub(super) async fn run(bench: &Bench, grants: &Grants) -> Result<TroubleRun> {
     let grants = grants.in_trouble();
     // The worker is another process after each kill: its time is not measured.
     let meter = Meter::of(&bench.servers, &[])?;
+    let over = CancellationToken::new();
     let flood = async {
-        let flood = Flood::run(&grants, &shape).await?;
-        drain(&grants).await?;
-        anyhow::Ok(flood)
+        let flooded = flooded(&grants, &shape).await;
+        over.cancel();
+        flooded
     };
-    let (flood, kills) = tokio::join!(flood, kill(bench, shape.seconds));
-    let (flood, taken) = (flood?, meter.stop()?);
+    let (flood, cut, kills) = tokio::join!(
+        flood,
+        cut(bench, &grants, &over),
+        kill(bench, shape.seconds)
+    );
+    let (flood, (cut, cuts), taken) = (flood?, cut?, meter.stop()?);
     let run = TroubleRun {
         accepted: flood.accepted,
         poisoned: grants.poisoned(),
+        cut,
+        cuts,
         kills: kills?,
         wall_s: taken.wall_s,
         other_cpu_s: taken.other_s,
@@ -73,9 +95,55 @@ pub(super) async fn run(bench: &Bench, grants: &Grants) -> Result<TroubleRun> {
             .err()
             .map(|error| format!("{error:#}")),
     };
-    eprintln!("{:.0} a second, {} kills", run.rate(), run.kills);
+    eprintln!(
+        "{:.0} a second, {} kills, {} cut off in {} transactions",
+        run.rate(),
+        run.kills,
+        run.cut,
+        run.cuts
+    );
     keep(&bench.cli.results, &Line::Trouble(&run))?;
     Ok(run)
+}
+
+async fn flooded(grants: &Grants, shape: &Shape) -> Result<Flood> {
+    let flood = Flood::run(grants, shape).await?;
+    drain(grants).await?;
+    Ok(flood)
+}
+
+/// Has one grant in [`CUT_EVERY`] fail once; how many did, in how many transactions.
+async fn cut(bench: &Bench, grants: &Grants, over: &CancellationToken) -> Result<(u64, u32)> {
+    let (mut rows, mut cuts, mut done, mut last) = (0, 0, 0, grants.done().await?);
+    while !over.is_cancelled() {
+        // The worker may be away; a new one counts from the beginning.
+        if let Ok(now) = grants.done().await {
+            done += now.checked_sub(last).unwrap_or(now);
+            last = now;
+        }
+        if rows * CUT_EVERY < done {
+            let cut = cut_one(bench).await?;
+            cuts += u32::from(cut > 0);
+            rows += cut;
+        }
+        sleep(CUT_LOOK).await;
+    }
+    Ok((rows, cuts))
+}
+
+/// Kills the connection of a batch that is writing; how many rows it held, none where none is.
+async fn cut_one(bench: &Bench) -> Result<u64> {
+    let mut conn = bench.database.connect().await?;
+    let writing = "SELECT trx_mysql_thread_id, trx_rows_locked FROM information_schema.INNODB_TRX \
+                   WHERE trx_query LIKE 'LOAD DATA%' AND trx_rows_locked > 0 LIMIT 1";
+    let Some((thread, rows)) = conn.query_first::<(u64, u64), _>(writing).await? else {
+        conn.disconnect().await?;
+        return Ok(0);
+    };
+    // It may have ended by now.
+    let killed = conn.query_drop(format!("KILL {thread}")).await.is_ok();
+    conn.disconnect().await?;
+    Ok(if killed { rows } else { 0 })
 }
 
 /// How often it was killed.

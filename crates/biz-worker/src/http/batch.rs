@@ -2,9 +2,10 @@
 //! and `tenant` are what the headers of a single call say, signed with both left empty; it answers 2xx
 //! with `{"results": [{"index", "status": "done" | "retry" | "failed", "reason"?}, …]}`. An item
 //! without a result, or with one that is not understood, is tried again. A no to the call as a whole
-//! is asked about by halves, until those that it is about are alone.
+//! is asked about by halves, until those that it is about are alone; but one to whoever calls (a
+//! redirect, 401, 403, 404, 405) is about each of them, and nobody is asked again.
 
-use domain::Failure;
+use domain::{Failure, FailureCode, FailureKind};
 use serde::Deserialize;
 use url::Url;
 
@@ -51,7 +52,7 @@ impl HttpHandler {
                         *became = told;
                     }
                 }
-                Err(no) if no.kind == domain::FailureKind::Permanent && range.len() > 1 => {
+                Err(no) if is_about_an_item(&no) && range.len() > 1 => {
                     let middle = begin + range.len() / 2;
                     waiting.extend([(middle, end), (begin, middle)]);
                 }
@@ -70,6 +71,11 @@ impl HttpHandler {
         let too_long = || given_up(format!("an answer of more than {most_bytes} bytes"));
         self.noted(url, called.await)?.ok_or_else(too_long)
     }
+}
+
+/// Whether a no may be due to some of the items alone.
+fn is_about_an_item(no: &Failure) -> bool {
+    no.kind == FailureKind::Permanent && no.code == FailureCode::InvalidRequest
 }
 
 fn together(calls: &[Call]) -> Call {

@@ -1,5 +1,7 @@
 //! So many calls of one host at once, and none of a host that does not answer: whoever would have to
-//! wait is put off without having spent a try, so one host's trouble delays the calls of no other.
+//! wait is put off without having spent a try, so one host's trouble delays the calls of no other. Each
+//! is put off to a moment of its own, one after the other as fast as the host gets through with calls:
+//! so rows that wait for a host are taken and put off about once, and not again and again.
 //!
 //! A host that has failed often in a row (no connection, no answer in time, a no that may pass) is left
 //! alone for a while; then one call finds out whether it is well, and the others go on waiting. Each
@@ -9,6 +11,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use domain::{BizType, Failure};
+use engine::Attempt;
 use url::Url;
 
 /// Failures in a row after which a host is left alone.
@@ -20,23 +24,35 @@ const SHUT_MILLIS: u64 = 1_000;
 /// The longest such time, in milliseconds.
 const SHUT_MOST_MILLIS: u64 = 60_000;
 
-/// How long a row waits whose host has all the calls that it may have, in milliseconds.
+/// How long a row waits at least whose host has all the calls that it may have, in milliseconds.
 const BUSY_MILLIS: u64 = 500;
+
+/// The longest that a row is put off, in milliseconds: should the host be faster than it was, so much
+/// time is lost.
+const PUT_OFF_MOST_MILLIS: u64 = 120_000;
+
+/// What a call takes before one has ended, in milliseconds; a later one counts for an eighth.
+const USUAL_CALL_MILLIS: u64 = 100;
+const OLD_CALLS: u32 = 7;
 
 /// Hosts that are remembered though nothing is the matter with them: ports are for users to choose
 /// where a definition leaves them open.
 const HOSTS_KNOWN: usize = 1_000;
 
 /// The hosts that one kind of work calls.
-pub(super) struct Hosts {
+pub(crate) struct Hosts {
+    biz_type: String,
     /// Calls of one host at once.
     most: usize,
     desks: Mutex<HashMap<String, Host>>,
 }
 
-#[derive(Default)]
 struct Host {
     calls: usize,
+    /// What a call takes, about.
+    call: Duration,
+    /// Up to this moment rows were put off.
+    booked: Instant,
     /// In a row.
     failures: u32,
     /// How often it has been shut in a row.
@@ -47,38 +63,56 @@ struct Host {
 }
 
 /// The right to make one call; given back when it is dropped.
-pub(super) struct Visit {
+pub(crate) struct Visit {
     hosts: Arc<Hosts>,
     host: String,
+    began: Instant,
 }
 
 impl Hosts {
     /// So many calls of one host at once.
-    pub(super) fn new(most: usize) -> Arc<Self> {
+    pub(crate) fn new(biz_type: &BizType, most: usize) -> Arc<Self> {
         Arc::new(Self {
-            most,
+            biz_type: biz_type.to_string(),
+            most: most.max(1),
             desks: Mutex::default(),
         })
     }
 
-    /// Whether the host of the address may be called now, or how long to wait.
-    pub(super) fn enter(self: &Arc<Self>, url: &Url) -> Result<Visit, Duration> {
+    /// The right to call the host of the address now. Without it the row is put off, and has lost
+    /// nothing by it.
+    ///
+    /// # Errors
+    /// [`Failure::stopped`], for the handler to answer.
+    pub(crate) fn enter(self: &Arc<Self>, attempt: &Attempt, url: &Url) -> Result<Visit, Failure> {
+        self.visit(url, Instant::now()).map_err(|wait| {
+            let biz_type = self.biz_type.clone();
+            metrics::counter!("quayside_calls_put_off_total", "biz_type" => biz_type).increment(1);
+            attempt.postpone(wait);
+            Failure::stopped()
+        })
+    }
+
+    /// The right, or how long to wait for it.
+    fn visit(self: &Arc<Self>, url: &Url, now: Instant) -> Result<Visit, Duration> {
         let name = name_of(url);
         let mut desks = self.desks();
         if desks.len() >= HOSTS_KNOWN {
-            desks.retain(|_, host| host.calls > 0 || host.shut_until.is_some());
+            let is_idle = |host: &Host| host.calls == 0 && host.shut_until.is_none();
+            desks.retain(|_, host| !is_idle(host) || host.booked > now);
         }
-        let host = desks.entry(name.clone()).or_default();
-        host.may_be_called(self.most)?;
+        let host = desks.entry(name.clone()).or_insert_with(|| Host::new(now));
+        host.may_be_called(self.most, now)?;
         host.calls += 1;
         Ok(Visit {
             hosts: self.clone(),
             host: name,
+            began: now,
         })
     }
 
     /// What a call has shown of its host.
-    pub(super) fn tell(&self, url: &Url, is_well: bool) {
+    pub(crate) fn tell(&self, url: &Url, is_well: bool) {
         let mut desks = self.desks();
         if let Some(host) = desks.get_mut(&name_of(url)) {
             host.hear(is_well);
@@ -91,17 +125,38 @@ impl Hosts {
 }
 
 impl Host {
-    fn may_be_called(&mut self, most: usize) -> Result<(), Duration> {
+    fn new(now: Instant) -> Self {
+        Self {
+            calls: 0,
+            call: Duration::from_millis(USUAL_CALL_MILLIS),
+            booked: now,
+            failures: 0,
+            trips: 0,
+            shut_until: None,
+            probing: false,
+        }
+    }
+
+    fn may_be_called(&mut self, most: usize, now: Instant) -> Result<(), Duration> {
         if let Some(until) = self.shut_until {
-            let left = until.saturating_duration_since(Instant::now());
+            let left = until.saturating_duration_since(now);
             if self.probing || !left.is_zero() {
-                return Err(left.max(Duration::from_millis(BUSY_MILLIS)));
+                return Err(self.book(left, most, now));
             }
             self.probing = true;
         } else if self.calls >= most {
-            return Err(Duration::from_millis(BUSY_MILLIS));
+            return Err(self.book(Duration::ZERO, most, now));
         }
         Ok(())
+    }
+
+    /// Puts a row off, for so long at least and behind those that were put off before.
+    fn book(&mut self, least: Duration, most: usize, now: Instant) -> Duration {
+        let soonest = now + least.max(Duration::from_millis(BUSY_MILLIS));
+        let latest = now + Duration::from_millis(PUT_OFF_MOST_MILLIS);
+        let pace = self.call / u32::try_from(most).unwrap_or(u32::MAX);
+        self.booked = (self.booked.max(soonest) + pace).min(latest);
+        self.booked - now
     }
 
     fn hear(&mut self, is_well: bool) {
@@ -126,6 +181,7 @@ impl Drop for Visit {
         let mut desks = self.hosts.desks();
         if let Some(host) = desks.get_mut(&self.host) {
             host.calls = host.calls.saturating_sub(1);
+            host.call = (host.call * OLD_CALLS + self.began.elapsed()) / (OLD_CALLS + 1);
             if host.calls == 0 {
                 // a call that was broken off has found out nothing
                 host.probing = false;

@@ -1,10 +1,16 @@
 //! The call to a webhook: a POST, signed as calls of kind `http` are, to an address that is public or
-//! lies in the definition's ranges; redirects are not followed.
+//! lies in the definition's ranges; redirects are not followed. Of one host no more calls at once than
+//! a quarter of all, and none for a while after many that failed (`http/hosts.rs`): webhooks are called
+//! for many users, and one's that is slow delays no other's.
+//!
+//! What its owner is told of a call that failed is of a closed set, and says nothing of what a name led
+//! to: a name that leads into a private network is to them one that leads nowhere.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use domain::{About, Clock, Failure, FailureCode, IpRange, NotifySpec, TaskId, Tenant};
+use domain::{
+    About, Clock, Failure, FailureCode, FailureKind, HandlerDef, NotifySpec, TaskId, Tenant,
+};
 use engine::Attempt;
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{Client, Response};
@@ -14,55 +20,102 @@ use store::WebhookCall;
 use url::Url;
 
 use crate::http::guard::Guard;
+use crate::http::hosts::Hosts;
 use crate::http::{Call, body as read, broken, no};
 
 /// Longest answer that is waited for, in bytes.
 const MAX_ANSWER_BYTES: usize = 64 << 10;
 
+/// Calls of one host at once are one of so many of all that there may be.
+const HOST_SHARE: u32 = 4;
+
+/// What the owner is told of an address that is not called, whatever the reason.
+const NOT_CALLED: &str = "the address cannot be called";
+
 /// Makes the calls.
 pub(super) struct Caller {
+    spec: NotifySpec,
     client: Client,
-    guard: Guard,
     clock: Arc<dyn Clock>,
+    hosts: Arc<Hosts>,
 }
 
-/// What came of a call: the HTTP status, if there was one, and why it failed.
+/// What came of a call.
 pub(super) enum Made {
+    /// The HTTP status of a yes.
     Told(u16),
-    Failed(Option<u16>, Failure),
+    /// The HTTP status, if there was one, what the owner is told, and why it failed.
+    Failed(Option<u16>, &'static str, Failure),
+    /// It was not made: its host is busy.
+    PutOff(Failure),
 }
 
 impl Caller {
-    /// Each call may take `timeout`.
+    /// Calls as the definition says.
     pub(super) fn new(
-        ranges: Vec<IpRange>,
-        timeout: Duration,
+        handler: &HandlerDef,
+        spec: &NotifySpec,
         clock: Arc<dyn Clock>,
     ) -> anyhow::Result<Self> {
-        let guard = Guard::new(ranges);
-        let client = guard.client(timeout)?;
+        let guard = Guard::new(spec.private_ranges.clone());
+        let of_a_host = usize::try_from(handler.concurrency / HOST_SHARE)?;
         Ok(Self {
-            client,
-            guard,
+            spec: spec.clone(),
+            client: guard.client(handler.timeout)?,
             clock,
+            hosts: Hosts::new(&handler.biz_type, of_a_host),
         })
     }
 
-    /// Calls the webhook with the body.
+    /// Calls the webhook with the body. What was allowed when the webhook was made need not be so now:
+    /// its address is looked at anew.
     pub(super) async fn call(&self, attempt: &Attempt, whom: &WebhookCall, body: String) -> Made {
-        let answer = match self.send(attempt, whom, body).await {
+        let checked = Url::parse(&whom.url).map_err(|error| error.to_string());
+        let checked = checked.and_then(|url| match self.spec.check_url(&url) {
+            Ok(()) => Ok(url),
+            Err(reason) => Err(reason.to_owned()),
+        });
+        let url = match checked {
+            Ok(url) => url,
+            Err(reason) => {
+                let refused = Failure::rejected(FailureCode::InvalidRequest, reason);
+                return Made::Failed(None, NOT_CALLED, refused);
+            }
+        };
+        let _visit = match self.hosts.enter(attempt, &url) {
+            Ok(visit) => visit,
+            Err(put_off) => return Made::PutOff(put_off),
+        };
+        let made = self.call_there(attempt, whom, url.clone(), body).await;
+        let is_trouble = |failure: &Failure| failure.kind == FailureKind::Transient;
+        let is_well = !matches!(&made, Made::Failed(.., failure) if is_trouble(failure));
+        self.hosts.tell(&url, is_well);
+        made
+    }
+
+    async fn call_there(
+        &self,
+        attempt: &Attempt,
+        whom: &WebhookCall,
+        url: Url,
+        body: String,
+    ) -> Made {
+        let answer = match self.send(attempt, whom, url, body).await {
             Ok(answer) => answer,
-            Err(failure) => return Made::Failed(None, failure),
+            Err(error) => return not_answered(&error),
         };
         let status = answer.status();
         let code = Some(status.as_u16());
+        if status.is_redirection() {
+            return Made::Failed(code, "redirects are not followed", no(status));
+        }
         if !status.is_success() {
-            return Made::Failed(code, no(status));
+            return Made::Failed(code, "the answer was no", no(status));
         }
         // A yes counts once all of it came in time.
         match read(answer, MAX_ANSWER_BYTES).await {
             Ok(_) => Made::Told(status.as_u16()),
-            Err(failure) => Made::Failed(code, failure),
+            Err(failure) => Made::Failed(code, "no whole answer", failure),
         }
     }
 
@@ -70,12 +123,9 @@ impl Caller {
         &self,
         attempt: &Attempt,
         whom: &WebhookCall,
+        url: Url,
         body: String,
-    ) -> Result<Response, Failure> {
-        let refused =
-            |detail: &dyn std::fmt::Display| Failure::rejected(FailureCode::InvalidRequest, detail);
-        let url = Url::parse(&whom.url).map_err(|error| refused(&error))?;
-        self.guard.check_literal(&url).map_err(|it| refused(&it))?;
+    ) -> Result<Response, reqwest::Error> {
         let call = Call::of_row(attempt, body);
         let timestamp = self.clock.now().timestamp();
         let secret = SecretString::from(whom.secret.clone());
@@ -90,8 +140,23 @@ impl Caller {
             .header("X-Quayside-Signature", call.signature(&secret, timestamp))
             .body(call.body)
             .send();
-        sent.await.map_err(|error| broken(&error))
+        sent.await
     }
+}
+
+/// A call without an answer. A name that may not be called is tried as often as one that nobody knows:
+/// neither words nor tries tell them apart.
+fn not_answered(error: &reqwest::Error) -> Made {
+    let told = if error.is_timeout() {
+        "no whole answer in time"
+    } else if error.is_connect() || error.is_builder() {
+        NOT_CALLED
+    } else {
+        "the connection broke"
+    };
+    let failure = broken(error);
+    let failure = Failure::transient(failure.code, failure.detail);
+    Made::Failed(None, told, failure)
 }
 
 /// What a webhook is told: the task as it stood, the words for it, and where to look; nothing that would
@@ -130,4 +195,28 @@ pub(super) fn body(
         });
     }
     body.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_name_that_leads_into_a_private_network_is_told_and_tried_as_one_that_leads_nowhere()
+    {
+        let client = Guard::new(Vec::new())
+            .client(Duration::from_secs(10))
+            .unwrap();
+        let mut told = Vec::new();
+        for url in ["http://localhost:1/", "http://nobody.invalid/"] {
+            let error = client.get(url).send().await.unwrap_err();
+            let Made::Failed(code, told_of, failure) = not_answered(&error) else {
+                panic!("{url} was called");
+            };
+            told.push((code, told_of, failure.kind));
+        }
+        assert_eq!(told, [(None, NOT_CALLED, FailureKind::Transient); 2]);
+    }
 }

@@ -85,3 +85,26 @@ async fn rows_wait_for_a_host_that_is_away_without_spending_their_tries() {
         "each was called once"
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_that_wait_for_a_busy_host_are_put_off_about_once_and_not_again_and_again() {
+    let (house, slow, other) = (
+        House::open().await,
+        Service::open().await,
+        Service::open().await,
+    );
+    house.define("call", &call(&[slow.port, other.port]));
+    let rows = 60;
+    for number in 0..rows {
+        let context = slow.context("/slow/150");
+        house.ask("call", &number.to_string(), &context).await;
+    }
+    let _worker = house.work();
+    let ended = house.all_ended("call").await;
+    assert!(ended.iter().all(|row| row.1 == "SUCCESS"), "{ended:?}");
+    // A row that is put off is taken and given back, and its epoch rises with both.
+    let sql = "SELECT CAST(SUM((lease_epoch - 1) DIV 2) AS UNSIGNED) FROM compensate_biz";
+    let put_off: u64 = house.database.one(sql).await;
+    assert!(put_off > 0, "the host was never busy");
+    assert!(put_off <= rows * 5 / 2, "{put_off} times for {rows} rows");
+}

@@ -68,15 +68,20 @@ impl House {
         let text = format!("biz_type = \"{biz_type}\"\n{COMMON}{kind}\n");
         std::fs::write(self.definitions().join(format!("{biz_type}.toml")), text).unwrap();
         let lane = format!("quayside.biz.{biz_type}");
-        self.broker.create_topic(&lane, 2).unwrap();
+        self.add_topics(&lane);
     }
 
     pub(crate) fn definitions(&self) -> &Path {
         self.handlers.path()
     }
 
-    pub(crate) fn add_topic(&self, lane: &str) {
-        self.broker.create_topic(lane, 2).unwrap();
+    /// The three of a queue.
+    pub(crate) fn add_topics(&self, usual: &str) {
+        for end in ["", ".high", ".rest"] {
+            self.broker
+                .create_topic(&format!("{usual}{end}"), 2)
+                .unwrap();
+        }
     }
 
     pub(crate) fn work(&self) -> Worker {

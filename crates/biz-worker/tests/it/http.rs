@@ -269,6 +269,9 @@ async fn many_rows_go_into_one_call_and_each_has_a_result_of_its_own() {
     };
     house.define("many", &url("/batch"));
     house.define("picky", &url("/picky"));
+    house.define("wrong", &url("/answer/404"));
+    house.define("odd", &url("/answer/200"));
+    house.ask("odd", "1", "{}").await;
     let statuses = ["done", "failed", "retry", "silence", "rubbish", "done"];
     for (biz_id, status) in statuses.iter().enumerate() {
         let context = format!(r#"{{"status": "{status}"}}"#);
@@ -278,6 +281,7 @@ async fn many_rows_go_into_one_call_and_each_has_a_result_of_its_own() {
         let more = if number == 17 { "poison" } else { "" };
         let context = format!(r#"{{"status": "done", "more": "{more}"}}"#);
         house.ask("picky", &number.to_string(), &context).await;
+        house.ask("wrong", &number.to_string(), "{}").await;
     }
     let _worker = house.work();
     let told = |rows: Vec<(String, String, u32)>| -> Vec<(String, u32)> {
@@ -312,12 +316,21 @@ async fn many_rows_go_into_one_call_and_each_has_a_result_of_its_own() {
     ];
     assert_eq!(letters, wanted);
 
+    assert_eq!(told(house.all_ended("odd").await), [failed(3)]);
+    let letter = house.letters("odd").await.remove(0);
+    assert_eq!(letter.1, "the answer is no list of results");
+
     let ended = told(house.all_ended("picky").await);
     let bad: Vec<usize> = (0..30).filter(|at| ended[*at] != success).collect();
     assert_eq!(bad, [7], "{ended:?}");
     assert_eq!(ended[7], failed(1));
     let calls = service.calls("/picky");
     let items = |body: &str| body.matches("\"key\"").count();
+    let ended = told(house.all_ended("wrong").await);
+    assert!(ended.iter().all(|it| *it == failed(1)), "{ended:?}");
+    let asked = service.calls("/answer/404").into_iter();
+    let asked: usize = asked.map(|it| items(&it.body)).sum();
+    assert_eq!(asked, 30, "a no to whoever calls is asked about once");
     assert!(
         calls.iter().any(|it| items(&it.body) > 1),
         "no call had two"

@@ -17,7 +17,7 @@ async fn rows_that_rings_of_a_real_kafka_bring_to_two_workers_are_written_once()
     let suffix = house.database.url().rsplit('_').next().unwrap().to_owned();
     let biz_type = format!("grant-{suffix}");
     let lane = Lane::parse(format!("quayside.biz.{biz_type}")).unwrap();
-    let plans = [TopicPlan::new(lane.to_string(), 4, 1)];
+    let plans = ["", ".high", ".rest"].map(|end| TopicPlan::new(format!("{lane}{end}"), 4, 1));
     create_topics(&bus, &plans).await.unwrap();
     let definition = format!(
         "biz_type = \"{biz_type}\"\nkind = \"rows\"\nscan_interval = \"1h\"\n[rows]\n\

@@ -18,7 +18,7 @@ async fn ten_rows_of_a_tenant_do_not_wait_for_the_hundreds_of_another() {
     let (house, service) = (House::open().await, Service::open().await);
     house.define(
         "call",
-        "kind = \"http\"\nconcurrency = 4\nlevels = true\n[http]\nurl_field = \"url\"\n\
+        "kind = \"http\"\nconcurrency = 4\n[http]\nurl_field = \"url\"\n\
          hosts = [\"127.0.0.1\"]\nprivate_ranges = [\"127.0.0.0/8\"]",
     );
     let context = service.context("/slow/30");
@@ -52,38 +52,6 @@ async fn ten_rows_of_a_tenant_do_not_wait_for_the_hundreds_of_another() {
         (open(&house, "acme").await < stays).then_some(())
     })
     .await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_was_placed_on_further_lanes_is_worked_on_after_levels_is_turned_off() {
-    let (house, service) = (House::open().await, Service::open().await);
-    house.define(
-        "call",
-        "kind = \"http\"\nqueues = [\"slow\"]\n[http]\nurl_field = \"url\"\nhosts = [\"127.0.0.1\"]\n\
-         private_ranges = [\"127.0.0.0/8\"]",
-    );
-    let context = service.context("/slow/1");
-    let lanes = ["call.high", "call.rest", "call.slow.high", "call.slow.rest"];
-    for lane in lanes {
-        // Some were rung while somebody listened there.
-        let sql = format!(
-            "INSERT INTO compensate_biz (tenant, biz_type, biz_id, context, lane, announced) \
-             WITH RECURSIVE s (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < 10) \
-             SELECT 'acme', 'call', UUID(), '{context}', 'quayside.biz.{lane}', n % 2 FROM s"
-        );
-        house.database.execute(&sql).await;
-    }
-    let _worker = house.work();
-    let ended = house.all_ended("call").await;
-    assert!(ended.iter().all(|row| row.1 == "SUCCESS"), "{ended:?}");
-    assert_eq!(ended.len(), 40);
-    assert_eq!(house.letters("call").await, []);
-    let of_lane: Vec<(String, u64)> = house
-        .database
-        .query("SELECT lane, COUNT(*) FROM compensate_biz GROUP BY lane ORDER BY lane")
-        .await;
-    let usual = ["call", "call.slow"].map(|it| (format!("quayside.biz.{it}"), 20));
-    assert_eq!(of_lane, usual);
 }
 
 const GRANT: &str = r#"

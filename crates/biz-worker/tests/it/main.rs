@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod code;
+mod groups;
 mod hosts;
 mod house;
 mod http;
@@ -12,5 +13,6 @@ mod levels;
 mod notify;
 mod operation_log;
 mod process;
+mod retention;
 mod rows;
 mod service;

@@ -7,7 +7,7 @@ use anyhow::Result;
 
 use super::{Checker, Tally};
 use crate::book::AcceptedBusiness;
-use crate::business::{Business, END, Kind, Way};
+use crate::business::{Business, END, Way};
 use crate::service::Heard;
 use crate::wish::Rows;
 
@@ -28,8 +28,8 @@ impl Checker {
         written: &mut HashMap<String, u64>,
         tally: &mut Tally,
     ) -> Result<()> {
-        let rows =
-            "SELECT biz_type, biz_id, status FROM compensate_biz WHERE biz_type LIKE 'chaos\\_%'";
+        let rows = "SELECT biz_type, biz_id, status FROM compensate_biz
+                    WHERE biz_type LIKE 'chaos\\_%' OR biz_type = 'notify'";
         let rows: Vec<(String, String, String)> = self.database.query(rows).await?;
         let rows = rows.into_iter();
         let mut found = Found {
@@ -84,11 +84,12 @@ impl Checker {
             self.journal
                 .violation(format!("{name} of {kind:?} is a bad one and is done"));
         }
-        if *kind == Kind::Call {
-            return self.call(&name, done, found, tally);
+        if kind.calls() {
+            let key = format!("{}/{name}", kind.biz_type());
+            return self.call(&key, done, found, tally);
         }
         // nobody holds such a row, so nothing but its own fault ends it
-        if status == "FAILED" && rows.is_good(number) {
+        if kind.is_bulk() && status == "FAILED" && rows.is_good(number) {
             self.journal
                 .violation(format!("{name} of {kind:?} is a good one and was given up"));
         }
@@ -164,18 +165,17 @@ impl Checker {
     }
 
     /// At least once, if it is done, and always with the same tenant and body.
-    fn call(&self, name: &str, done: bool, found: &mut Found<'_>, tally: &mut Tally) {
-        let key = format!("{}/{name}", Kind::Call.biz_type());
-        let heard = found.heard.remove(&key).unwrap_or_default();
+    fn call(&self, key: &str, done: bool, found: &mut Found<'_>, tally: &mut Tally) {
+        let heard = found.heard.remove(key).unwrap_or_default();
         tally.calls += heard.times;
         tally.calls_repeated += heard.times.saturating_sub(1);
         if heard.differs {
             self.journal
-                .violation(format!("the calls for {name} were not all alike"));
+                .violation(format!("the calls for {key} were not all alike"));
         }
         if done && heard.yes == 0 {
             self.journal
-                .violation(format!("{name} is done, and the service never said yes"));
+                .violation(format!("{key} is done, and the service never said yes"));
         }
     }
 }

@@ -22,6 +22,14 @@ impl Checker {
                 *written.entry(effect).or_default() += times;
             }
         }
+        // What a user was told once is counted up when it is told again.
+        let told = "SELECT SUBSTRING_INDEX(notification_key, '/', 1) AS name,
+                           CAST(SUM(count) AS UNSIGNED)
+                    FROM notification WHERE recipient_kind = 'USER' GROUP BY name";
+        for (effect, times) in self.database.query::<(String, u64)>(told).await? {
+            tally.effects += times;
+            *written.entry(effect).or_default() += times;
+        }
         Ok(written)
     }
 

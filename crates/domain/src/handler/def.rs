@@ -20,7 +20,7 @@ pub struct HandlerDef {
     pub lane: Lane,
     /// Further queues by the name that requests call them, each a lane of its own.
     pub queues: Vec<(String, Lane)>,
-    /// The further lanes of each queue, if the definition asks for them.
+    /// The lanes of each queue.
     pub levels: Vec<Levels>,
     /// Rows that one tenant may have open on a usual lane before further ones go to its rest.
     pub share: u32,
@@ -69,7 +69,7 @@ impl HandlerDef {
         self.usual_lanes().chain(further)
     }
 
-    /// The lanes beside a usual one, if it has any.
+    /// The lanes beside a usual one; none when it is no usual lane of this definition.
     pub fn levels_of(&self, usual: &Lane) -> Option<&Levels> {
         self.levels.iter().find(|levels| levels.usual == *usual)
     }
@@ -90,8 +90,8 @@ impl HandlerDef {
 /// The lowest priority of urgent work; the highest is 9.
 pub const URGENT_FROM: u8 = 5;
 
-/// The lanes of one queue where some of its work shall not wait for the rest: together they have as
-/// much of a worker as the usual one alone would have, and each of them gets some while others wait.
+/// The lanes of one queue, so that some of its work need not wait for the rest: together they have
+/// the queue's turns in a worker, and each of them gets some while others wait.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Levels {
     /// Of work with a priority of [`URGENT_FROM`] or more.

@@ -15,11 +15,8 @@ const SHARE_BATCHES: u32 = 10;
 const SHARE_ROUNDS: u32 = 4;
 
 impl File<'_> {
-    /// The further lanes of each of these, if the definition asks for them.
+    /// The further lanes of each of these.
     pub(super) fn levels(&self, raw: &RawHandler, usual: &[Lane]) -> Checked<Vec<Levels>> {
-        if !raw.levels {
-            return Ok(Vec::new());
-        }
         let of = |usual: &Lane| {
             let levels = usual.urgent().and_then(|urgent| {
                 let (usual, rest) = (usual.clone(), usual.rest()?);
@@ -38,7 +35,8 @@ impl File<'_> {
                 .iter()
                 .any(|it| it.urgent == *lane || it.rest == *lane)
             {
-                let reason = "with `levels`, this is the name of a lane of another queue";
+                let reason =
+                    "this is the name of a lane of another queue, of its urgent work or its rest";
                 return Err(self.fault(queue.span(), reason));
             }
         }

@@ -22,9 +22,6 @@ pub(super) struct RawHandler {
     pub(super) backoff: Option<Spanned<Vec<Spanned<String>>>>,
     pub(super) scan_interval: Option<Spanned<String>>,
     pub(super) timeout: Option<Spanned<String>>,
-    /// Whether urgent work and what goes beyond a tenant's share have lanes of their own.
-    #[serde(default)]
-    pub(super) levels: bool,
     pub(super) share: Option<Spanned<u32>>,
     #[serde(default)]
     pub(super) roles: Vec<String>,

@@ -10,8 +10,8 @@ use super::message::RowMessages;
 use super::reader::Reader;
 use super::rule::{ColumnRule, Policy};
 use crate::{
-    Calendar, Dataset, Empty, Failure, FailureCode, ImportMode, ImportSpec, PlacedCell, RowCode,
-    RowError, SheetCell, SheetRow,
+    Calendar, Column, Dataset, Empty, Failure, FailureCode, ImportMode, ImportSpec, NumberForm,
+    PlacedCell, RowCode, RowError, SheetCell, SheetRow,
 };
 
 /// Most faults that are told of one row.
@@ -80,6 +80,7 @@ impl RowCheck {
             empty: spec.options.empty_means,
             zone: spec.timezone,
             calendar,
+            numbers: Numbers::AsDeclared(spec.options.numbers),
         };
         let mut columns = Vec::with_capacity(mapping.columns().len());
         let mut fields = Vec::with_capacity(mapping.columns().len());
@@ -180,13 +181,32 @@ pub(super) struct Terms {
     pub(super) empty: Empty,
     pub(super) zone: Tz,
     pub(super) calendar: Calendar,
+    pub(super) numbers: Numbers,
+}
+
+/// How texts may write numbers.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Numbers {
+    /// In this form; without one in that of their column, if it has one.
+    AsDeclared(Option<NumberForm>),
+    /// Without grouped digits: programs wrote them.
+    Plain,
+}
+
+impl Numbers {
+    fn of(self, column: &Column) -> Option<NumberForm> {
+        match self {
+            Self::AsDeclared(form) => form.or(column.numbers),
+            Self::Plain => None,
+        }
+    }
 }
 
 impl Terms {
     /// The rule of an importable column; none if the definition has no such column.
     pub(super) fn rule(&self, dataset: &Dataset, name: &str) -> Option<ColumnRule> {
         let column = dataset.column(name).filter(|column| column.importable)?;
-        let reader = Reader::of(column, self.zone, self.calendar);
+        let reader = Reader::of(column, self.numbers.of(column), self.zone, self.calendar);
         let is_key = dataset.key.contains(&column.name);
         Some(ColumnRule::new(
             column,

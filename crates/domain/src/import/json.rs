@@ -4,7 +4,7 @@ use chrono_tz::Tz;
 use serde_json::{Map, Number, Value};
 
 use super::across::Across;
-use super::check::{Finding, KeySet, Terms};
+use super::check::{Finding, KeySet, Numbers, Terms};
 use super::digits::{Digits, KEPT_DIGITS};
 use super::fault::Fault;
 use super::fields::{Field, Fields};
@@ -137,6 +137,7 @@ impl Reading {
             empty: Empty::Null,
             zone: terms.timezone,
             calendar: Calendar::From1900,
+            numbers: Numbers::Plain,
         };
         let needed =
             |column: &Column| dataset.key.contains(&column.name) || column.required && new_rows;

@@ -66,7 +66,7 @@ impl NumberRule {
     /// The number that a text says.
     pub(super) fn text(&self, text: &str, out: &mut Fields) -> Result<(), Fault> {
         let text = trimmed(text);
-        if let Some(number) = Digits::read(text) {
+        if let Some(number) = self.plain(text) {
             return self.exact(number, out);
         }
         let normal: String;
@@ -76,7 +76,7 @@ impl NumberRule {
             normal = text.nfkc().map(minus).take(MAX_NUMBER + 1).collect();
             trimmed(&normal)
         };
-        if let Some(number) = Digits::read(text) {
+        if let Some(number) = self.plain(text) {
             return self.exact(number, out);
         }
         let mut scratch = Scratch::new();
@@ -86,6 +86,13 @@ impl NumberRule {
             None if grouped::looks_like_number(text) => Err(RowCode::NumberAmbiguous.into()),
             None => Err(RowCode::TypeMismatch.into()),
         }
+    }
+
+    /// Digits with at most a point. Where points group digits, a text that has one is not plain:
+    /// `1.355` is a thousand times what it looks like.
+    fn plain<'t>(&self, text: &'t str) -> Option<Digits<'t>> {
+        let is_grouped = self.form == Some(NumberForm::PointComma) && text.contains('.');
+        Digits::read(text).filter(|_| !is_grouped)
     }
 
     /// A number of which every digit was meant.

@@ -81,6 +81,11 @@ impl Reading<'_> {
             "formulas" => options.formulas = word(name, value)?,
             "merged" => options.merged = word(name, value)?,
             "hidden_rows" => options.hidden_rows = word(name, value)?,
+            "numbers" => options.numbers = Some(word(name, value)?),
+            "encoding" => options.encoding = Some(word(name, value)?),
+            "stop_after_blank_rows" => {
+                options.stop_after_blank_rows = Some(count(name, value, MAX_ROW)?);
+            }
             "queue" | "locale" | "timezone" => {}
             _ => return Err(refused(format!("there is no option `{name}`"))),
         }
@@ -133,7 +138,10 @@ where
     T: std::str::FromStr<Err = UnknownWord> + Words,
 {
     let word = value.as_str().and_then(|word| word.parse().ok());
-    word.ok_or_else(|| refused(format!("{name} must be one of {}", T::words().join(", "))))
+    word.ok_or_else(|| {
+        let words: Vec<String> = T::words().iter().map(|word| format!("`{word}`")).collect();
+        refused(format!("{name} must be one of {}", words.join(", ")))
+    })
 }
 
 /// The words of a closed set.
@@ -155,7 +163,9 @@ words!(
     crate::Empty,
     crate::Formulas,
     crate::Merged,
-    crate::HiddenRows
+    crate::HiddenRows,
+    crate::NumberForm,
+    crate::TextEncoding
 );
 
 fn count(name: &str, value: &Value, most: u32) -> Result<u32, Refusal> {

@@ -8,7 +8,7 @@ use super::fields::Fields;
 use super::moment::MomentRule;
 use super::number::NumberRule;
 use super::text;
-use crate::{Calendar, Column, ColumnType, RowCode, SheetCell};
+use crate::{Calendar, Column, ColumnType, NumberForm, RowCode, SheetCell};
 
 /// Most characters that are told of an error cell: Excel's errors are shorter, what a file says in
 /// their place may be a page.
@@ -26,13 +26,18 @@ pub(super) enum Reader {
 }
 
 impl Reader {
-    /// For a column; `zone` is that of dates without an offset.
-    pub(super) fn of(column: &Column, zone: Tz, calendar: Calendar) -> Self {
+    /// For a column; `zone` is that of dates without an offset, `form` that of numbers as text.
+    pub(super) fn of(
+        column: &Column,
+        form: Option<NumberForm>,
+        zone: Tz,
+        calendar: Calendar,
+    ) -> Self {
         let number = |scale, whole_only| {
             Self::Number(NumberRule {
                 scale,
                 whole_only,
-                form: column.numbers,
+                form,
             })
         };
         let moment = MomentRule {
@@ -143,7 +148,7 @@ pub(crate) fn compare(kind: ColumnType, left: &str, right: &str) -> std::cmp::Or
 /// in.
 pub(crate) fn canonical(column: &Column, text: &str) -> Option<String> {
     let mut fields = Fields::new();
-    let reader = Reader::of(column, column.stored_in, Calendar::From1900);
+    let reader = Reader::of(column, None, column.stored_in, Calendar::From1900);
     let read = reader.read(SheetCell::Text(text), &mut fields);
     read.is_ok().then(|| fields.begun().to_owned())
 }

@@ -7,7 +7,7 @@ use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
 use crate::closed_set::closed_set;
-use crate::{ImportMode, TaskFileId, TaskId};
+use crate::{ImportMode, NumberForm, TaskFileId, TaskId};
 
 closed_set! {
     /// What a fault of one row means for the others.
@@ -62,6 +62,20 @@ closed_set! {
 }
 
 closed_set! {
+    /// In which encoding a csv is written that has no byte order mark.
+    TextEncoding {
+        Utf8 = "utf-8",
+        Utf16Le = "utf-16le",
+        Utf16Be = "utf-16be",
+        Gb18030 = "gb18030",
+        Big5 = "big5",
+        ShiftJis = "shift_jis",
+        EucKr = "euc-kr",
+        Windows1252 = "windows-1252",
+    }
+}
+
+closed_set! {
     /// The kinds of file that can be read.
     UploadFormat {
         Xlsx = "xlsx",
@@ -102,6 +116,16 @@ pub struct ImportOptions {
     pub formulas: Formulas,
     pub merged: Merged,
     pub hidden_rows: HiddenRows,
+    /// How texts group digits, in every column of numbers; without it as each column declares, and
+    /// where none does, grouped digits are ambiguous.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub numbers: Option<NumberForm>,
+    /// Of a csv without a byte order mark; without it the encoding is looked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub encoding: Option<TextEncoding>,
+    /// So many blank rows on end are the end of the data; without it only the end of the sheet is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stop_after_blank_rows: Option<u32>,
 }
 
 impl Default for ImportOptions {
@@ -119,6 +143,9 @@ impl Default for ImportOptions {
             formulas: Formulas::Value,
             merged: Merged::Error,
             hidden_rows: HiddenRows::Include,
+            numbers: None,
+            encoding: None,
+            stop_after_blank_rows: None,
         }
     }
 }
@@ -197,4 +224,7 @@ pub struct FinishSpec {
     /// Whether the sheet that was read has merged ranges; none in rows of before it was kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub merged: Option<bool>,
+    /// How many columns hold something, from the first; 0 in rows of before it was kept.
+    #[serde(default)]
+    pub width: u32,
 }

@@ -123,7 +123,7 @@ fn what_a_file_says_holds() {
     );
     assert_eq!(call.lane_of(Some("fast")), None);
     assert_eq!(call.queue_names().collect::<Vec<_>>(), ["default", "slow"]);
-    assert_eq!(handlers.lanes().count(), 2);
+    assert_eq!(handlers.lanes().count(), 6, "three of each queue");
     assert_eq!((call.batch_size, call.concurrency), (1, 8));
     assert_eq!(call.retry.max_cnt(), 5);
     assert_eq!(call.retry.delay(1, 0.0), Duration::from_millis(250));
@@ -333,8 +333,8 @@ fn a_host_with_a_port_is_called_at_this_port_alone() {
 }
 
 #[test]
-fn a_queue_with_levels_has_three_lanes_and_a_share_and_one_without_has_one() {
-    let handlers = read(&HTTP.replacen("queues", "levels = true\nqueues", 1));
+fn every_queue_has_three_lanes_and_a_share() {
+    let handlers = read(HTTP);
     let call = handlers.get("call").unwrap();
     let lanes: Vec<&str> = call.lanes().map(|lane| lane.as_str()).collect();
     let wanted = [
@@ -349,10 +349,8 @@ fn a_queue_with_levels_has_three_lanes_and_a_share_and_one_without_has_one() {
     assert_eq!(call.share, 32, "four rounds of what is worked on at once");
     let slow = call.levels_of(call.lane_of(Some("slow")).unwrap()).unwrap();
     assert_eq!(slow.rest.as_str(), "quayside.biz.call.slow.rest");
-    let rows = read(&ROWS.replacen("roles", "levels = true\nroles", 1));
-    assert_eq!(rows.get("grant").unwrap().share, 5_000, "ten batches");
-    assert_eq!(read(ROWS).get("grant").unwrap().levels, []);
-    let clash = HTTP.replacen("[\"slow\"]", "[\"high\"]\nlevels = true", 1);
+    assert_eq!(read(ROWS).get("grant").unwrap().share, 5_000, "ten batches");
+    let clash = HTTP.replacen("[\"slow\"]", "[\"high\"]", 1);
     let told = refused(&clash);
     assert!(
         told.starts_with("x.toml:4: ") && told.contains("of another queue"),

@@ -47,6 +47,8 @@ pub(super) struct Loop<'c> {
     more: bool,
     /// Nothing is begun before: the database could not be asked.
     rest: Option<Instant>,
+    /// What ended last had lost the database: one more, and it is away.
+    shaken: bool,
 }
 
 impl<'c> Loop<'c> {
@@ -72,6 +74,7 @@ impl<'c> Loop<'c> {
             scanning: false,
             more: false,
             rest: None,
+            shaken: false,
             seat,
             runner,
         }
@@ -187,8 +190,15 @@ impl<'c> Loop<'c> {
             Ended::Probe(probed) => probed.err(),
         };
         match failed {
+            None => self.shaken = false,
             // Others hold the rows, which says nothing of the database: the same is tried again.
-            None | Some(StoreError::Contended(_)) => {}
+            Some(StoreError::Contended(_)) => {}
+            // One connection that broke says no more.
+            Some(error) if !self.shaken => {
+                self.shaken = true;
+                tracing::warn!(lane = %self.runner.settings.lane, error = %Chain(&error),
+                    "a batch lost the database and is tried again");
+            }
             Some(error) => self.wait_for_the_database(&error),
         }
     }

@@ -3,21 +3,20 @@
 use std::time::Duration;
 
 use domain::{FailureCode, FailureKind};
-use tabular::Pulse;
 use tokio_util::sync::CancellationToken;
 
-use super::{Heard, Reading, Watch};
+use super::{Heard, Reading};
 
 const LONG: Duration = Duration::from_secs(600);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reader_that_panics_makes_the_file_no_workbook() {
     let mut reading = Reading::of(LONG, &CancellationToken::new(), |said, _, _| {
-        said.blocking_send(Ok(Heard::Chunk(domain::SheetChunk::new())))
+        said.blocking_send(Ok(Heard::Chunk(domain::SheetChunk::new(), 9)))
             .expect("heard");
         panic!("a parser's panic");
     });
-    assert!(matches!(reading.hear().await, Ok(Heard::Chunk(_))));
+    assert!(matches!(reading.hear().await, Ok(Heard::Chunk(..))));
     let failure = reading.hear().await.err().expect("a failure");
     assert_eq!(
         (failure.kind, failure.code),
@@ -28,7 +27,7 @@ async fn a_reader_that_panics_makes_the_file_no_workbook() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_reader_that_stands_still_is_beyond_the_limits_and_is_told_to_end() {
+async fn a_reader_that_stands_still_makes_the_file_no_workbook_and_is_told_to_end() {
     let (told, ended) = std::sync::mpsc::channel::<()>();
     let stall = Duration::from_millis(10);
     let mut reading = Reading::of(stall, &CancellationToken::new(), move |said, stop, _| {
@@ -41,7 +40,7 @@ async fn a_reader_that_stands_still_is_beyond_the_limits_and_is_told_to_end() {
     let failure = reading.hear().await.err().expect("a failure");
     assert_eq!(
         (failure.kind, failure.code),
-        (FailureKind::Rejected, FailureCode::ArchiveLimits)
+        (FailureKind::Rejected, FailureCode::NotAWorkbook)
     );
     // nobody listens any more
     drop(reading);
@@ -81,22 +80,4 @@ async fn a_disk_that_gives_nothing_is_tried_again_and_is_not_the_files_fault() {
         (FailureKind::Transient, FailureCode::StorageUnavailable)
     );
     drop(given);
-}
-
-#[test]
-fn a_reader_that_gave_any_sign_is_not_given_up() {
-    let pulse = Pulse::default();
-    let mut watch = Watch::of(&pulse);
-    let signs: [fn(&Pulse); 2] = [Pulse::beat, |pulse| pulse.fetch(|| ())];
-    for sign in signs {
-        for _ in 0..3 {
-            sign(&pulse);
-            watch.silence().expect("it gets on");
-        }
-        let failure = watch.silence().expect_err("no sign since");
-        assert_eq!(
-            (failure.kind, failure.code),
-            (FailureKind::Rejected, FailureCode::ArchiveLimits)
-        );
-    }
 }

@@ -78,6 +78,54 @@ async fn keys_equal_under_the_collation_are_told_on_every_row_across_batches_and
     worker.stop().await;
 }
 
+/// An upsert would take the second for a change of the first, which nobody asked for.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upsert_of_keys_equal_under_odd_collations_changes_none_of_them_whatever_their_batches()
+{
+    let house = House::build().await;
+    let worker = house.work();
+    let there = "INSERT INTO club (tenant, code, score) VALUES ('acme', 'strasse', 1), \
+                 ('acme', 'b', 1)";
+    house.database.execute(there).await;
+    let content = club(&[
+        ("straße", "", "2"),
+        ("B", "", "2"),
+        ("がぎ", "", "2"),
+        ("STRASSE", "", "3"),
+        ("①", "ß", "2"),
+        ("カキ", "", "3"),
+        ("x", "S", "3"),
+        ("1", "", "3"),
+    ]);
+    let options = json!({"batch_size": 1, "mode": "upsert"});
+    let task = house.import(Import::club(content, options)).await;
+    let done = house.until(task, TaskStatus::PartialSuccess).await;
+    assert_eq!((done.progress.done_rows, done.progress.failed_rows), (1, 7));
+    let errors = house.row_errors(task).await;
+    let duplicate = "duplicate_in_file";
+    assert_eq!(
+        told(&errors),
+        [
+            (2, duplicate, Some("code"), vec![5]),
+            (4, duplicate, Some("code"), vec![7]),
+            (5, duplicate, Some("code"), vec![2]),
+            (6, duplicate, Some("code"), vec![9]),
+            (6, duplicate, Some("nickname"), vec![8]),
+            (7, duplicate, Some("code"), vec![4]),
+            (8, duplicate, Some("nickname"), vec![6]),
+            (9, duplicate, Some("code"), vec![6]),
+        ]
+    );
+    // what was there alone is changed by the one row whose key is its own
+    let scores: Vec<(String, i32)> = house
+        .database
+        .query("SELECT code, score FROM club ORDER BY id")
+        .await;
+    let expected = [("strasse", 1), ("b", 2)].map(|(code, score)| (code.to_owned(), score));
+    assert_eq!(scores, expected);
+    worker.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_collation_tells_apart_is_no_duplicate() {
     let house = House::build().await;

@@ -14,7 +14,7 @@ use zip::{ZipArchive, ZipWriter};
 
 use crate::club::{club_of, club_rows, clubs};
 use crate::house::{House, Import, imports};
-use crate::workbook::{Sheet, members, number, text, workbook_of};
+use crate::workbook::{Sheet, Value, member, member_header, members, number, text, workbook_of};
 
 fn failures(task: &Task) -> &TaskFile {
     let mut files = task
@@ -132,6 +132,48 @@ async fn a_failure_workbook_comes_back_whatever_was_said_of_the_first_files_shee
     let scores = "SELECT CONCAT(code, ' ', score) FROM club ORDER BY code";
     let scores: Vec<String> = house.database.query(scores).await;
     assert_eq!(scores, ["second 7", "third 3"]);
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn columns_without_a_header_stay_where_they_were_and_numbers_mean_what_they_meant() {
+    let house = House::build().await;
+    let worker = house.work();
+    let mut header = member_header();
+    header.insert(2, Value::Blank);
+    let rows = (0..4).map(|n| {
+        let mut row = member(n);
+        row[6] = text("1.355,90");
+        if n % 2 == 1 {
+            row[2] = text("13800x");
+        }
+        row.insert(2, text(format!("note {n}")));
+        row.extend([Value::Blank, number(n)]);
+        row
+    });
+    let rows = std::iter::once(header).chain(rows).collect();
+    let content = workbook_of(&[Sheet::new("Sheet1", rows)]);
+    let said = json!({"numbers": "1.234,5"});
+    let first = house.import_members(content, said).await;
+    let partly = house.until(first, TaskStatus::PartialSuccess).await;
+    assert_eq!(partly.progress.failed_rows, 2);
+    let workbook = bytes(&house, failures(&partly));
+    let rows = rows_of(&workbook);
+    assert_eq!(rows[0][..4], ["会员号", "姓名", "", "手机号"]);
+    assert_eq!(rows[0][9..13], ["备注", "", "", "原表行号"]);
+    for (row, n) in rows[1..].iter().zip([1, 3]) {
+        assert_eq!(row[2..4], [format!("note {n}"), "13800x".to_owned()]);
+        assert_eq!(row[10..12], [String::new(), n.to_string()]);
+    }
+
+    // told nothing of how its numbers are written
+    let mended = mended(&workbook, "13800x", "13800000000");
+    let second = house.import_members(mended, json!({})).await;
+    let done = house.until(second, TaskStatus::Success).await;
+    assert_eq!(done.warnings, []);
+    let balances = "SELECT CAST(balance AS CHAR) FROM member";
+    let balances: Vec<String> = house.database.query(balances).await;
+    assert_eq!(balances, ["1355.90"; 4]);
     worker.stop().await;
 }
 

@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 
 use domain::TaskStatus;
+use mysql_async::prelude::Queryable;
 use serde_json::json;
 use testkit::eventually;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::house::{House, imports};
-use crate::workbook::{members, number, text};
+use crate::club::club_rows;
+use crate::house::{House, Import, imports};
+use crate::workbook::{members, number, text, workbook};
 
 /// What stands behind the name and the labels of a series.
 type Metrics = BTreeMap<String, f64>;
@@ -127,11 +129,15 @@ async fn batches_rows_and_faults_are_counted_by_dataset() {
         assert_eq!(told.get(&name), Some(&expected), "{name} in {told:#?}");
     }
     for dataset in ["member", "club"] {
-        let name = format!("quayside_import_batches_open{{dataset=\"{dataset}\"}}");
-        assert!(told.contains_key(&name), "{told:#?}");
+        for gauge in ["batches_open", "files_open", "oldest_row_seconds"] {
+            let name = format!("quayside_import_{gauge}{{dataset=\"{dataset}\"}}");
+            assert!(told.contains_key(&name), "{told:#?}");
+        }
     }
     for name in [
         "batches_open",
+        "files_open",
+        "oldest_row_seconds",
         "batches_total",
         "rows_total",
         "row_errors_total",
@@ -140,5 +146,69 @@ async fn batches_rows_and_faults_are_counted_by_dataset() {
         let help = format!("# HELP quayside_import_{name} ");
         assert!(rendered.contains(&help), "{name}");
     }
+    drop(worker);
+}
+
+/// What stands in a series of this dataset when it comes to `least`.
+async fn until_told(address: &str, series_of: &str, least: f64) -> f64 {
+    let name = format!("quayside_import_{series_of}");
+    eventually(&format!("{name} to come to {least}"), async || {
+        let told = series(&rendered(address).await);
+        told.get(&name).copied().filter(|value| *value >= least)
+    })
+    .await
+}
+
+/// Has the only import under way split, by nobody who applies batches.
+async fn split_alone(house: &House, content: Vec<u8>) -> domain::TaskId {
+    let splitting = house.work_on(&[imports()]);
+    let task = house.import(Import::club(content, json!({}))).await;
+    eventually("the batches", async || {
+        let phase = house.task(task).await.progress.phase;
+        (phase.as_deref() == Some("importing")).then_some(())
+    })
+    .await;
+    splitting.stop().await;
+    let at_once = "UPDATE compensate_biz SET announced = 1";
+    house.database.execute(at_once).await;
+    task
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn transactions_that_are_repeated_and_batches_that_are_retried_are_counted() {
+    let house = House::build().await;
+    // judged by a definition that the worker has another version of: tried again until it has it
+    let judged = workbook(club_rows(vec![vec![text("a")]]));
+    let waiting = split_alone(&house, judged).await;
+    let file = house.path("datasets").join("club.toml");
+    let definition = std::fs::read_to_string(&file).expect("a definition");
+    let changed = definition.replace("max_length = 40", "max_length = 39");
+    std::fs::write(&file, changed).expect("written");
+    // somebody is about to add a member of the same number: the batch waits longer than it may
+    let mut other = house.database.plain_connection().await;
+    let adding = "INSERT INTO member (tenant, member_no, name, mobile, level, points, balance) \
+                  VALUES ('acme', 'M0000002', 'x', '1', 1, 1, 1)";
+    other.query_drop("BEGIN").await.expect("begun");
+    other.query_drop(adding).await.expect("added");
+
+    let worker = house.process();
+    let address = admin_of(&house).await;
+    let locked = house.import_members(members(5, |_, _| ()), json!({})).await;
+    let events =
+        |dataset, event| format!("batches_total{{dataset=\"{dataset}\",event=\"{event}\"}}");
+    until_told(&address, &events("member", "repeated"), 1.0).await;
+    other.query_drop("ROLLBACK").await.expect("given up");
+    house.until(locked, TaskStatus::Success).await;
+    until_told(&address, &events("member", "done"), 1.0).await;
+    until_told(&address, &events("club", "retried"), 1.0).await;
+    let begun = until_told(&address, &events("club", "begun"), 2.0).await;
+    let told = series(&rendered(&address).await);
+    let retried = told.get(&format!("quayside_import_{}", events("club", "retried")));
+    assert!(
+        retried.is_some_and(|retried| *retried >= begun - 1.0),
+        "{told:#?}"
+    );
+    assert!(!told.contains_key(&format!("quayside_import_{}", events("club", "repeated"))));
+    assert!(!house.task(waiting).await.status.is_final());
     drop(worker);
 }

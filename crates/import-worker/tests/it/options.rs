@@ -324,3 +324,48 @@ async fn a_csv_of_failures_comes_back_as_it_is_whatever_was_said_of_the_first_fi
     assert_eq!((last.mends, last.progress.done_rows), (Some(fourth.id), 2));
     worker.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_csv_of_another_country_is_read_as_its_user_declares_it_and_so_are_its_failures() {
+    let house = House::build().await;
+    let worker = house.work();
+    let upload = async |content: Vec<u8>, options: serde_json::Value| {
+        let import = Import {
+            name: "clubs.csv",
+            ..Import::club(content, options)
+        };
+        house.ended(house.import(import).await).await
+    };
+    // in windows-1252, where ß is 0xDF and ä 0xE4
+    let file = b"Code;Nickname;Score\r\nStra\xdfe;K\xe4te;1.355,00\r\nb;;2.000 x\r\n".to_vec();
+    let refused = upload(file.clone(), json!({})).await;
+    assert_eq!(refused.error.expect("refused").code, "unsupported_media");
+    let declared = json!({"encoding": "windows-1252"});
+    let ambiguous = upload(file.clone(), declared).await;
+    let codes = ambiguous.errors_by_code.keys().map(|code| code.as_str());
+    let codes: std::collections::BTreeSet<&str> = codes.collect();
+    assert_eq!(codes, ["number_ambiguous", "type_mismatch"].into());
+    let declared = json!({"encoding": "windows-1252", "numbers": "1.234,5"});
+    let partly = upload(file, declared).await;
+    assert_eq!(partly.status, TaskStatus::PartialSuccess);
+    assert_eq!(
+        clubs(&house).await,
+        [club_of("Straße", Some("Käte"), Some(1_355))]
+    );
+
+    // told nothing, or the same again
+    for (code, said) in [("b", json!({})), ("c", json!({"encoding": "windows-1252"}))] {
+        let mut files = partly.files.iter();
+        let failures = files.find(|file| file.role.as_str() == "FAILURES");
+        let key = &failures.expect("a file of what failed").object_key;
+        let failures = std::fs::read_to_string(house.path("storage").join(key)).expect("text");
+        let mended = failures
+            .replace("2.000 x", "2.000")
+            .replace("\r\nb,", &format!("\r\n{code},"));
+        let done = upload(mended.into_bytes(), said).await;
+        assert_eq!(done.status, TaskStatus::Success, "{done:?}");
+        let scored = format!("SELECT score FROM club WHERE code = '{code}'");
+        assert_eq!(house.database.one::<i32>(&scored).await, 2_000);
+    }
+    worker.stop().await;
+}

@@ -179,6 +179,48 @@ async fn blank_rows_are_no_rows_and_unknown_columns_are_ignored_with_a_warning()
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_run_of_blank_rows_is_the_end_of_the_data_if_an_import_says_so() {
+    let house = House::build().await;
+    let worker = house.work();
+    let row = |code: &str| vec![text(code), Value::Blank, number(1)];
+    let blank = || vec![Value::Blank, text("")];
+    let rows = vec![
+        row("a"),
+        blank(),
+        blank(),
+        row("b"),
+        vec![],
+        blank(),
+        vec![],
+        row("c"),
+        vec![text("d"), Value::Blank, text("no score")],
+    ];
+    let told = |task: &domain::Task| {
+        let warnings = task.warnings.iter();
+        let warnings: Vec<_> = warnings.map(|it| (it.code.clone(), it.count)).collect();
+        (
+            task.progress.total_rows,
+            task.progress.failed_rows,
+            warnings,
+        )
+    };
+    let stopping = json!({"stop_after_blank_rows": 3, "mode": "upsert"});
+    let done = import_club(&house, rows.clone(), stopping).await;
+    assert_eq!(done.status, TaskStatus::Success);
+    let beyond = ("rows_after_blank_rows".to_owned(), 2);
+    assert_eq!(told(&done), (Some(2), 0, vec![beyond]));
+    assert_eq!(house.rows("club").await, 2);
+    for options in [
+        json!({"stop_after_blank_rows": 4, "mode": "upsert"}),
+        json!({"mode": "upsert"}),
+    ] {
+        let done = import_club(&house, rows.clone(), options).await;
+        assert_eq!(told(&done), (Some(4), 1, vec![]));
+    }
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn sheets_that_are_passed_over_are_named_unless_one_was_asked_for() {
     let house = House::build().await;
     let worker = house.work();

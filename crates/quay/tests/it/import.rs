@@ -9,8 +9,11 @@ use testkit::eventually_within;
 use xlsxwriter::{Workbook, Worksheet};
 
 use crate::house::{Bell, House};
+use crate::service::Service;
 
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
+/// Rows that take a worker some seconds to read, and to apply.
+const ROWS: u32 = 40_000;
 
 const HEADER: [&str; 7] = ["会员号", "姓名", "手机号", "等级", "积分", "余额", "备注"];
 
@@ -208,6 +211,53 @@ async fn what_cannot_be_imported_is_told_with_its_code() {
     let ran = house.quay(&["import", "member", text(&nothing), "--wait"]);
     assert_eq!(ran.code, 1, "{}", ran.stderr);
     assert!(ran.stderr.contains("[missing_columns]"), "{}", ran.stderr);
+}
+
+/// The worker is stopped in each phase until `quay` has looked.
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_waits_sees_the_file_being_read_and_then_its_rows_going_in() {
+    let (house, folder) = house().await;
+    let file = folder.join("members.csv");
+    let rows = (1..=ROWS).map(|n| format!("M{n},张{n},138{n:08},3,{n},1.25\n"));
+    let rows: String = rows.collect();
+    fs::write(&file, format!("会员号,姓名,手机号,等级,积分,余额\n{rows}")).expect("a file");
+    let mut quay = house.start_quay(&["import", "member", text(&file), "--wait"]);
+    let worker = house.services.last().expect("the worker");
+    let held = async |moment: &str, words: &str| {
+        let sql = format!("SELECT 1 FROM task WHERE status = 'PROCESSING' AND {moment}");
+        eventually_within(PATIENCE, moment, async || {
+            house.database.query::<u8>(&sql).await.pop()
+        })
+        .await;
+        worker.signal("STOP");
+        let line = quay_says(&quay, words).await;
+        worker.signal("CONT");
+        line
+    };
+    let reading = held("phase = 'reading'", "PROCESSING reading").await;
+    assert!(
+        !reading.contains('%'),
+        "the total is not known yet: {reading}"
+    );
+    let some_in =
+        "phase = 'importing' AND EXISTS (SELECT 1 FROM import_batch WHERE task_id = task.id)";
+    let importing = held(some_in, "PROCESSING importing").await;
+    let of_all = format!(" of {},000 rows, ", ROWS / 1_000);
+    assert!(importing.contains(&of_all), "{importing}");
+    assert!(importing.contains('%'), "{importing}");
+    assert_eq!(quay.end().await.code(), Some(0), "{}", quay.log());
+    let told = format!("members.csv: {0},000 rows: {0},000 imported", ROWS / 1_000);
+    assert!(house.printed().contains(&told), "{}", house.printed());
+}
+
+/// A line of `quay` with these words and figures.
+async fn quay_says(quay: &Service, words: &str) -> String {
+    eventually_within(PATIENCE, words, async || {
+        let log = quay.log();
+        let line = log.lines().rfind(|line| line.contains(words));
+        line.map(str::to_owned)
+    })
+    .await
 }
 
 /// The scan is an hour away: rings alone bring the reading, the batches and the finish.

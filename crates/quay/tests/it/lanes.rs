@@ -128,3 +128,19 @@ async fn an_operator_asks_for_a_scan_of_a_lane_that_is_open() {
         refused.stderr
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_scan_of_a_queue_tells_which_of_its_lanes_are_not_looked_at() {
+    let handlers = tempfile::tempdir().expect("a directory");
+    let call = "biz_type = \"call\"\nkind = \"http\"\n[http]\nurl = \"https://shop.example/\"";
+    std::fs::write(handlers.path().join("call.toml"), call).expect("written");
+    let dir = handlers.path().display().to_string();
+    let settings = [OPERATED[0], ("QUAYSIDE__HANDLERS__DIR", &dir)];
+    let house = House::open_with(Bell::Broken, &settings).await;
+    let paused = "INSERT INTO lane (name, state) VALUES ('quayside.biz.call.rest', 'PAUSED')";
+    house.database.execute(paused).await;
+    let asked = house.quay_as("OPERATOR", &["lanes", "scan", "quayside.biz.call"]);
+    let told = "quayside.biz.call: its workers look for due rows within seconds\n\
+                quayside.biz.call.rest: not open, nothing is taken from it\n";
+    assert_eq!(asked.stdout, told, "{}", asked.stderr);
+}

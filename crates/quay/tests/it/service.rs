@@ -49,7 +49,7 @@ impl Service {
         self.end().await
     }
 
-    fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         let kill = format!("kill -{name} {}", self.child.id());
         let sent = Command::new("sh")
             .args(["-c", &kill])

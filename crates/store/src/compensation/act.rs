@@ -44,15 +44,16 @@ impl Store {
         actor: &Actor,
         terms: &Announce,
     ) -> Result<CompensationActed, StoreError> {
-        let again = || self.retry_row(reach, id, actor, terms);
-        match again().await {
+        match self.retry_row(reach, id, actor, terms, false).await {
             // Read back: what waits now was put back by that COMMIT, or by another person.
-            Err(StoreError::UnknownCommit(_)) => Ok(match again().await? {
-                CompensationActed::Refused(row) if !row.status.is_final() => {
-                    CompensationActed::Now(row, Vec::new())
+            Err(StoreError::UnknownCommit(_)) => {
+                match self.retry_row(reach, id, actor, terms, true).await? {
+                    CompensationActed::Refused(row) if !row.status.is_final() => {
+                        Ok(CompensationActed::Now(row, Vec::new()))
+                    }
+                    other => Ok(other),
                 }
-                other => other,
-            }),
+            }
             done => done,
         }
     }
@@ -67,25 +68,28 @@ impl Store {
         id: CompensateBizId,
         actor: &Actor,
     ) -> Result<CompensationActed, StoreError> {
-        match self.cancel_row(reach, id, actor).await {
+        match self.cancel_row(reach, id, actor, false).await {
+            // Read back: what is cancelled now was cancelled by that COMMIT, or by another person.
             Err(StoreError::UnknownCommit(_)) => {
-                Ok(match self.cancel_row(reach, id, actor).await? {
+                match self.cancel_row(reach, id, actor, true).await? {
                     CompensationActed::Refused(row) if row.status == BizStatus::Cancelled => {
-                        CompensationActed::Now(row, Vec::new())
+                        Ok(CompensationActed::Now(row, Vec::new()))
                     }
-                    other => other,
-                })
+                    other => Ok(other),
+                }
             }
             done => done,
         }
     }
 
+    /// Whoever reads back what an earlier COMMIT did is not refused by it.
     async fn retry_row(
         &self,
         reach: &CompensationReach,
         id: CompensateBizId,
         actor: &Actor,
         terms: &Announce,
+        reads_back: bool,
     ) -> Result<CompensationActed, StoreError> {
         let (reach, actor, terms) = (reach.clone(), actor.clone(), terms.clone());
         self.transact(
@@ -96,7 +100,9 @@ impl Store {
                 };
                 let entry = entry(&actor, OperationAction::CompensationRetry, &found);
                 if ![BizStatus::Failed, BizStatus::Cancelled].contains(&row.state.status) {
-                    operation_log::write(connection, &entry.refused()).await?;
+                    if !reads_back {
+                        operation_log::write(connection, &entry.refused()).await?;
+                    }
                     return Ok(CompensationActed::Refused(Box::new(found)));
                 }
                 if !superseded_among(connection, &[&row]).await?.is_empty() {
@@ -118,6 +124,7 @@ impl Store {
         reach: &CompensationReach,
         id: CompensateBizId,
         actor: &Actor,
+        reads_back: bool,
     ) -> Result<CompensationActed, StoreError> {
         let (reach, actor) = (reach.clone(), actor.clone());
         self.transact(
@@ -128,7 +135,9 @@ impl Store {
                 };
                 let entry = entry(&actor, OperationAction::CompensationCancel, &found);
                 if row.state.status.is_final() {
-                    operation_log::write(connection, &entry.refused()).await?;
+                    if !reads_back {
+                        operation_log::write(connection, &entry.refused()).await?;
+                    }
                     return Ok(CompensationActed::Refused(Box::new(found)));
                 }
                 // It may be the last of its group, whose follow-ups are born then.

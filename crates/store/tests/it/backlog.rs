@@ -70,17 +70,16 @@ async fn no_more_than_a_hundred_thousand_rows_are_counted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn open_batches_are_counted_by_the_dataset_of_their_import() {
+async fn what_is_open_of_imports_and_how_late_it_is_are_told_by_dataset() {
     let database = TestDatabase::create().await;
     let store = database.store();
     let lanes = Lanes::new();
     let datasets = ["employee", "member"].map(str::to_owned);
-    let open = async || {
-        store
-            .open_batches(&lanes.batches, &datasets)
-            .await
-            .expect("answers")
+    let backlog = async || {
+        let backlog = store.backlog_by_dataset(&lanes.batches, &datasets).await;
+        backlog.expect("answers")
     };
+    let open = async || backlog().await.iter().map(|it| it.rows).collect::<Vec<_>>();
     assert_eq!(open().await, [0, 0]);
     let (_, batches) = a_split_import(&store, &lanes, 20, 2).await;
     a_split_import(&store, &lanes, 30, 3).await;
@@ -93,11 +92,16 @@ async fn open_batches_are_counted_by_the_dataset_of_their_import() {
     };
     settle(&store, &batches[0], recording(applied)).await;
     assert_eq!(open().await, [0, 4]);
-    assert_eq!(
-        store
-            .open_batches(&lanes.batches, &[])
-            .await
-            .expect("answers"),
-        [0_u64; 0]
+    let late = format!(
+        "UPDATE compensate_biz SET wake_at = UTC_TIMESTAMP(6) - INTERVAL 1 HOUR \
+         WHERE wake_at IS NOT NULL AND lane = '{}' LIMIT 1",
+        lanes.batches
     );
+    database.execute(&late).await;
+    let told = backlog().await;
+    assert_eq!((told[0].rows, told[0].oldest_seconds), (0, 0));
+    assert_eq!(told[1].rows, 4);
+    assert!((3_600..7_200).contains(&told[1].oldest_seconds), "{told:?}");
+    let of_none = store.backlog_by_dataset(&lanes.batches, &[]).await;
+    assert_eq!(of_none.expect("answers"), []);
 }

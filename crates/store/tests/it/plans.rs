@@ -303,4 +303,5 @@ async fn fill(database: &TestDatabase, lane: &Lane, rows: usize) {
         ))
         .await;
     crate::import::plan::fill(database, rows).await;
+    crate::announce::levels::fill(database, rows).await;
 }

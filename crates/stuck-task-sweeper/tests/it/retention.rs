@@ -3,6 +3,7 @@
 use domain::{FileRole, FileState, Lane, TaskId, TaskStatus, task_prefix};
 use std::time::{Duration, Instant};
 use store::{Claimed, Effects, Ending, NewArtifact, Store, StoreSettings, Story};
+use stuck_task_sweeper::Pass;
 use testkit::{MoodyProxy, a_lane, eventually};
 use tokio_util::sync::CancellationToken;
 
@@ -79,16 +80,16 @@ async fn what_killed_attempts_left_goes_a_day_after_the_end_and_the_file_stays_u
     let later = format!("{prefix}/e{}/1.xlsx", again.lease.epoch.0 + 1);
     house.put(&later).await;
 
-    assert!(house.retention().pass().await);
+    assert_eq!(house.retention().pass().await, Pass::Done);
     assert_eq!(house.stored().len(), 4, "it has just ended");
     days_later(&house, 1).await;
-    assert!(house.retention().pass().await);
+    assert_eq!(house.retention().pass().await, Pass::Done);
     let mut kept = [file.clone(), later.clone(), foreign.clone()];
     kept.sort();
     assert_eq!(house.stored(), kept, "a later epoch is not over");
 
     days_later(&house, 7).await;
-    assert!(house.retention().pass().await);
+    assert_eq!(house.retention().pass().await, Pass::Done);
     let seen = house.store.task(&house.owner(), task).await;
     let seen = seen.expect("read").expect("the task itself stays");
     assert_eq!(seen.status, TaskStatus::Success);
@@ -103,7 +104,7 @@ async fn a_storage_that_goes_away_and_comes_back_has_lost_nothing_and_keeps_noth
     days_later(&house, 8).await;
     let mut retention = house.retention();
     std::fs::rename(house.path("storage"), house.path("elsewhere")).expect("moved");
-    assert!(retention.pass().await, "the database answered");
+    assert_eq!(retention.pass().await, Pass::Done, "the database answered");
     let files = "SELECT COUNT(*) FROM task_file WHERE remove_at IS NOT NULL";
     assert_eq!(
         house.database.one::<u64>(files).await,
@@ -112,7 +113,7 @@ async fn a_storage_that_goes_away_and_comes_back_has_lost_nothing_and_keeps_noth
     );
     std::fs::rename(house.path("elsewhere"), house.path("storage")).expect("moved");
     assert_eq!(house.stored(), [file]);
-    assert!(retention.pass().await);
+    assert_eq!(retention.pass().await, Pass::Done);
     assert_eq!(house.stored(), Vec::<String>::new());
     assert_eq!(house.database.one::<u64>(files).await, 0);
     let seen = house.store.task(&house.owner(), task).await;
@@ -143,7 +144,7 @@ async fn two_at_once_leave_of_deleted_tasks_nothing_and_of_the_others_everything
     // what the one was told of, the other leaves alone: who is left with it comes back to it
     for _ in 0..2 {
         let answered = tokio::join!(one.pass(), two.pass());
-        assert_eq!(answered, (true, true));
+        assert_eq!(answered, (Pass::Done, Pass::Done));
         house
             .database
             .execute("UPDATE task SET sweep_again_at = sweep_again_at - INTERVAL 1 HOUR WHERE deleted_at IS NOT NULL")
@@ -217,10 +218,32 @@ async fn a_pass_removes_groups_without_rows_and_old_notifications() {
              VALUES ('acme', 'ROLE', 'OPERATOR', 'DEAD_LETTERS', 'x', '{{}}', {old}, {old})"
         ))
         .await;
-    assert!(house.retention().pass().await);
+    assert_eq!(house.retention().pass().await, Pass::Done);
     let left: u64 = house
         .database
         .one("SELECT (SELECT COUNT(*) FROM compensate_group) + (SELECT COUNT(*) FROM notification)")
         .await;
     assert_eq!(left, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pass_that_leaves_rows_says_so_and_the_next_goes_on_there() {
+    const ROWS: u64 = 50_500;
+    let house = House::build().await;
+    house
+        .database
+        .execute(&format!(
+            "SET SESSION cte_max_recursion_depth = {ROWS}; \
+             INSERT INTO compensate_biz (biz_type, biz_id, context, status, wake_at, created_at, \
+             finished_at) WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n \
+             WHERE n < {ROWS}) SELECT 'x', n, '{{}}', 'SUCCESS', NULL, \
+             UTC_TIMESTAMP(6) - INTERVAL 31 DAY, UTC_TIMESTAMP(6) - INTERVAL 31 DAY FROM n"
+        ))
+        .await;
+    let mut retention = house.retention();
+    assert_eq!(retention.pass().await, Pass::Behind);
+    let left = "SELECT COUNT(*) FROM compensate_biz";
+    assert_eq!(house.database.one::<u64>(left).await, 500);
+    assert_eq!(retention.pass().await, Pass::Done);
+    assert_eq!(house.database.one::<u64>(left).await, 0);
 }

@@ -63,7 +63,7 @@ pub(super) fn own_headers(language: Language) -> [&'static str; 3] {
 /// One column of the file that was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FailureColumn {
-    /// Its header, as the user wrote it.
+    /// Its header, as the user wrote it; empty where there is none.
     pub header: String,
     /// The dataset's column that it was taken for; none for one that is ignored.
     pub field: Option<String>,

@@ -84,7 +84,7 @@ impl Book {
                     worksheet: true,
                 }],
                 calendar: Calendar::From1900,
-                body: Body::Csv(CsvBook::open(file, &terms.limits, meter)?),
+                body: Body::Csv(CsvBook::open(file, terms, meter)?),
             }),
             UploadFormat::Xlsx => Self::open_xlsx(file, terms, meter),
         }

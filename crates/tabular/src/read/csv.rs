@@ -1,6 +1,7 @@
 //! Rows out of a csv file.
 //!
-//! Encoding and separator are found by looking (`encoding`, `separator`); the whole file is known to
+//! Encoding and separator are found by looking, where they are not declared (`encoding`,
+//! `separator`); the whole file is known to
 //! be text before the first row is given. A record is a row, numbered as a spreadsheet shows it:
 //! lines inside quotes belong to their record, a blank line is a row without cells. An empty field is
 //! no cell; `""` is an empty text. The guard that our exports put before what could be taken for a
@@ -22,7 +23,7 @@ use self::record::{Parser, Record};
 use self::separator::Separation;
 use self::text::{Text, Writing};
 use super::meter::Meter;
-use super::{ReadLimits, Refusal};
+use super::{ReadLimits, ReadTerms, Refusal};
 use crate::csv::unguarded;
 
 /// An opened csv file.
@@ -36,13 +37,9 @@ pub(super) struct CsvBook {
 
 impl CsvBook {
     /// Finds out how the file is written, for which it is read to its end.
-    pub(super) fn open(
-        file: File,
-        limits: &ReadLimits,
-        meter: Arc<Meter>,
-    ) -> Result<Self, Refusal> {
-        let file = Arc::new(file);
-        let writing = encoding::detect(&file, &meter)?;
+    pub(super) fn open(file: File, terms: &ReadTerms, meter: Arc<Meter>) -> Result<Self, Refusal> {
+        let (file, limits) = (Arc::new(file), &terms.limits);
+        let writing = encoding::of(&file, terms.encoding, &meter)?;
         let mut text = Text::of(Arc::clone(&file), writing, Arc::clone(&meter));
         let first = text.next()?.unwrap_or_default().to_owned();
         let whole = text.next()?.is_none();

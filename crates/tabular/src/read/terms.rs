@@ -4,11 +4,15 @@ use std::fs::File;
 use std::io;
 use std::path::PathBuf;
 
+use domain::TextEncoding;
+
 use super::{Pulse, ReadLimits, StopSign};
 
 /// What whoever opens a [`Book`](super::Book) decides.
 #[derive(Debug, Clone, Default)]
 pub struct ReadTerms {
+    /// In which encoding a csv is said to be written; without it, that is found out.
+    pub encoding: Option<TextEncoding>,
     /// What the file may hold and cost.
     pub limits: ReadLimits,
     /// Where shared strings spill to, into a file without a name; none for the system's own

@@ -2,8 +2,8 @@
 
 use std::io::Write;
 
-use domain::{Cell, ColumnType, ExportFormat, FailureCode, SheetCell, UploadFormat};
-use encoding_rs::{BIG5, GB18030, WINDOWS_1252};
+use domain::{Cell, ColumnType, ExportFormat, FailureCode, SheetCell, TextEncoding, UploadFormat};
+use encoding_rs::{BIG5, EUC_KR, GB18030, SHIFT_JIS, UTF_8, WINDOWS_1252};
 use proptest::prelude::*;
 use tabular::{Book, Layout, Merges, ReadLimits, ReadTerms, Refusal};
 
@@ -13,9 +13,13 @@ use crate::written::{column, layout, write};
 type Rows = Vec<(u32, Vec<(u16, String)>)>;
 
 fn read_within(bytes: &[u8], limits: &ReadLimits) -> Result<Rows, Refusal> {
+    read_by(bytes, &ReadTerms::within(limits.clone()))
+}
+
+fn read_by(bytes: &[u8], terms: &ReadTerms) -> Result<Rows, Refusal> {
     let mut file = tempfile::tempfile().unwrap();
     file.write_all(bytes).unwrap();
-    let book = Book::open(file, UploadFormat::Csv, &ReadTerms::within(limits.clone()))?;
+    let book = Book::open(file, UploadFormat::Csv, terms)?;
     let mut pass = book.rows(0, &Merges::default())?;
     let mut rows = Vec::new();
     while let Some(chunk) = pass.next()? {
@@ -128,6 +132,47 @@ fn an_encoding_that_is_not_read_is_refused_and_never_guessed() {
         .encode("姓名,電話\n陳怡君,0912\n林志明,0933\n繁體中文,x\n")
         .0;
     assert_eq!(refused(traditional), FailureCode::UnsupportedMedia);
+}
+
+#[test]
+fn an_encoding_that_is_declared_is_taken_where_no_mark_says_another() {
+    let declared = |bytes: &[u8], encoding| {
+        let terms = ReadTerms {
+            encoding: Some(encoding),
+            ..ReadTerms::default()
+        };
+        read_by(bytes, &terms).map_err(|refusal| refusal.code)
+    };
+    let german = "Straße;Größe\nMüllerstraße;1.355,90 €\n";
+    let cases = [
+        (TextEncoding::Windows1252, WINDOWS_1252, german),
+        (TextEncoding::Big5, BIG5, "姓名;電話\n陳怡君;0912\n"),
+        (TextEncoding::ShiftJis, SHIFT_JIS, "氏名;電話\n山田ソ;03\n"),
+        (TextEncoding::EucKr, EUC_KR, "이름;전화\n김철수;02\n"),
+        // too little to look like Chinese
+        (TextEncoding::Gb18030, GB18030, "a;b\nx;é\n"),
+        (TextEncoding::Utf8, UTF_8, german),
+    ];
+    for (said, encoding, text) in cases {
+        let expected: Vec<_> = (1..)
+            .zip(text.lines())
+            .map(|(number, line)| row(number, &line.split(';').collect::<Vec<_>>()))
+            .collect();
+        let (bytes, _, had_errors) = encoding.encode(text);
+        assert!(!had_errors, "{said}");
+        assert_eq!(declared(&bytes, said), Ok(expected.clone()), "{said}");
+        let marked = format!("\u{feff}{text}");
+        assert_eq!(declared(marked.as_bytes(), said), Ok(expected), "{said}");
+    }
+    for (said, big_endian) in [
+        (TextEncoding::Utf16Le, false),
+        (TextEncoding::Utf16Be, true),
+    ] {
+        let bytes = utf_16("会,员\n", big_endian);
+        assert_eq!(declared(&bytes, said), Ok(vec![row(1, &["会", "员"])]));
+    }
+    let not_this = declared(&WINDOWS_1252.encode(german).0, TextEncoding::Utf8);
+    assert_eq!(not_this, Err(FailureCode::NotAWorkbook));
 }
 
 #[test]

@@ -7,7 +7,8 @@ mod judged;
 use std::path::PathBuf;
 
 use domain::{
-    Calendar, NumberStyle, RowCode, RowError, SheetCell, SheetChunk, TaskId, UploadFormat,
+    Calendar, NumberForm, NumberStyle, RowCode, RowError, SheetCell, SheetChunk, TaskId,
+    UploadFormat,
 };
 use serde_json::Map;
 use tabular::{
@@ -105,6 +106,7 @@ fn stamp() -> Stamp {
         dataset: "member".into(),
         version: "3".into(),
         task: Some(TaskId(u64::MAX)),
+        numbers: Some(NumberForm::PointComma),
     }
 }
 

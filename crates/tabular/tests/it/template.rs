@@ -120,6 +120,7 @@ fn a_template_says_what_it_was_made_of_where_nobody_looks() {
         version: "3".into(),
         task: None,
         mapping: std::collections::BTreeMap::new(),
+        numbers: None,
     };
     assert_eq!(Stamp::read(&book), Ok(Some(stamp)));
     assert_eq!(book.sheets()[0].visible, Visibility::Visible);

@@ -3,14 +3,13 @@
 use domain::Lane;
 use serde_json::json;
 
-use super::{PATH, item, lane};
+use super::{PATH, item, lane, send_text};
 use crate::house::{House, manager, token};
 
 const HANDLER: &str = r#"
 biz_type = "coupon_grant"
 kind = "rows"
 roles = ["MANAGER"]
-levels = true
 share = 30
 
 [rows]
@@ -104,4 +103,17 @@ async fn urgent_work_has_its_own_lane_and_counts_to_no_share() {
             told(usual.rest().unwrap(), 3, 4, 20),
         ]
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_is_sent_again_takes_no_share() {
+    let (house, _handlers) = open().await;
+    let items: Vec<_> = (0..20).map(|n| item(&format!("m{n}"))).collect();
+    let body = json!({"items": items}).to_string();
+    for key in ["one", "one", "one", "two"] {
+        let answer = send_text(&house, &body, Some(key)).await;
+        assert_eq!(answer.status, 202, "{answer:?}");
+    }
+    ask(&house, &manager(), 20, 10).await;
+    assert_eq!(on_lanes(&house, "acme").await, (30, 0));
 }

@@ -1,10 +1,10 @@
 //! Numbers from cells and texts (cases.md A 11, 12, 13, 25).
 
 use domain::RowCode::{NumberAmbiguous, OutOfRange, PrecisionLost, TypeMismatch};
-use domain::{Fields, NumberStyle, SheetCell};
-use serde_json::json;
+use domain::{Calendar, Fields, NumberStyle, SheetCell};
+use serde_json::{Value, json};
 
-use super::workshop::{check, column, it, number, ok, sheet};
+use super::workshop::{cell_in, check, column, it, number, ok, sheet};
 
 const MONEY: &str = r#"type = "decimal", scale = 2"#;
 const COUNT: &str = r#"type = "integer""#;
@@ -249,8 +249,29 @@ fn a_declared_form_says_how_digits_are_grouped() {
     assert_eq!(it(exact, text("7%")), ok("0.0700"));
     let grouped = r#"type = "integer", numbers = "1,234.5""#;
     assert_eq!(it(grouped, text("12,345")), ok("12345"));
-    // digits with a point alone are plain, whatever the form
-    assert_eq!(it(exact, text("1.5")), ok("1.5000"));
+    // digits with a point alone are plain, but where points group digits
+    let spaced = r#"type = "decimal", scale = 4, numbers = "1 234,5""#;
+    assert_eq!(it(spaced, text("1.5")), ok("1.5000"));
+    assert_eq!(it(exact, text("1.355")), ok("1355.0000"));
+    for odd in ["1.5", "1355.90", "1.3555", "１.５"] {
+        assert_eq!(it(exact, text(odd)), Err(NumberAmbiguous), "{odd}");
+    }
+}
+
+#[test]
+fn the_form_that_an_import_declares_goes_before_what_columns_declare() {
+    let plain = r#"type = "decimal", scale = 2"#;
+    let other = r#"type = "decimal", scale = 2, numbers = "1,234.5""#;
+    for rules in [plain, other] {
+        let told = |options: &Value, written| {
+            let calendar = Calendar::From1900;
+            let read = cell_in(&column(rules), options, calendar, text(written));
+            read.map_err(|error| error.code)
+        };
+        let german = json!({"numbers": "1.234,5"});
+        assert_eq!(told(&german, "1.355,90"), ok("1355.90"), "{rules}");
+        assert_eq!(told(&german, "1,355.90"), Err(NumberAmbiguous), "{rules}");
+    }
 }
 
 #[test]

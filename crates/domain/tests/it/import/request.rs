@@ -2,8 +2,8 @@
 
 use chrono_tz::Tz;
 use domain::{
-    Empty, FaultCode, Formulas, HiddenRows, ImportMode, ImportRequest, ImportSpec, Merged, OnError,
-    SheetChoice,
+    Empty, FaultCode, Formulas, HiddenRows, ImportMode, ImportRequest, ImportSpec, Merged,
+    NumberForm, OnError, SheetChoice, TextEncoding,
 };
 use serde_json::{Value, json};
 
@@ -53,6 +53,7 @@ fn every_option_is_taken() {
             "mapping": {"卡号": "member_no"}, "on_error": "abort", "batch_size": 5000,
             "stagger_ms": [50, 200], "empty_means": "keep", "locale": "en", "timezone": "UTC",
             "formulas": "error", "merged": "fill", "hidden_rows": "skip", "queue": "default",
+            "numbers": "1.234,5", "encoding": "windows-1252", "stop_after_blank_rows": 9,
         }),
     )
     .unwrap();
@@ -79,6 +80,14 @@ fn every_option_is_taken() {
         (options.merged, options.hidden_rows),
         (Merged::Fill, HiddenRows::Skip)
     );
+    assert_eq!(
+        (options.numbers, options.encoding),
+        (
+            Some(NumberForm::PointComma),
+            Some(TextEncoding::Windows1252)
+        )
+    );
+    assert_eq!(options.stop_after_blank_rows, Some(9));
     assert_eq!(
         (spec.locale.as_str(), spec.timezone, spec.sees_sensitive),
         ("en", Tz::UTC, true)
@@ -214,6 +223,24 @@ fn every_fault_is_told_with_its_place() {
             "member",
             json!({"merged": "last"}),
             "/options/merged",
+            InvalidRequest,
+        ),
+        (
+            "member",
+            json!({"numbers": "de"}),
+            "/options/numbers",
+            InvalidRequest,
+        ),
+        (
+            "member",
+            json!({"encoding": "latin"}),
+            "/options/encoding",
+            InvalidRequest,
+        ),
+        (
+            "member",
+            json!({"stop_after_blank_rows": 0}),
+            "/options/stop_after_blank_rows",
             InvalidRequest,
         ),
         (

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use domain::{BizType, Lane, Levels};
-use store::{Announced, Store};
+use store::{Announced, Store, Walk};
 use testkit::{TestDatabase, terms};
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -35,7 +35,8 @@ async fn ask(database: &TestDatabase, tenant: &str, rows: u32, priority: u8, sec
 async fn announce(store: &Store, share: usize, limit: usize) -> BTreeMap<Lane, Vec<Announced>> {
     let mut of_lane: BTreeMap<Lane, Vec<Announced>> = BTreeMap::new();
     let levels = levels();
-    let due = store.announce_due_by_level(&levels, share, limit, MINUTE);
+    let mut walk = Walk::default();
+    let due = store.announce_due_by_level(&levels, share, limit, MINUTE, &mut walk);
     for (lane, row) in due.await.expect("announced") {
         of_lane.entry(lane).or_default().push(row);
     }
@@ -124,44 +125,53 @@ async fn a_ring_on_the_lane_that_a_row_has_left_is_a_duplicate_and_no_orphan() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn due_rows_are_moved_to_another_lane_where_they_are_announced_anew() {
+async fn the_few_rows_amid_the_many_of_another_are_seen_within_a_walk_through_them() {
     let database = TestDatabase::create().await;
     let store = database.store();
-    let Levels { usual, rest, .. } = levels();
-    ask(&database, "acme", 7, 0, 60).await;
-    // Rung before, held by somebody, not yet due: of these only the first is moved.
-    for (id, then) in [
-        (1, "announced = TRUE"),
-        (2, "status = 'PROCESSING'"),
-        (3, "wake_at = UTC_TIMESTAMP(6) + INTERVAL 1 HOUR"),
-    ] {
-        let sql = format!("UPDATE compensate_biz SET {then} ORDER BY id LIMIT 1 ");
-        let sql = sql.replace("ORDER BY", &format!("WHERE id % 7 = {id} ORDER BY"));
-        database.execute(&sql).await;
+    let levels = levels();
+    ask(&database, "acme", 5_000, 0, 60).await;
+    ask(&database, "globex", 3, 0, 50).await;
+    // More than the newest that are looked at, and than one stretch beside the oldest: those of one
+    // moment, and those that came after them.
+    ask(&database, "acme", 5_000, 0, 40).await;
+    let mut walk = Walk::default();
+    let globex = async || {
+        let sql = "SELECT COUNT(*) FROM compensate_biz WHERE tenant = 'globex' AND announced";
+        database.one::<u64>(sql).await
+    };
+    let mut passes = 0;
+    while globex().await < 3 {
+        let due = store.announce_due_by_level(&levels, 100, 10, MINUTE, &mut walk);
+        assert_eq!(due.await.expect("announced").len(), 10);
+        passes += 1;
+        assert!(passes <= 5, "{passes} passes through 10,003 rows");
     }
-    database
-        .execute(&format!("UPDATE compensate_biz SET lane = '{rest}'"))
-        .await;
-    let mut moved = 0;
-    loop {
-        match store.move_due(&rest, &usual, 3).await.expect("moved") {
-            0 => break,
-            rows => moved += rows,
-        }
-        assert!(moved <= 5, "{moved} of five");
+    let all = announced(&database).await;
+    assert!(all.contains(&told("globex", &levels.usual, 3)), "{all:?}");
+    // Behind the last row the walk begins anew.
+    for _ in passes..5 {
+        let due = store.announce_due_by_level(&levels, 100, 10, MINUTE, &mut walk);
+        due.await.expect("announced");
     }
-    assert_eq!(moved, 5);
-    let due = store.announce_due(&usual, 10, MINUTE).await;
-    assert_eq!(due.expect("announced").len(), 5);
-    let left: u64 = database
-        .one(&format!(
-            "SELECT COUNT(*) FROM compensate_biz WHERE lane = '{rest}'"
-        ))
-        .await;
-    assert_eq!(left, 2);
+    ask(&database, "initech", 3, 0, 55).await;
+    for _ in 0..5 {
+        let due = store.announce_due_by_level(&levels, 100, 10, MINUTE, &mut walk);
+        due.await.expect("announced");
+    }
+    let all = announced(&database).await;
+    assert!(all.contains(&told("initech", &levels.usual, 3)), "{all:?}");
 }
 
-/// Calls everything once, for the plans: on the lanes of its own and on the one that is full.
+/// Where the tables are large, so many due rows that a relay walks through them.
+pub(crate) async fn fill(database: &TestDatabase, rows: usize) {
+    if rows > 1_000 {
+        ask(database, "acme", 3_000, 0, 60).await;
+        ask(database, "acme", 3_000, 0, 40).await;
+    }
+}
+
+/// Calls everything once, for the plans: on the lanes of its own and on the one that is full, which is
+/// walked, too.
 pub(crate) async fn exercise(store: &Store, full: &Lane) {
     for usual in [levels().usual, full.clone()] {
         let levels = Levels {
@@ -169,12 +179,10 @@ pub(crate) async fn exercise(store: &Store, full: &Lane) {
             rest: usual.rest().expect("a lane"),
             usual,
         };
-        let due = store.announce_due_by_level(&levels, 1, 10, MINUTE);
-        due.await.expect("announced");
-        let moved = store.move_due(&levels.rest, &levels.usual, 10);
-        moved.await.expect("moved");
-        // Of the lane that is full, rows go where they are.
-        let moved = store.move_due(&levels.usual, &levels.usual, 10);
-        moved.await.expect("moved");
+        let mut walk = Walk::default();
+        for _ in 0..2 {
+            let due = store.announce_due_by_level(&levels, 1, 10, MINUTE, &mut walk);
+            due.await.expect("announced");
+        }
     }
 }

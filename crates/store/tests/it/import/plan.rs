@@ -34,8 +34,8 @@ pub(crate) async fn exercise(store: &Store) {
     let (task, mut batches) = open.remove(0);
     seen(store, task).await;
     let datasets = ["member".to_owned(), "employee".to_owned()];
-    let open_batches = store.open_batches(&lanes.batches, &datasets).await;
-    open_batches.expect("counted");
+    let open = store.backlog_by_dataset(&lanes.batches, &datasets).await;
+    open.expect("counted");
     store.backlog(&lanes.batches).await.expect("counted");
     let filter = TaskFilter {
         limit: 5,

@@ -1,15 +1,18 @@
 //! In which encoding a file is written.
 //!
-//! A byte order mark settles it. Without one: UTF-16 by its zero bytes, else UTF-8 if the whole file
-//! is that, else GB18030 if the whole file is that **and** looks like Chinese. What is left is
-//! refused, because almost any bytes are some wrong text in some encoding. So is UTF-8 with a broken
-//! place in it, and a character NUL: no person writes one.
+//! A byte order mark settles it; without one, what its user declares. Without either: UTF-16 by its
+//! zero bytes, else UTF-8 if the whole file is that, else GB18030 if the whole file is that **and**
+//! looks like Chinese. What is left is refused, because almost any bytes are some wrong text in some
+//! encoding. So is text with a place that its encoding does not know, and a character NUL: no person
+//! writes one.
 
 use std::fs::File;
 use std::sync::Arc;
 
-use domain::FailureCode;
-use encoding_rs::{Encoding, GB18030, UTF_8, UTF_16BE, UTF_16LE};
+use domain::{FailureCode, TextEncoding};
+use encoding_rs::{
+    BIG5, EUC_KR, Encoding, GB18030, SHIFT_JIS, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252,
+};
 
 use super::text::{Text, Writing, read};
 use crate::read::Refusal;
@@ -24,12 +27,16 @@ const MIN_ZEROS: usize = 4;
 /// Of so many pairs at most one may be uncommon in Chinese text.
 const PAIRS_PER_RARE: u64 = 4;
 
-/// Tells the writing of a file, which is read to its end for it.
+/// Tells the writing of a file, which is read to its end for it; `declared` is what its user says.
 ///
 /// # Errors
-/// `empty_file`; `not_a_workbook` for text that is broken; `unsupported_media` for an encoding that
-/// is none of these.
-pub(super) fn detect(file: &Arc<File>, meter: &Arc<Meter>) -> Result<Writing, Refusal> {
+/// `empty_file`; `not_a_workbook` for text that is broken, or not in the encoding that was declared;
+/// `unsupported_media` for an encoding that is none of those that can be told.
+pub(super) fn of(
+    file: &Arc<File>,
+    declared: Option<TextEncoding>,
+    meter: &Arc<Meter>,
+) -> Result<Writing, Refusal> {
     let head = head(file)?;
     if head.is_empty() {
         return Err(Refusal::new(FailureCode::EmptyFile, "no bytes"));
@@ -41,6 +48,9 @@ pub(super) fn detect(file: &Arc<File>, meter: &Arc<Meter>) -> Result<Writing, Re
         };
         check(file, writing, meter)?;
         return Ok(writing);
+    }
+    if let Some(declared) = declared {
+        return whole(file, named(declared), meter);
     }
     if let Some(encoding) = utf_16(&head) {
         return whole(file, encoding, meter);
@@ -61,10 +71,23 @@ pub(super) fn detect(file: &Arc<File>, meter: &Arc<Meter>) -> Result<Writing, Re
     }
 }
 
+fn named(declared: TextEncoding) -> &'static Encoding {
+    match declared {
+        TextEncoding::Utf8 => UTF_8,
+        TextEncoding::Utf16Le => UTF_16LE,
+        TextEncoding::Utf16Be => UTF_16BE,
+        TextEncoding::Gb18030 => GB18030,
+        TextEncoding::Big5 => BIG5,
+        TextEncoding::ShiftJis => SHIFT_JIS,
+        TextEncoding::EucKr => EUC_KR,
+        TextEncoding::Windows1252 => WINDOWS_1252,
+    }
+}
+
 fn unknown() -> Refusal {
     Refusal::new(
         FailureCode::UnsupportedMedia,
-        "text in an encoding that is none of UTF-8, UTF-16 and GB18030",
+        "text in an encoding that is none of UTF-8, UTF-16 and GB18030, and none was declared",
     )
 }
 
