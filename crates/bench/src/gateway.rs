@@ -15,6 +15,9 @@ use tokio::time::sleep;
 
 /// Longest wait for one answer, a download's next bytes too.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+/// Options of an import, and of one that writes nothing.
+const IMPORT: &str = r#"{"locale": "en", "timezone": "UTC"}"#;
+const CHECK: &str = r#"{"locale": "en", "timezone": "UTC", "validate_only": true}"#;
 
 /// A gateway and who asks.
 #[derive(Clone)]
@@ -130,15 +133,27 @@ impl Gateway {
         }
     }
 
+    /// Uploads a workbook of members that must be accepted, to be checked and not written.
+    pub(crate) async fn check(&self, workbook: &Path) -> Result<Task> {
+        match self.upload(workbook, CHECK).await? {
+            Answered::Accepted(task) => Ok(task),
+            Answered::Refused(code) => bail!("refused with {code}"),
+        }
+    }
+
     /// Uploads a file as one of members.
     pub(crate) async fn try_import(&self, path: &Path) -> Result<Answered> {
+        self.upload(path, IMPORT).await
+    }
+
+    async fn upload(&self, path: &Path, options: &'static str) -> Result<Answered> {
         let file = File::open(path).await?;
         let size = file.metadata().await?.len();
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let part = Part::stream_with_length(file, size).file_name(name.into_owned());
         let form = Form::new()
             .text("dataset", "member")
-            .text("options", r#"{"locale": "en", "timezone": "UTC"}"#)
+            .text("options", options)
             .part("file", part);
         let request = self.http.post(format!("{}/imports", self.base));
         let answer = request

@@ -18,6 +18,7 @@ use crate::bench::Bench;
 use crate::machine;
 use crate::record::{Line, keep};
 use crate::servers::{Meter, quiet};
+use report::Checked;
 use table::Table;
 use way::Way;
 
@@ -35,6 +36,8 @@ const SMALL_PATIENCE: Duration = Duration::from_secs(30);
 const PROMPT_S: f64 = 1.0;
 /// Longest wait for started workers to hear rings.
 const JOIN_PATIENCE: Duration = Duration::from_secs(60);
+/// Longest that the large workbook may be checked.
+const CHECK_PATIENCE: Duration = Duration::from_secs(120);
 
 /// What all runs share.
 pub(crate) struct Imports<'b> {
@@ -79,6 +82,7 @@ pub(crate) async fn measure(bench: &Bench) -> Result<ImportReport> {
     bench.servers.import_workers(1).await?;
     imports.hear_rings().await?;
     report.small_ms = imports.small_imports().await?;
+    report.checked = Some(imports.checked().await?);
     Ok(report)
 }
 
@@ -157,6 +161,26 @@ impl Imports<'_> {
         }
         eprintln!("done");
         Ok(seen)
+    }
+
+    /// The large workbook read and checked, and nothing written; from the end of its upload.
+    async fn checked(&self) -> Result<Checked> {
+        eprint!("  the workbook checked, and nothing written ... ");
+        self.table.clear().await?;
+        quiet(self.bench.patience).await?;
+        let gateway = &self.bench.gateway;
+        let task = gateway.check(&self.workbook).await?;
+        let meter = self.meter(&self.worker_names(1))?;
+        gateway
+            .succeeded(&task.id, SMALL_PAUSE, CHECK_PATIENCE)
+            .await?;
+        let taken = meter.stop()?;
+        self.table.compare(false, 0).await?;
+        eprintln!("{:.2} s", taken.wall_s);
+        Ok(Checked {
+            wall_s: taken.wall_s,
+            cpu_s: taken.worker_s,
+        })
     }
 
     /// The processes that run now and import.
