@@ -18,6 +18,7 @@ usage() {
 		  --levels A,B    export: zip levels beside the worker's own (1,6)
 		  --parts A,B     export: of exports,small,twice,submit (all)
 		  --seconds S     compensations: length of the run for the highest rate (300)
+		  --trouble       compensations: the highest rate and the run in trouble alone
 		  --members N     coupons: members who get two each (2650000)
 		  --patience S    longest wait for a quiet machine before each run (60)
 		  --kafka         a real Kafka instead of the embedded broker; compensations: always
@@ -29,12 +30,13 @@ usage() {
 
 take_arguments() {
     rows=1000000 runs=3 levels=1,6 parts=exports,small,twice,submit patience=60 seconds=300
-    broker=embedded peers= build=1 members=2650000
+    broker=embedded peers= build=1 members=2650000 trouble=
     while [ $# -gt 0 ]; do
         case "$1" in
         --peers) peers=1 ;;
         --kafka) broker=kafka ;;
         --no-build) build= ;;
+        --trouble) trouble=trouble ;;
         --quick) rows=100000 runs=1 patience=0 seconds=10 members=20000 ;;
         --rows | --runs | --levels | --parts | --patience | --seconds | --members)
             [ $# -ge 2 ] || die "$1 takes a value; ./dev bench --help"
@@ -68,7 +70,7 @@ case " $* " in *" --help "* | *" -h "*) usage && exit ;; esac
 take_arguments "$@"
 case "$subject" in
 import) parts=imports ;;
-compensations) parts=compensations broker=kafka rows=10000 ;;
+compensations) parts="${trouble:-compensations}" broker=kafka rows=10000 ;;
 coupons) parts=coupons broker=kafka rows=10000 ;;
 hostile) parts=hostile rows=10000 ;;
 esac

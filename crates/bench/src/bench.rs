@@ -63,26 +63,26 @@ pub fn main() -> ExitCode {
 /// Whether every run counts.
 async fn run(cli: Cli) -> Result<bool> {
     let mut bench = Bench::open(cli)?;
-    if bench.cli.parts.contains(&Part::Imports) {
+    let wants = |part: Part, bench: &Bench| bench.cli.parts.contains(&part);
+    if wants(Part::Imports, &bench) {
         let report = imports::measure(&bench).await?;
         println!("{report}");
         return Ok(report.is_whole());
     }
-    if bench.cli.parts.contains(&Part::Hostile) {
+    if wants(Part::Hostile, &bench) {
         println!("{}", hostile::measure(&bench).await?);
         return Ok(true);
     }
-    if bench.cli.parts.contains(&Part::Coupons) {
+    if wants(Part::Coupons, &bench) {
         let run = coupons::measure(&bench).await?;
         println!("\n{}; {}\n{run}", machine::describe(), bench.cli.revision);
         return Ok(run.is_whole());
     }
-    if bench.cli.parts.contains(&Part::Compensations) {
+    if wants(Part::Compensations, &bench) || wants(Part::Trouble, &bench) {
         let report = compensations::measure(&bench).await?;
         println!("{report}");
         return Ok(report.is_whole());
     }
-    let wants = |part: Part, bench: &Bench| bench.cli.parts.contains(&part);
     let machine = machine::describe();
     let mut report = Report::new(&bench, machine.clone());
     let began = bench.hears_rings().await?;

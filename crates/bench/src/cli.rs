@@ -19,6 +19,8 @@ pub(crate) enum Part {
     Imports,
     /// Coupon grants from submit to row; by itself, without the other parts.
     Compensations,
+    /// Of these, as many as go, and then in trouble; by itself.
+    Trouble,
     /// What hostile files cost an import worker; by itself, without the other parts.
     Hostile,
     /// Two coupons for each member, from a csv to the last row and the count; by itself.

@@ -22,6 +22,7 @@ use serde::Serialize;
 use tokio::time::sleep;
 
 use crate::bench::Bench;
+use crate::cli::Part;
 use crate::figures::percentile;
 use crate::machine;
 use crate::record::{Line, keep};
@@ -112,6 +113,10 @@ pub(crate) async fn measure(bench: &Bench) -> Result<GrantReport> {
     let top = one(bench, &grants, &top).await?;
     let rate = top.rate() * EASY;
     report.runs.push(top);
+    if bench.cli.parts.contains(&Part::Trouble) {
+        report.trouble = Some(trouble::run(bench, &grants).await?);
+        return Ok(report);
+    }
     // The same load from callers of both sizes: a call's own INSERT is part of its latency.
     for (name, items) in [
         ("1,000 in a request, at 70 % of that", 1_000),

@@ -1,7 +1,7 @@
 //! Coupon grants: submitted over HTTP, counted by the worker, looked up in the database.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
@@ -49,6 +49,7 @@ pub(crate) struct Grants {
     /// Of these, grants that can never be done.
     poisoned: Arc<AtomicU64>,
     number: Arc<AtomicU64>,
+    counted: Arc<Mutex<Counted>>,
     in_trouble: bool,
     biz_type: &'static str,
 }
@@ -77,13 +78,14 @@ impl Grants {
             accepted: Arc::default(),
             poisoned: Arc::default(),
             number: Arc::default(),
+            counted: Arc::default(),
             in_trouble: false,
             biz_type: BIZ_TYPE,
         })
     }
 
-    /// Goes on where these are, with one grant in [`POISON_EVERY`] that names no member, and counted in
-    /// the database, since the worker's own count ends with it.
+    /// Goes on where these are, with one grant in [`POISON_EVERY`] that names no member, by a worker
+    /// that may be away.
     pub(crate) fn in_trouble(&self) -> Self {
         Self {
             in_trouble: true,
@@ -160,16 +162,16 @@ impl Grants {
         })
     }
 
-    /// Grants that were submitted and are not done, as the worker counts; in trouble, as the rows say.
+    /// Grants that were submitted and are not done, as the workers count: those that one has done since
+    /// it was last asked end with it, and stay in the backlog. Of [`Grants::open_rows`] this is too much
+    /// by a little and never too little, and costs the database nothing.
     pub(crate) async fn backlog(&self) -> Result<u64> {
-        if self.in_trouble {
-            return self.open_rows().await;
-        }
         let accepted = self.accepted.load(Ordering::Relaxed);
         Ok(accepted.saturating_sub(self.done().await?))
     }
 
-    async fn open_rows(&self) -> Result<u64> {
+    /// Grants that are not done, as the rows say: each of them is counted.
+    pub(crate) async fn open_rows(&self) -> Result<u64> {
         let mut conn = self.database.connect().await?;
         let open: Option<u64> = conn
             .exec_first(
@@ -184,8 +186,17 @@ impl Grants {
         open.context("no count")
     }
 
-    /// Grants that the present worker has done.
+    /// Grants that the workers have done, as far as they were asked.
     pub(crate) async fn done(&self) -> Result<u64> {
+        let now = match self.done_by_this_one().await {
+            Err(_) if self.in_trouble => None,
+            done => Some(done?),
+        };
+        let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(counted.with(now))
+    }
+
+    async fn done_by_this_one(&self) -> Result<u64> {
         let answer = self.http.get(&self.metrics).send().await?;
         let text = answer.error_for_status()?.text().await?;
         let wanted = |line: &&str| {
@@ -250,6 +261,27 @@ impl Grants {
              {granted:?}, not done and dead {open:?}"
         );
         Ok(())
+    }
+}
+
+/// What workers have done, each of which counts from the beginning.
+#[derive(Default)]
+struct Counted {
+    /// By workers that are gone.
+    before: u64,
+    /// By the present one.
+    last: u64,
+}
+
+impl Counted {
+    /// All of it, when the present worker says `now`, or says nothing.
+    fn with(&mut self, now: Option<u64>) -> u64 {
+        let now = now.unwrap_or(self.last);
+        if now < self.last {
+            self.before += self.last;
+        }
+        self.last = now;
+        self.before + now
     }
 }
 
