@@ -1,16 +1,72 @@
 //! Bodies that describe something, in JSON: read whole, so bounded in bytes and in time.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::http::header;
 use actix_web::{HttpRequest, web};
-
 use serde_json::{Map, Value};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::problem::{Code, Problem};
 
 /// How long a client may take to send one.
 const BODY_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Large bodies that are in memory at once, in KiB; with what is made of them they cost four to five
+/// times as much.
+const LARGE_BODIES_KIB: usize = 64 << 10;
+
+/// What is not larger is not counted, in bytes: connections are bounded, too.
+const SMALL_BODY_BYTES: usize = 64 << 10;
+
+/// When whoever found no room may send it again.
+const RETRY_SECONDS: u32 = 5;
+
+/// Room for large bodies: who finds none waits before its body is read, which holds up nobody else.
+pub(crate) struct LargeBodies(Arc<Semaphore>);
+
+/// Holds the room until it is dropped, where the body is large.
+pub(crate) type Room = Option<OwnedSemaphorePermit>;
+
+impl LargeBodies {
+    pub(crate) fn new() -> Self {
+        Self(Arc::new(Semaphore::new(LARGE_BODIES_KIB)))
+    }
+
+    /// As [`read_json`], once there is room for the body; `429 quota_exceeded` if there is none for as
+    /// long as a client may take to send one. A body that does not say how large it is may be as large as
+    /// any.
+    pub(crate) async fn read_json(
+        &self,
+        request: &HttpRequest,
+        payload: web::Payload,
+        max_bytes: usize,
+    ) -> Result<(web::Bytes, Room), Problem> {
+        check(request, max_bytes)?;
+        let told = content_length(request).and_then(|bytes| usize::try_from(bytes).ok());
+        let bytes = told.unwrap_or(max_bytes);
+        let room = if bytes > SMALL_BODY_BYTES {
+            Some(self.room(bytes.div_ceil(1 << 10)).await?)
+        } else {
+            None
+        };
+        Ok((read_json(request, payload, max_bytes).await?, room))
+    }
+
+    async fn room(&self, kib: usize) -> Result<OwnedSemaphorePermit, Problem> {
+        let permits = u32::try_from(kib.min(LARGE_BODIES_KIB)).map_err(Problem::internal)?;
+        let room = self.0.clone().acquire_many_owned(permits);
+        match tokio::time::timeout(BODY_TIMEOUT, room).await {
+            Ok(room) => room.map_err(Problem::internal),
+            Err(_elapsed) => {
+                let detail = "too many large bodies are being read";
+                let problem = Problem::new(Code::QuotaExceeded, detail);
+                Err(problem.with_header(header::RETRY_AFTER, RETRY_SECONDS))
+            }
+        }
+    }
+}
 
 /// The body, if it says that it is JSON and has at most so many bytes.
 pub(crate) async fn read_json(
@@ -18,28 +74,35 @@ pub(crate) async fn read_json(
     payload: web::Payload,
     max_bytes: usize,
 ) -> Result<web::Bytes, Problem> {
+    check(request, max_bytes)?;
+    let body = tokio::time::timeout(BODY_TIMEOUT, payload.to_bytes_limited(max_bytes));
+    match body.await {
+        Ok(Ok(Ok(body))) => Ok(body),
+        Ok(Ok(Err(_cut))) => Err(not_whole()),
+        Ok(Err(_limit)) => Err(too_large(max_bytes)),
+        Err(_elapsed) => Err(not_in_time()),
+    }
+}
+
+/// What the headers say of it.
+fn check(request: &HttpRequest, max_bytes: usize) -> Result<(), Problem> {
     if !media_type(request).eq_ignore_ascii_case("application/json") {
         return Err(Problem::new(
             Code::UnsupportedMedia,
             "send Content-Type: application/json",
         ));
     }
-    let too_large = || {
-        Problem::new(
-            Code::BodyTooLarge,
-            format!("at most {max_bytes} bytes are taken"),
-        )
-    };
     if content_length(request).is_some_and(|length| length > max_bytes as u64) {
-        return Err(too_large());
+        return Err(too_large(max_bytes));
     }
-    let body = tokio::time::timeout(BODY_TIMEOUT, payload.to_bytes_limited(max_bytes));
-    match body.await {
-        Ok(Ok(Ok(body))) => Ok(body),
-        Ok(Ok(Err(_cut))) => Err(not_whole()),
-        Ok(Err(_limit)) => Err(too_large()),
-        Err(_elapsed) => Err(not_in_time()),
-    }
+    Ok(())
+}
+
+fn too_large(max_bytes: usize) -> Problem {
+    Problem::new(
+        Code::BodyTooLarge,
+        format!("at most {max_bytes} bytes are taken"),
+    )
 }
 
 /// The fields of a body.

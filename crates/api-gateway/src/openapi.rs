@@ -150,7 +150,9 @@ pub(crate) struct ImportBody {
     /// skip), `locale`, `timezone`, `queue`; besides, of files that need it, `numbers` (how texts group
     /// digits, in place of what columns declare: `1,234.5`, `1.234,5`, `1 234,5`, `1'234.5`), `encoding`
     /// (of a csv without a byte order mark: utf-8, utf-16le, utf-16be, gb18030, big5, shift_jis, euc-kr,
-    /// windows-1252), `stop_after_blank_rows` (so many on end are the end of the data).
+    /// windows-1252), `stop_after_blank_rows` (so many on end are the end of the data). What is left out
+    /// of `mode`, `empty_means`, `timezone`, `numbers` and `mapping` is, of a file of failures that comes
+    /// back, what held for the import that it mends.
     options: Option<String>,
     /// The file, .xlsx or .csv.
     #[schema(format = Binary, value_type = String)]

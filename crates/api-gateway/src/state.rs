@@ -9,6 +9,7 @@ use service::House;
 use store::{LogDesk, OpenTaskLimits};
 
 use crate::auth::Authenticator;
+use crate::body::LargeBodies;
 use crate::compensations::Gatherer;
 use crate::events::{Hub, Tickets};
 use crate::imports::Uploads;
@@ -44,6 +45,10 @@ pub(crate) struct State {
     pub(crate) import_retries: u32,
     /// Whose operators look after what is the house's.
     pub(crate) house_tenant: Tenant,
+    /// Where large bodies are read.
+    pub(crate) large_bodies: LargeBodies,
+    /// Most bytes of the context of a piece of business work.
+    pub(crate) max_context_bytes: usize,
     /// When the scan looks at a row that no ring brought.
     pub(crate) scan_interval: Duration,
 }

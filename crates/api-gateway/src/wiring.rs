@@ -15,6 +15,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::app::Gateway;
 use crate::auth::Authenticator;
+use crate::body::LargeBodies;
 use crate::compensations::Gatherer;
 use crate::events::{Hub, Tickets};
 use crate::imports::Uploads;
@@ -93,6 +94,8 @@ impl Gateway {
             export_retries: retries(EXPORT)?,
             import_retries: retries(IMPORT)?,
             house_tenant: settings.dead_letters.house_tenant.clone(),
+            large_bodies: LargeBodies::new(),
+            max_context_bytes: settings.handlers.max_context_bytes,
             scan_interval: Duration::from_secs(settings.worker.scan_interval_seconds.into()),
         };
         Ok(Self {

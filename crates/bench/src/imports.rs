@@ -12,6 +12,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail, ensure};
+use mysql_async::prelude::Queryable;
 use tokio::process::Command;
 
 use crate::bench::Bench;
@@ -163,7 +164,8 @@ impl Imports<'_> {
         Ok(seen)
     }
 
-    /// The large workbook read and checked, and nothing written; from the end of its upload.
+    /// The large workbook read and checked, and nothing written: from the end of its upload until it has
+    /// been read whole, and what is left of the import is to go through its batches.
     async fn checked(&self) -> Result<Checked> {
         eprint!("  the workbook checked, and nothing written ... ");
         self.table.clear().await?;
@@ -171,16 +173,37 @@ impl Imports<'_> {
         let gateway = &self.bench.gateway;
         let task = gateway.check(&self.workbook).await?;
         let meter = self.meter(&self.worker_names(1))?;
+        self.until_read(&task.id).await?;
+        let taken = meter.stop()?;
         gateway
             .succeeded(&task.id, SMALL_PAUSE, CHECK_PATIENCE)
             .await?;
-        let taken = meter.stop()?;
         self.table.compare(false, 0).await?;
-        eprintln!("{:.2} s", taken.wall_s);
+        eprintln!("read after {:.2} s", taken.wall_s);
         Ok(Checked {
             wall_s: taken.wall_s,
             cpu_s: taken.worker_s,
         })
+    }
+
+    /// Waits until the task's file has been read.
+    async fn until_read(&self, task: &str) -> Result<()> {
+        let mut conn = self.bench.database.connect().await?;
+        let began = Instant::now();
+        loop {
+            let read: Option<u64> = conn
+                .exec_first(
+                    "SELECT COUNT(*) FROM compensate_biz \
+                     WHERE task_id = ? AND biz_type = 'IMPORT' AND status = 'SUCCESS'",
+                    (task,),
+                )
+                .await?;
+            if read == Some(1) {
+                return Ok(conn.disconnect().await?);
+            }
+            ensure!(began.elapsed() < CHECK_PATIENCE, "the file is not read");
+            tokio::time::sleep(SMALL_PAUSE).await;
+        }
     }
 
     /// The processes that run now and import.

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use domain::{HandlerCatalog, HandlerDef};
+use domain::HandlerDef;
 use metrics::Unit;
 use store::{Store, StoreError};
 use tokio_util::sync::CancellationToken;
@@ -15,10 +15,10 @@ const ROWS: &str = "quayside_biz_open_rows";
 const OLDEST: &str = "quayside_biz_oldest_row_seconds";
 
 /// Keeps the gauges until stopped.
-pub(crate) async fn keep(store: Store, handlers: HandlerCatalog, stop: CancellationToken) {
+pub(crate) async fn keep(store: Store, handlers: Vec<HandlerDef>, stop: CancellationToken) {
     describe();
     while !stop.is_cancelled() {
-        for handler in handlers.iter() {
+        for handler in &handlers {
             if let Some(Err(error)) = stop.run_until_cancelled(tell(&store, handler)).await {
                 // every other statement meets the same trouble and tells of it
                 tracing::debug!(%error, "the backlog is not known");

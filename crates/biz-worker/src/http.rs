@@ -7,11 +7,12 @@
 //! and body, a line feed between them, which no header can hold. What it answers: 2xx is done, once
 //! all of it, or its first 64 KiB, came in time; 408, 425, 429 and 5xx, silence and a broken connection
 //! are tried again; anything else, redirects too, is given up. What says that no call can succeed (a
-//! redirect, 401, 403, 404, 405) speaks against the lane. Only hosts of the definition are called, and only at
-//! addresses that are public or lie in its ranges (guard.rs), and no more of one host at once than it may
-//! have (hosts.rs). Shown by `tests/it/http.rs`.
+//! redirect, 401, 403, 404, 405) speaks against the lane, unless the row itself names the address. Only
+//! hosts of the definition are called, and only at addresses that are public or lie in its ranges
+//! (guard.rs), and no more of one host at once than it may have (hosts.rs). Shown by `tests/it/http.rs`.
 
 mod batch;
+mod failures;
 pub(crate) mod guard;
 pub(crate) mod hosts;
 mod together;
@@ -20,20 +21,23 @@ use std::sync::Arc;
 
 use anyhow::bail;
 use async_trait::async_trait;
-use domain::{Clock, Failure, FailureCode, FailureKind, HandlerDef, HttpSpec, HttpTarget};
+use domain::{Clock, Failure, FailureKind, HandlerDef, HttpSpec, HttpTarget};
 use engine::{Attempt, BizHandler};
 use hmac::{Hmac, KeyInit, Mac};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use reqwest::header::CONTENT_TYPE;
-use reqwest::{Client, RequestBuilder, Response, StatusCode};
+use reqwest::{Client, RequestBuilder, Response};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::Sha256;
 use store::Effects;
 use url::Url;
 
-use guard::{Closed, Guard};
-use hosts::Hosts;
+use failures::{given_up, invalid, tried_again};
+use guard::Guard;
+use hosts::{Hosts, PutOff};
 use together::Together;
+
+pub(crate) use failures::{broken, no};
 
 /// Longest answer that is read, in bytes.
 const MAX_ANSWER_BYTES: usize = 64 << 10;
@@ -52,6 +56,8 @@ pub struct HttpHandler {
     spec: HttpSpec,
     secret: Option<SecretString>,
     clock: Arc<dyn Clock>,
+    /// Failures of a row that are followed by another try.
+    max_cnt: u32,
     hosts: Arc<Hosts>,
     /// Where calls wait for each other, if the service takes many at once.
     together: Option<Arc<Together>>,
@@ -119,7 +125,12 @@ impl HttpHandler {
             spec: spec.clone(),
             secret,
             clock,
-            hosts: Hosts::new(&handler.biz_type, calls_of_a_host(handler, spec)?),
+            max_cnt: handler.retry.max_cnt(),
+            hosts: Hosts::new(
+                &handler.biz_type,
+                calls_of_a_host(handler, spec)?,
+                spec.host_patience,
+            ),
             together: (most > 1).then(|| Arc::new(Together::new(most))),
         })
     }
@@ -170,13 +181,16 @@ impl HttpHandler {
         }
     }
 
-    /// Makes one call; what a yes says is of no matter, but that it came in time is.
-    async fn call_alone(&self, url: Url, call: &Call) -> Result<(), Failure> {
+    /// Makes one call, if its host may be called; what a yes says is of no matter, but that it came in
+    /// time is.
+    async fn call_alone(&self, url: Url, call: &Call) -> Result<(), NotDone> {
+        let _visit = self.hosts.visit(&url).map_err(NotDone::PutOff)?;
         let called = async {
             let answer = self.call(url.clone(), call).await?;
             body(answer, MAX_ANSWER_BYTES).await.map(drop)
         };
-        self.noted(&url, called.await)
+        let called = called.await;
+        self.noted(&url, called).map_err(NotDone::Failed)
     }
 
     /// What became of a call, noted of its host: one that may be made again with more success speaks
@@ -187,6 +201,39 @@ impl HttpHandler {
             .tell(url, !called.as_ref().is_err_and(is_trouble));
         called
     }
+
+    /// What is to be answered for the row.
+    fn failure(&self, attempt: &Attempt, why: NotDone) -> Failure {
+        let failure = match why {
+            NotDone::PutOff(put_off) => self.hosts.put_off(attempt, put_off),
+            NotDone::Failed(failure) => failure,
+        };
+        let HttpTarget::Field(_) = &self.spec.target else {
+            return failure;
+        };
+        // The address is the row's own: that it leads nowhere says nothing of the lane, nor does its
+        // host, where there are others.
+        let is_rows_own = match failure.kind {
+            FailureKind::Permanent => true,
+            FailureKind::Transient => {
+                self.spec.hosts.len() > 1 && attempt.claimed().cnt >= self.max_cnt
+            }
+            FailureKind::Rejected | FailureKind::Cancelled | FailureKind::LeaseLost => false,
+        };
+        if is_rows_own {
+            given_up(failure.detail)
+        } else {
+            failure
+        }
+    }
+}
+
+/// Why a row's call is not done.
+enum NotDone {
+    /// It was not made.
+    PutOff(PutOff),
+    /// It came to nothing.
+    Failed(Failure),
 }
 
 /// Half of all calls, where there are others to be called: a host that is slow leaves the rest to them.
@@ -205,17 +252,22 @@ impl BizHandler for HttpHandler {
         let context = serde_json::from_str(attempt.context())
             .map_err(|error| invalid(format!("the context is no JSON: {error}")))?;
         let url = self.url(&context)?;
-        let _visit = self.hosts.enter(attempt, &url)?;
         let call = Call::of(attempt);
         let called = async {
             match &self.together {
                 None => self.call_alone(url, &call).await,
-                Some(together) => together.call(call, self, &url).await,
+                Some(together) => {
+                    let is_first = attempt.claimed().cnt == 0;
+                    together.call(call, is_first, (self, &url)).await
+                }
             }
         };
         tokio::select! {
             () = attempt.stopped().cancelled() => Err(Failure::stopped()),
-            called = called => called.map(|()| Effects::none()),
+            called = called => match called {
+                Ok(()) => Ok(Effects::none()),
+                Err(why) => Err(self.failure(attempt, why)),
+            },
         }
     }
 
@@ -235,66 +287,6 @@ pub(crate) async fn body(
         body.extend_from_slice(&chunk);
     }
     Ok(Some(body))
-}
-
-/// What a no means: its status says it, whatever comes with it.
-pub(crate) fn no(status: StatusCode) -> Failure {
-    let told = format!("the service answered {}", status.as_u16());
-    match status {
-        StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS => {
-            tried_again(told)
-        }
-        it if it.is_server_error() => tried_again(told),
-        it if it.is_redirection() => in_vain(told + ", and redirects are not followed"),
-        StatusCode::UNAUTHORIZED
-        | StatusCode::FORBIDDEN
-        | StatusCode::NOT_FOUND
-        | StatusCode::METHOD_NOT_ALLOWED => in_vain(told),
-        _ => given_up(told),
-    }
-}
-
-/// A call without an answer, told without the address: it may hold a user's values.
-pub(crate) fn broken(error: &reqwest::Error) -> Failure {
-    if error.is_timeout() {
-        return tried_again("no whole answer in time".to_owned());
-    }
-    let mut source = std::error::Error::source(error);
-    let mut told = Vec::new();
-    while let Some(error) = source {
-        if error.is::<Closed>() {
-            return given_up(error.to_string());
-        }
-        told.push(error.to_string());
-        source = error.source();
-    }
-    let what = if error.is_connect() {
-        "no connection"
-    } else if error.is_builder() {
-        return given_up("the call cannot be made".to_owned());
-    } else {
-        "the connection broke"
-    };
-    tried_again(format!("{what}: {}", told.join(": ")))
-}
-
-fn tried_again(detail: String) -> Failure {
-    Failure::transient(FailureCode::Internal, detail)
-}
-
-/// A no to whoever calls, not to what is asked: a secret, an address or a right is wrong, and so for
-/// every row of the lane.
-fn in_vain(detail: String) -> Failure {
-    Failure::permanent(FailureCode::Internal, detail)
-}
-
-/// The service's own no, which says nothing of the lane.
-fn given_up(detail: String) -> Failure {
-    Failure::permanent(FailureCode::InvalidRequest, detail)
-}
-
-fn invalid(detail: impl std::fmt::Display) -> Failure {
-    Failure::permanent(FailureCode::InvalidRequest, detail)
 }
 
 fn encoded(name: &str) -> String {

@@ -11,6 +11,7 @@ mod measures;
 mod notify;
 mod operation_log;
 mod rows;
+mod served;
 mod strays;
 mod wiring;
 

@@ -8,8 +8,7 @@ use anyhow::{Context, anyhow, bail};
 use chrono_tz::Tz;
 use crew::{Crew, Handlers};
 use domain::{
-    BudgetTerms, Clock, HandlerCatalog, HandlerDef, HandlerKind, HttpSpec, Lane, NotifySpec,
-    RetryPolicy, RowsSpec,
+    BudgetTerms, Clock, HandlerDef, HandlerKind, HttpSpec, Lane, NotifySpec, RetryPolicy, RowsSpec,
 };
 use engine::{Announcer, BizHandler, BulkHandler, BulkSettings, LaneSettings, Seat, Turns};
 use service::{House, Process, Settings, read_handlers};
@@ -21,6 +20,7 @@ use crate::http::HttpHandler;
 use crate::notify::NotifyHandler;
 use crate::operation_log::OperationLogHandler;
 use crate::rows::RowsHandler;
+use crate::served::served;
 use crate::strays::Strays;
 use crate::{backlog, measures};
 
@@ -67,12 +67,13 @@ pub async fn start_with(process: Process, code: Code) -> anyhow::Result<()> {
     let dir = process.settings.handlers.dir.as_deref();
     let dir = dir.context("handlers.dir is not set: there is nothing to do")?;
     let handlers = read_handlers(dir, &house.catalog)?;
-    let jobs = jobs(&process.settings, &house, &code, &handlers)?;
+    let served = served(&handlers, &process.settings.handlers.only)?;
+    let jobs = jobs(&process.settings, &house, &code, &served)?;
     let crew = Crew::gather(&process, &house)?;
     house.check_datasets().await?;
     measures::describe();
     let bulk = Bulk::of(process.settings.mysql.pool_size)?;
-    for (handler, job) in handlers.iter().zip(&jobs) {
+    for (handler, job) in served.iter().zip(&jobs) {
         for usual in handler.usual_lanes() {
             let turns = job.turns(handler, &bulk)?;
             for (lane, seat) in seats(handler, usual, turns) {
@@ -83,13 +84,12 @@ pub async fn start_with(process: Process, code: Code) -> anyhow::Result<()> {
     }
     let lifecycle = process.lifecycle;
     lifecycle.set_ready();
-    let types: Vec<&str> = handlers.names().collect();
+    let types: Vec<&str> = served.iter().map(|it| it.biz_type.as_str()).collect();
     tracing::info!(worker = crew.name(), ?types, "business work is done");
     let announcer = Announcer::new(house.store.clone(), house.ringer.clone());
     let (store, soft) = (house.store.clone(), lifecycle.soft());
-    let known = handlers.clone();
     lifecycle.spawn("backlog", async move {
-        backlog::keep(store, known, soft).await;
+        backlog::keep(store, served, soft).await;
         Ok(())
     });
     let strays = Strays {
@@ -170,7 +170,7 @@ fn jobs(
     settings: &Settings,
     house: &House,
     code: &Code,
-    handlers: &HandlerCatalog,
+    handlers: &[HandlerDef],
 ) -> anyhow::Result<Vec<Job>> {
     let job = |handler: &HandlerDef| {
         let place = &handler.place;

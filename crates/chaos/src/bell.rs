@@ -34,7 +34,6 @@ const BROKER: Duration = Duration::from_secs(10);
 #[derive(Default)]
 pub(crate) struct Rung {
     pub(crate) copies: AtomicU64,
-    pub(crate) poison: AtomicU64,
 }
 
 /// The forger.
@@ -126,7 +125,6 @@ impl Bell {
             sent = self.send(&self.topics[index], payload.as_deref()).await;
         }
         sent?;
-        self.rung.poison.fetch_add(1, Ordering::Relaxed);
         Ok(word)
     }
 

@@ -9,22 +9,26 @@ use crate::wish::Wish;
 
 /// A request that was accepted.
 #[derive(Clone, Debug)]
-pub(crate) struct Accepted {
-    pub(crate) key: String,
-    pub(crate) wish: Wish,
+pub struct Accepted {
+    /// What names it.
+    pub key: String,
+    /// What was asked for.
+    pub wish: Wish,
     /// The task; none of what is answered at once.
-    pub(crate) task: Option<u64>,
+    pub task: Option<u64>,
     /// Rows that were told to be stored, of what is answered at once.
-    pub(crate) stored: u64,
+    pub stored: u64,
 }
 
 /// Business work that was accepted.
 #[derive(Clone, Debug)]
-pub(crate) struct AcceptedBusiness {
-    pub(crate) key: String,
-    pub(crate) wish: Business,
+pub struct AcceptedBusiness {
+    /// What names it.
+    pub key: String,
+    /// What was asked for.
+    pub wish: Business,
     /// The row of each item, where it was told.
-    pub(crate) rows: BTreeMap<u32, u64>,
+    pub rows: BTreeMap<u32, u64>,
 }
 
 /// Everything that clients were told.

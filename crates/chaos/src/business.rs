@@ -14,7 +14,7 @@ pub(crate) const END: &str = "chaos_end";
 
 /// What is done with an item (handlers/*.toml).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub enum Kind {
     /// A row is added.
     Grant,
     /// A row with a key is written.
@@ -54,7 +54,7 @@ const URGENT: u32 = 9;
 
 /// How the items are asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Way {
+pub enum Way {
     /// One call with an idempotency key.
     Keyed,
     /// One call without: the items' own names tell a repetition.
@@ -67,7 +67,7 @@ pub(crate) enum Way {
 
 /// Items of one kind.
 #[derive(Clone, Debug)]
-pub(crate) struct Business {
+pub struct Business {
     pub(crate) kind: Kind,
     pub(crate) way: Way,
     pub(crate) rows: Rows,
@@ -78,6 +78,18 @@ pub(crate) struct Business {
 }
 
 impl Business {
+    /// This work, due at once, for a service that nobody knows the address of.
+    #[must_use]
+    pub const fn of(kind: Kind, way: Way, rows: Rows) -> Self {
+        Self {
+            kind,
+            way,
+            rows,
+            later: false,
+            service: String::new(),
+        }
+    }
+
     /// Draws one; `service` is an address that can be called.
     pub(crate) fn draw(random: &mut StdRng, service: &str) -> Self {
         let (kind, most) = match random.random_range(0..10) {

@@ -8,15 +8,17 @@ mod rows;
 mod tasks;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use serde_json::json;
 use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
 
 use crate::book::{Accepted, AcceptedBusiness};
-use crate::client::Client;
+use crate::client::{Address, Client};
 use crate::database::Database;
 use crate::journal::Journal;
 use crate::service::Service;
@@ -26,21 +28,31 @@ const AT_ONCE: usize = 8;
 
 /// What the last line tells.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Tally {
-    pub(crate) accepted: u64,
-    pub(crate) done: u64,
-    pub(crate) dead: u64,
-    pub(crate) cancelled: u64,
-    pub(crate) lost: u64,
-    pub(crate) doubled: u64,
-    pub(crate) files: u64,
-    pub(crate) effects: u64,
-    pub(crate) letters: u64,
+pub struct Tally {
+    /// Requests and items.
+    pub accepted: u64,
+    /// As it was wanted.
+    pub done: u64,
+    /// Given up.
+    pub dead: u64,
+    /// By a person.
+    pub cancelled: u64,
+    /// Neither of these: there is none.
+    pub lost: u64,
+    /// Accepted, or done, twice.
+    pub doubled: u64,
+    /// Of exports.
+    pub files: u64,
+    /// Written in all.
+    pub effects: u64,
+    /// Set aside.
+    pub letters: u64,
     /// Items of business work among what was accepted.
-    pub(crate) business: u64,
+    pub business: u64,
     /// Calls that the service heard.
-    pub(crate) calls: u64,
-    pub(crate) calls_repeated: u64,
+    pub calls: u64,
+    /// More than one for an item.
+    pub calls_repeated: u64,
 }
 
 /// A task as the gateway tells it.
@@ -56,7 +68,7 @@ pub(crate) struct Told {
 }
 
 /// Reads and compares.
-pub(crate) struct Checker {
+pub struct Checker {
     pub(crate) database: Database,
     pub(crate) client: Client,
     pub(crate) journal: Arc<Journal>,
@@ -65,8 +77,46 @@ pub(crate) struct Checker {
 }
 
 impl Checker {
+    /// For those who check the checker: of a database (`mysql://…`), of a gateway (`http://…`) that has
+    /// so many members to export, and of a service that nobody has called yet. Its evidence goes to the directory.
+    ///
+    /// # Errors
+    /// When the address makes no sense, the directory cannot be written, or no port is free.
+    pub async fn apart(
+        mysql: &str,
+        gateway: String,
+        members: u64,
+        evidence: &Path,
+    ) -> Result<Self> {
+        let journal = Arc::new(Journal::begin(evidence)?);
+        let gateways: Vec<Address> = vec![Box::new(move || gateway.clone())];
+        let told = (Arc::default(), Arc::clone(&journal));
+        Ok(Self {
+            database: Database::new(mysql)?,
+            client: Client::new(gateways, "", told, CancellationToken::new())?,
+            journal,
+            service: Arc::new(Service::open(0).await?),
+            members,
+        })
+    }
+
+    /// `http://…` of the service that is to be called.
+    #[must_use]
+    pub fn service(&self) -> &str {
+        &self.service.url
+    }
+
+    /// What was found to be wrong.
+    #[must_use]
+    pub fn violations(&self) -> Vec<String> {
+        self.journal.violations().1
+    }
+
     /// Waits until no work is open; what still is after `patience` is a violation.
-    pub(crate) async fn quiet(&self, patience: Duration) -> Result<()> {
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn quiet(&self, patience: Duration) -> Result<()> {
         let began = Instant::now();
         let mut seen = None;
         while began.elapsed() < patience {
@@ -93,7 +143,10 @@ impl Checker {
     }
 
     /// Everything.
-    pub(crate) async fn check(
+    ///
+    /// # Errors
+    /// When the database or a gateway does not answer: what is true is not known then.
+    pub async fn check(
         &self,
         accepted: &[Accepted],
         business: &[AcceptedBusiness],

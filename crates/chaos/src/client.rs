@@ -15,7 +15,6 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use crate::book::{Accepted, Book};
-use crate::fleet::Member;
 use crate::journal::Journal;
 use crate::wish::Wish;
 
@@ -25,11 +24,14 @@ const ANSWER: Duration = Duration::from_secs(8);
 const PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
+/// Where a gateway is at present: `http://127.0.0.1:…`.
+pub(crate) type Address = Box<dyn Fn() -> String + Send + Sync>;
+
 /// Talks to all gateways.
 #[derive(Clone)]
 pub(crate) struct Client {
     http: Http,
-    gateways: Arc<Vec<Arc<Member>>>,
+    gateways: Arc<Vec<Address>>,
     turn: Arc<AtomicUsize>,
     token: Arc<str>,
     book: Arc<Book>,
@@ -47,7 +49,7 @@ pub(crate) struct Answer {
 
 impl Client {
     pub(crate) fn new(
-        gateways: Vec<Arc<Member>>,
+        gateways: Vec<Address>,
         token: &str,
         (book, journal): (Arc<Book>, Arc<Journal>),
         end: CancellationToken,
@@ -198,8 +200,7 @@ impl Client {
 
     fn url(&self, path: &str) -> String {
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
-        let gateway = &self.gateways[turn % self.gateways.len()];
-        let base = gateway.http().unwrap_or_default();
+        let base = self.gateways[turn % self.gateways.len()]();
         format!("{base}/api/v1/{path}")
     }
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use rustix::process::Signal;
 use serde_json::json;
 use tokio::process::{Child, Command};
@@ -129,21 +129,17 @@ impl Member {
         (pid > 0).then_some(pid)
     }
 
-    /// Ends the present life by this signal, if there is one.
+    /// Ends the present life by this signal.
     pub(crate) fn end_by(&self, by: Signal) -> Result<()> {
-        let Some(pid) = self.pid() else {
-            return Ok(());
-        };
+        let pid = self.pid().context("it is between two lives")?;
         self.asked.store(true, Ordering::SeqCst);
         signal(pid, by)
     }
 
     /// SIGSTOP or SIGCONT to one life.
     pub(crate) fn nudge(&self, pid: i32, by: Signal) -> Result<()> {
-        if self.pid() == Some(pid) {
-            signal(pid, by)?;
-        }
-        Ok(())
+        ensure!(self.pid() == Some(pid), "that life is over");
+        signal(pid, by)
     }
 
     /// Keeps it running until told to stop, then lets it end in order.
@@ -254,6 +250,7 @@ pub(crate) async fn mourn(
             "death",
             json!({"of": member.name, "pid": pid, "why": format!("{why:?}")}),
         );
+        recovery.weather.happens(format!("{} died", member.name));
         match why {
             Why::Asked | Why::PortTaken => {}
             Why::KillPoint(point) => hits.count(point, member.binary()),
@@ -265,7 +262,7 @@ pub(crate) async fn mourn(
             }
         }
         if member.role == Role::Sweeper {
-            recovery.weather.gust(Some(&member.name));
+            recovery.weather.gust(&member.name);
         }
         let recovery = Arc::clone(&recovery);
         watching.spawn(async move { recovery.of_death(&member, pid, at).await });

@@ -33,8 +33,13 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+pub use book::{Accepted, AcceptedBusiness};
+pub use business::{Business, Kind as Handler, Way};
+pub use check::{Checker, Tally};
 pub use plan::{Fault, plan};
 pub use ports::Ports;
+pub use recovery::{End, Figures, Kind, Sum, Times};
+pub use wish::{Format, Rows, Wish};
 
 /// The program: 0 when no promise was broken, 1 when one was, 2 when it could not be told.
 #[must_use]

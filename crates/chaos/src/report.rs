@@ -13,7 +13,7 @@ use crate::cli::Cli;
 use crate::database::Database;
 use crate::journal::Journal;
 use crate::kill_points::Hits;
-use crate::recovery::{Figures, Recovery};
+use crate::recovery::{Figures, Recovery, Sum};
 use crate::vandal::Vandal;
 
 /// Violations that are printed.
@@ -53,18 +53,15 @@ pub(crate) fn tell(report: &Report<'_>) -> Result<bool> {
         text,
         "\nRecoveries, in seconds (without another fault in between, and all):"
     )?;
-    for one in report.recovery.figures() {
-        let clear = match one.clear {
-            0 => "   0 times".to_owned(),
-            times => format!(
-                "{times:4} times, median {:5.1}, most {:5.1}{}",
-                one.median,
-                one.most,
-                promised(&one)
-            ),
-        };
-        let (kind, all, most) = (one.kind.word(), one.all, one.most_of_all);
-        writeln!(text, "  {kind:42} {clear:60} all {all:4}, most {most:5.1}")?;
+    for one in report.recovery.times.figures() {
+        writeln!(text, "{}", line_of(&one))?;
+    }
+    let late = report.recovery.times.late();
+    if !late.is_empty() {
+        writeln!(text, "\nLate, though nothing that was watched explains it:")?;
+        for one in &late {
+            writeln!(text, "  {one}")?;
+        }
     }
     let (count, violations) = report.journal.violations();
     if count > 0 {
@@ -118,41 +115,86 @@ fn last_line(report: &Report<'_>, violations: usize) -> String {
     faults.extend(hits.iter().map(|(point, hits)| format!("{point} {hits}")));
     let at_biz_worker = report.hits.of("biz-worker");
     faults.push(format!("of_these_at_biz_worker {at_biz_worker}"));
-    let figures = report.recovery.figures();
-    let late: usize = figures.iter().map(|one| one.late).sum();
-    let recovered: Vec<String> = figures
-        .iter()
-        .map(|one| match (one.kind.word(), one.clear) {
-            (kind, 0) => format!("{kind} max {:.1} s beside others", one.most_of_all),
-            (kind, _) => {
-                let (most, median, promised) = (one.most, one.median, promised(one));
-                format!("{kind} max {most:.1} s median {median:.1} s{promised}")
-            }
-        })
-        .collect();
+    let not_done = vandal.not_done.lock();
+    let not_done = not_done.unwrap_or_else(PoisonError::into_inner);
+    let not_done = match not_done.values().sum() {
+        0_u64 => "none".to_owned(),
+        times => {
+            let kinds = not_done
+                .iter()
+                .map(|(kind, times)| format!("{kind} {times}"));
+            format!("{times} ({})", kinds.collect::<Vec<_>>().join(", "))
+        }
+    };
+    let figures = report.recovery.times.figures();
+    let recovered: Vec<String> = figures.iter().map(short).collect();
     format!(
         "chaos: seed {}, {} s: accepted {accepted}, done {done}, dead {dead}, cancelled {cancelled}, \
          lost {lost}, doubled {doubled}, violations {violations}; business work {business}, \
          effects {effects}, files {files}, calls {calls}, repeated {calls_repeated}, \
-         dead letters {letters}; faults: {}; recovery, {late} of all too late: {}",
+         dead letters {letters}; faults: {}; could not be done: {not_done}; \
+         recovery: {}; {}",
         report.cli.seed,
         report.cli.seconds,
         faults.join(", "),
+        totals(&figures),
         recovered.join("; ")
     )
 }
 
-/// By when it was to be well, and whether it always was.
-fn promised(one: &Figures) -> String {
-    match (one.kind.bound(), one.late) {
-        (None, _) => String::new(),
-        (Some(bound), 0) => format!(" ({:.1} kept)", bound.as_secs_f64()),
-        (Some(bound), late) => format!(
-            " ({:.1} missed {late} of {} times)",
-            bound.as_secs_f64(),
-            one.clear
-        ),
+/// A line of the table: those that no other fault prolonged, and all.
+fn line_of(one: &Figures) -> String {
+    let word = one.kind.word();
+    let cut_short = match one.cut_short {
+        0 => String::new(),
+        times => format!(", {times} cut short by the end"),
+    };
+    format!(
+        "  {word:42} {:70} all {}{cut_short}",
+        sum(one, &one.clear),
+        sum(one, &one.all)
+    )
+}
+
+fn sum(one: &Figures, sum: &Sum) -> String {
+    let mut text = format!("{:4} times", sum.times);
+    if let (Some(median), Some(most)) = (sum.median, sum.most) {
+        text.push_str(&format!(", median {median:5.1}, most {most:5.1}"));
     }
+    if sum.unseen > 0 {
+        text.push_str(&format!(", not seen {}", sum.unseen));
+    }
+    match one.kind.bound().map(|bound| bound.as_secs_f64()) {
+        Some(_) | None if sum.times == 0 => {}
+        None => {}
+        Some(bound) if sum.late == 0 => text.push_str(&format!(" ({bound:.1} kept)")),
+        Some(bound) => text.push_str(&format!(" ({bound:.1} missed {} times)", sum.late)),
+    }
+    text
+}
+
+/// The same for the last line: those that no other fault prolonged, if there are any.
+fn short(one: &Figures) -> String {
+    let word = one.kind.word();
+    match one.clear.times {
+        0 => format!("{word} beside others {}", sum(one, &one.all).trim_start()),
+        _ => format!("{word} {}", sum(one, &one.clear).trim_start()),
+    }
+}
+
+/// Of all kinds that are to be well by some time.
+fn totals(figures: &[Figures]) -> String {
+    let bound = figures.iter().filter(|one| one.kind.bound().is_some());
+    let (mut clear, mut all) = ((0, 0), (0, 0));
+    for one in bound {
+        clear = (clear.0 + one.clear.late, clear.1 + one.clear.times);
+        all = (all.0 + one.all.late, all.1 + one.all.times);
+    }
+    let unseen: usize = figures.iter().map(|one| one.all.unseen).sum();
+    format!(
+        "late {} of {} that nothing else prolonged, {} of {} in all, not seen {unseen}",
+        clear.0, clear.1, all.0, all.1
+    )
 }
 
 /// The tables as they are at the end, as text, beside the other evidence.

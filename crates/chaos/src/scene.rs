@@ -14,7 +14,7 @@ use tokio_util::task::TaskTracker;
 use crate::bell::Bell;
 use crate::book::Book;
 use crate::cli::Cli;
-use crate::client::Client;
+use crate::client::{Address, Client};
 use crate::database::Database;
 use crate::fleet::{Death, Member, Place, Role, mourn};
 use crate::journal::Journal;
@@ -81,8 +81,11 @@ impl Scene {
         let seen_by = (journal.clone(), hits.clone(), recovery.clone());
         watching.spawn(mourn(died, seen_by, watching.clone()));
         let gateways = members.iter().filter(|it| it.role == Role::Gateway);
+        let gateways = gateways
+            .cloned()
+            .map(|gateway| -> Address { Box::new(move || gateway.http().unwrap_or_default()) });
         let told = (book.clone(), journal.clone());
-        let client = Client::new(gateways.cloned().collect(), &cli.token, told, end.clone())?;
+        let client = Client::new(gateways.collect(), &cli.token, told, end.clone())?;
         let vandal = Vandal {
             servers,
             proxy,
@@ -94,6 +97,7 @@ impl Scene {
             mysql: tokio::sync::Mutex::default(),
             kafka: tokio::sync::Mutex::default(),
             done: std::sync::Mutex::default(),
+            not_done: std::sync::Mutex::default(),
             commits_cut: std::sync::atomic::AtomicU64::new(0),
         };
         Ok(Self {

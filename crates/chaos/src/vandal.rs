@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex as Plain, PoisonError};
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use rustix::process::Signal;
 use serde_json::json;
 use testkit::MoodyProxy;
@@ -36,6 +36,8 @@ pub(crate) struct Vandal {
     pub(crate) mysql: Mutex<()>,
     pub(crate) kafka: Mutex<()>,
     pub(crate) done: Plain<BTreeMap<&'static str, u64>>,
+    /// Those that could not be done, for whatever reason: the journal has it.
+    pub(crate) not_done: Plain<BTreeMap<&'static str, u64>>,
     pub(crate) commits_cut: AtomicU64,
 }
 
@@ -64,15 +66,17 @@ impl Vandal {
 
     async fn one(&self, fault: Fault) {
         self.journal.note("fault", json!(format!("{fault:?}")));
-        match self.apply(fault).await {
-            Ok(()) => {
-                let mut done = self.done.lock().unwrap_or_else(PoisonError::into_inner);
-                *done.entry(fault.word()).or_default() += 1;
+        self.weather.happens(fault.word().to_owned());
+        let count = match self.apply(fault).await {
+            Ok(()) => &self.done,
+            Err(error) => {
+                let text = format!("{fault:?}: {error:#}");
+                self.journal.note("fault failed", json!(text));
+                &self.not_done
             }
-            Err(error) => self
-                .journal
-                .note("fault failed", json!(format!("{fault:?}: {error:#}"))),
-        }
+        };
+        let mut count = count.lock().unwrap_or_else(PoisonError::into_inner);
+        *count.entry(fault.word()).or_default() += 1;
     }
 
     async fn apply(&self, fault: Fault) -> Result<()> {
@@ -86,7 +90,6 @@ impl Vandal {
                 Ok(())
             }
             Fault::CutSome(one_in) => {
-                self.weather.gust(None);
                 self.proxy.cut_one_in(usize::try_from(one_in)?);
                 Ok(())
             }
@@ -119,23 +122,22 @@ impl Vandal {
     }
 
     async fn freeze(&self, member: &Member, millis: u64) -> Result<()> {
-        let Some(pid) = member.pid() else {
-            return Ok(());
-        };
+        let pid = member.pid().context("it is between two lives")?;
         let since = Instant::now();
         member.nudge(pid, Signal::STOP)?;
         let thawed = async {
             sleep(Duration::from_millis(millis)).await;
             if member.role == Role::Sweeper {
-                self.weather.gust(Some(&member.name));
+                self.weather.gust(&member.name);
             }
-            member.nudge(pid, Signal::CONT)
+            // whoever was killed meanwhile needs no waking
+            member.nudge(pid, Signal::CONT).ok();
         };
         let taken = self
             .recovery
             .of_rows(member.binary(), pid, Kind::FrozenRows, since);
-        let (thawed, ()) = futures::join!(thawed, taken);
-        thawed
+        futures::join!(thawed, taken);
+        Ok(())
     }
 
     async fn silence(&self, millis: u64) -> Result<()> {

@@ -10,13 +10,14 @@ use crate::servers::Server;
 /// Sweepers of the house.
 const SWEEPERS: usize = 2;
 
-/// All outages of MySQL and Kafka, and all gusts.
+/// All that happened to the house.
 #[derive(Default)]
 pub(crate) struct Weather {
     outages: Mutex<Vec<Outage>>,
-    /// A sweeper, or without a name any of them, began anew or lost its connection: it rescues nothing
-    /// for a lease period, as promised.
-    gusts: Mutex<Vec<(Instant, Option<String>)>>,
+    /// A sweeper begins anew, or stood still: it rescues nothing for a lease period, as promised.
+    gusts: Mutex<Vec<(Instant, String)>>,
+    /// Faults and deaths, for whoever wonders why something took so long.
+    happened: Mutex<Vec<(Instant, String)>>,
 }
 
 struct Outage {
@@ -39,9 +40,21 @@ impl Weather {
         }
     }
 
-    /// What keeps a sweeper, or any of them, from acting happens now.
-    pub(crate) fn gust(&self, sweeper: Option<&str>) {
-        lock(&self.gusts).push((Instant::now(), sweeper.map(str::to_owned)));
+    /// What keeps a sweeper from acting ends now, but for its wait.
+    pub(crate) fn gust(&self, sweeper: &str) {
+        lock(&self.gusts).push((Instant::now(), sweeper.to_owned()));
+    }
+
+    /// Something is broken now.
+    pub(crate) fn happens(&self, what: String) {
+        lock(&self.happened).push((Instant::now(), what));
+    }
+
+    /// What was broken since.
+    pub(crate) fn happened_since(&self, since: Instant) -> Vec<String> {
+        let happened = lock(&self.happened);
+        let after = happened.iter().filter(|(at, _)| *at > since);
+        after.map(|(_, what)| what.clone()).collect()
     }
 
     /// Whether a server was away at some moment since.
@@ -49,16 +62,18 @@ impl Weather {
         lock(&self.outages).iter().any(|it| it.lasted_until(since))
     }
 
-    /// Whether no sweeper could act all the time since.
-    pub(crate) fn kept_sweepers_since(&self, since: Instant) -> bool {
+    /// Whether no sweeper could act all the time since; `kept` are those that say so themselves.
+    pub(crate) fn kept_sweepers_since(&self, since: Instant, mut kept: BTreeSet<String>) -> bool {
         let gusts = lock(&self.gusts);
-        let after = || gusts.iter().filter(|(at, _)| *at > since);
-        let whose: BTreeSet<&str> = after().filter_map(|(_, who)| who.as_deref()).collect();
+        kept.extend(
+            gusts
+                .iter()
+                .filter(|it| it.0 > since)
+                .map(|it| it.1.clone()),
+        );
         let outages = lock(&self.outages);
         let mut of_mysql = outages.iter().filter(|it| it.of == Server::Mysql);
-        of_mysql.any(|it| it.lasted_until(since))
-            || after().any(|(_, who)| who.is_none())
-            || whose.len() >= SWEEPERS
+        of_mysql.any(|it| it.lasted_until(since)) || kept.len() >= SWEEPERS
     }
 }
 

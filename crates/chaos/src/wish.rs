@@ -13,8 +13,10 @@ const SMALL: u64 = 2_000;
 
 /// The kinds of files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Format {
+pub enum Format {
+    /// A workbook.
     Xlsx,
+    /// Text.
     Csv,
 }
 
@@ -29,11 +31,13 @@ impl Format {
 
 /// Rows for a dataset; every `n`th of them is a bad one.
 #[derive(Clone, Debug)]
-pub(crate) struct Rows {
-    pub(crate) dataset: &'static str,
-    pub(crate) count: u32,
+pub struct Rows {
+    /// Of what table.
+    pub dataset: &'static str,
+    /// How many.
+    pub count: u32,
     /// Zero: none is bad.
-    pub(crate) every_bad: u32,
+    pub every_bad: u32,
 }
 
 impl Rows {
@@ -64,7 +68,7 @@ impl Rows {
 
 /// One request.
 #[derive(Clone, Debug)]
-pub(crate) enum Wish {
+pub enum Wish {
     /// Members up to an id.
     Export { format: Format, up_to: u64 },
     /// Of the table that nobody can read.

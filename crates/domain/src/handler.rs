@@ -8,6 +8,7 @@
 mod catalog;
 mod def;
 mod duration;
+mod http;
 mod levels;
 mod notify;
 mod parse;

@@ -136,6 +136,13 @@ impl Lane {
         }
     }
 
+    /// What the database holds, however odd: a plain SQL client may have named what is no topic, and
+    /// whoever looks after such rows must be able to say which.
+    #[must_use]
+    pub fn stored(text: String) -> Self {
+        Self(text)
+    }
+
     /// The lane of exports on a queue: `quayside.export.<queue>`.
     ///
     /// # Errors
@@ -190,6 +197,15 @@ impl Lane {
     /// [`InvalidName`] when that is too long for a topic.
     pub fn rest(&self) -> Result<Self, InvalidName> {
         Self::parse(format!("{}{REST}", self.0))
+    }
+
+    /// The usual lane of the queue whose urgent work or rest this is the lane of; itself, if it is of
+    /// neither.
+    #[must_use]
+    pub fn usual(&self) -> Self {
+        let usual = self.0.strip_suffix(URGENT);
+        let usual = usual.or_else(|| self.0.strip_suffix(REST));
+        usual.map_or_else(|| self.clone(), |usual| Self(usual.to_owned()))
     }
 
     /// The lane of this lane's dead letters: `<topic>.dlt`; itself, if it is one.

@@ -21,8 +21,8 @@ struct Heard {
     shut: bool,
     trip: Option<Trip>,
     reports: Vec<(LaneProbe, Verdict)>,
-    /// A row of the present probe is at work.
-    probing: bool,
+    /// The probe whose row is at work.
+    probing: Option<LaneProbe>,
 }
 
 impl Breaker {
@@ -83,19 +83,19 @@ impl Breaker {
         self.heard().reports.first().cloned()
     }
 
-    /// The oldest report has been told; its probe has no row at work.
+    /// The oldest report has been told; its probe has no row at work. A later one may.
     pub(crate) fn told_oldest_report(&self) {
         let mut heard = self.heard();
-        heard.reports.remove(0);
-        heard.probing = false;
+        let (probe, _) = heard.reports.remove(0);
+        heard.probing.take_if(|present| *present == probe);
     }
 
     /// Whether a row of the present probe is at work.
     pub(crate) fn is_probing(&self) -> bool {
-        self.heard().probing
+        self.heard().probing.is_some()
     }
 
-    pub(crate) fn set_probing(&self, probing: bool) {
+    pub(crate) fn set_probing(&self, probing: Option<LaneProbe>) {
         self.heard().probing = probing;
     }
 

@@ -93,7 +93,7 @@ impl Gate {
             let taken = self.store.take_probe(lane, owner, self.terms.probe).await?;
             if taken.is_some() {
                 // Should the row of one that was lost meanwhile still be at work: it says nothing.
-                self.breaker.set_probing(false);
+                self.breaker.set_probing(None);
             }
             standing = self.store.lane(lane).await?;
         }

@@ -29,6 +29,7 @@ use crate::chain::Chain;
 use crate::ears::Ears;
 use crate::gate::Gate;
 use crate::handler::BizHandler;
+use crate::run::Finishes;
 use crate::turns::{Seat, Turns};
 
 /// Pause after the database could not be asked, in milliseconds.
@@ -73,6 +74,7 @@ pub struct LaneWorker {
     hand_back: CancellationToken,
     breaker: Arc<Breaker>,
     budget: Arc<Budget>,
+    finishes: Arc<Finishes>,
     board: LaneBoard,
 }
 
@@ -103,6 +105,7 @@ impl LaneWorker {
             hand_back: CancellationToken::new(),
             breaker: Arc::new(Breaker::new(!settings.lane.is_dead_letters())),
             budget: Arc::new(Budget::new(&settings.lane, settings.budget)),
+            finishes: Arc::default(),
             board: LaneBoard::default(),
             settings: Arc::new(settings),
         }

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use domain::{HandlerDef, Lane, Levels};
+use domain::{HandlerDef, HandlerKind, Lane, Levels};
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use rand::RngExt;
@@ -24,6 +24,9 @@ const RELAY_PAUSE_MILLIS: u64 = 500;
 
 /// Rows of business work in one ring, at most (facts.md: best size).
 const BIZ_RING_SIZE: usize = 250;
+
+/// A worker has what it may have at once from so many rings or more.
+const PARTS: u32 = 4;
 
 /// How often [`RelayAll`] looks for lanes that are new.
 const NEW_LANES_SECONDS: u64 = 5;
@@ -55,9 +58,17 @@ pub struct RelayLane {
 }
 
 impl RelayLane {
-    /// The lanes of a definition: no more rows in one ring than are worked on together.
+    /// The lanes of a definition: no more rows in one ring than are worked on together. What is done
+    /// one by one is claimed together all the same, but by a worker only a part of what it may have at
+    /// once: another may be free.
     pub fn of(handler: &HandlerDef) -> impl Iterator<Item = Self> {
-        let together = usize::try_from(handler.batch_size).unwrap_or(BIZ_RING_SIZE);
+        let together = match handler.kind {
+            HandlerKind::Rows(_) | HandlerKind::OperationLog => handler.batch_size,
+            HandlerKind::Http(_) | HandlerKind::Code(_) | HandlerKind::Notify(_) => {
+                handler.batch_size.max(handler.concurrency / PARTS)
+            }
+        };
+        let together = usize::try_from(together).unwrap_or(BIZ_RING_SIZE);
         handler.lanes().map(move |lane| Self {
             lane: lane.clone(),
             ring_size: together.clamp(1, BIZ_RING_SIZE),

@@ -2,6 +2,7 @@
 //! failures, and exactly one `settle` at the end. Shown by `tests/it/attempt.rs`.
 
 mod end;
+mod finishes;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -24,11 +25,17 @@ use crate::measures::count_failure;
 use crate::pulse::Pulse;
 use end::{End, end_of, stop};
 
+pub(crate) use finishes::Finishes;
+
 /// Pause between tries of a settle that the database could not take, in milliseconds.
 const SETTLE_PAUSE_MILLIS: u64 = 500;
 
 /// Longest wait for a handler to stop, and to clean up, in seconds.
 const STOP_SECONDS: u64 = 10;
+
+/// A finish waits for the one before it, and for its own, so many parts of the lease at most each; what
+/// is left is for settling it alone.
+const TOGETHER_PART: u32 = 6;
 
 /// The outcome of an attempt that finished.
 const SUCCESS: &str = "success";
@@ -48,6 +55,8 @@ pub(crate) struct Runner {
     pub(crate) kind: String,
     /// How many further tries the lane bears.
     pub(crate) budget: Arc<Budget>,
+    /// The lane's finishes that write nothing besides.
+    pub(crate) finishes: Arc<Finishes>,
     /// Cancelled when attempts must be handed back at once.
     pub(crate) hand_back: CancellationToken,
 }
@@ -245,6 +254,15 @@ impl Runner {
         story: Story,
     ) -> Option<Settled> {
         let began = Instant::now();
+        if let Ending::Finished(effects) = &ending
+            && effects.is_none()
+        {
+            let (row, patience) = (attempt.claimed(), self.settings.lease / TOGETHER_PART);
+            let together = self.finishes.finish(&self.store, row, patience).await;
+            if together.is_some() {
+                return together;
+            }
+        }
         loop {
             let lease = &attempt.claimed().lease;
             match self

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use domain::{BizStatus, Lane};
 use metrics::Unit;
 use rand::RngExt;
-use store::{Rescued, Store, SweepPlace};
+use store::{Rescued, Store, StoreError, SweepPlace};
 use tokio_util::sync::CancellationToken;
 
 use crate::chain::Chain;
@@ -15,8 +15,8 @@ use crate::lanes::lanes_of_rows;
 /// Rows rescued in one transaction.
 const SWEEP_BATCH: usize = 100;
 
-/// Batches of one lane in one pass: the next pass goes on behind them.
-const BATCHES_PER_PASS: usize = 20;
+/// Steps (`Store::sweep_from`) of one walk over a lane in one pass: the next pass goes on behind them.
+const STEPS_PER_PASS: usize = 30;
 
 /// An answer that takes longer speaks of a pause in which heartbeats were late, too; a third of a
 /// shorter lease does so before.
@@ -28,8 +28,24 @@ const LOOK_PAUSE: Duration = Duration::from_secs(1);
 /// Rows that the log line of a pass names; where more were rescued, their attempts tell.
 const ROWS_NAMED: usize = 20;
 
-/// Where the next pass over a lane goes on.
-type Places = BTreeMap<Lane, SweepPlace>;
+/// Where the next pass goes on.
+#[derive(Default)]
+struct Places {
+    /// Of lanes with more due rows than one pass looks at.
+    of: BTreeMap<Lane, Walks>,
+    /// The lane at which the database failed: it comes last now.
+    failed: Option<Lane>,
+}
+
+/// How far the walks over a lane with a long backlog have come. What has just ended is at the end of
+/// the due rows, however many wait before it.
+#[derive(Clone)]
+struct Walks {
+    /// From the oldest row to the end, and again.
+    all: SweepPlace,
+    /// Along what has become due since.
+    fresh: SweepPlace,
+}
 
 /// Rescues rows whose lease has ended (`Store::sweep`), on every lane that any row names: also on
 /// those of retired queues, whose rows nobody else would miss.
@@ -51,7 +67,7 @@ impl Sweeper {
     pub async fn run(self, stop: CancellationToken) {
         describe();
         let mut wait = self.lease;
-        let mut places = Places::new();
+        let mut places = Places::default();
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
@@ -75,19 +91,23 @@ impl Sweeper {
     /// the workers' heartbeats must come first.
     async fn pass(&self, places: &mut Places) -> bool {
         let asked = Instant::now();
-        let lanes = match lanes_of_rows(&self.store).await {
+        let mut lanes = match lanes_of_rows(&self.store).await {
             Ok(lanes) if asked.elapsed() < self.bound() => lanes,
             Ok(_) => return waits("it is slow"),
             Err(error) => return waits(&Chain(&error).to_string()),
         };
+        let failed = places.failed.take();
+        if let Some(next) = lanes.iter().position(|lane| Some(lane) > failed.as_ref()) {
+            lanes.rotate_left(next);
+        }
         let mut rescued = Vec::new();
-        let mut answered = true;
-        for lane in &lanes {
-            answered = self.sweep(lane, places, &mut rescued).await;
-            if !answered {
+        for lane in lanes {
+            if !self.sweep(&lane, places, &mut rescued).await {
+                places.failed = Some(lane);
                 break;
             }
         }
+        let answered = places.failed.is_none();
         tell(&rescued);
         let outcome = if answered { "done" } else { "cut_short" };
         metrics::counter!("quayside_sweep_passes_total", "outcome" => outcome).increment(1);
@@ -101,27 +121,62 @@ impl Sweeper {
     }
 
     /// Rescues what is to be rescued on a lane; whether the database answered. It walks on past what
-    /// cannot be rescued: in this pass, and where that does not get to the end, in the next.
+    /// waits and what cannot be rescued: in this pass, and where that does not get to the end, in the
+    /// next.
     async fn sweep(&self, lane: &Lane, places: &mut Places, rescued: &mut Vec<Rescued>) -> bool {
+        let before = places.of.remove(lane);
+        let walked = self.walk_both(lane, before.clone(), rescued).await;
+        let (walks, answered) = match walked {
+            Ok(walks) => (walks, true),
+            Err(error) => {
+                tracing::warn!(lane = %lane, error = %Chain(&error), "the sweep cannot look");
+                (before, !error.is_transient())
+            }
+        };
+        places.of.extend(walks.map(|walks| (lane.clone(), walks)));
+        answered
+    }
+
+    /// None when the walk from the oldest row on has come to the end.
+    async fn walk_both(
+        &self,
+        lane: &Lane,
+        before: Option<Walks>,
+        rescued: &mut Vec<Rescued>,
+    ) -> Result<Option<Walks>, StoreError> {
+        let (from, fresh) = before.map(|walks| (walks.all, walks.fresh)).unzip();
+        let (all, _) = self.walk(lane, from, rescued).await?;
+        let Some(all) = all else {
+            return Ok(None);
+        };
+        // what ended since a pass looked at everything, with time to spare
+        let since = || SweepPlace::since(2 * (self.lease + self.interval));
+        let fresh = fresh.unwrap_or_else(since);
+        let (_, seen) = self.walk(lane, Some(fresh.clone()), rescued).await?;
+        let fresh = seen.unwrap_or(fresh);
+        Ok(Some(Walks { all, fresh }))
+    }
+
+    /// Where it goes on, none at the end; and how far it looked, none when there was nothing.
+    async fn walk(
+        &self,
+        lane: &Lane,
+        mut from: Option<SweepPlace>,
+        rescued: &mut Vec<Rescued>,
+    ) -> Result<(Option<SweepPlace>, Option<SweepPlace>), StoreError> {
         let counter = metrics::counter!("quayside_rescued_total", "lane" => lane.to_string());
-        let mut from = places.remove(lane);
-        for _ in 0..BATCHES_PER_PASS {
-            let mut swept = match self.store.sweep_from(lane, from, SWEEP_BATCH).await {
-                Ok(swept) => swept,
-                Err(error) => {
-                    tracing::warn!(lane = %lane, error = %Chain(&error), "the sweep cannot look");
-                    return !error.is_transient();
-                }
-            };
+        let mut seen = None;
+        for _ in 0..STEPS_PER_PASS {
+            let mut swept = self.store.sweep_from(lane, from, SWEEP_BATCH).await?;
             counter.increment(swept.rescued.len() as u64);
             rescued.append(&mut swept.rescued);
+            seen = swept.seen.or(seen);
             from = swept.next;
             if from.is_none() {
-                return true;
+                break;
             }
         }
-        places.extend(from.map(|place| (lane.clone(), place)));
-        true
+        Ok((from, seen))
     }
 }
 

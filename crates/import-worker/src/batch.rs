@@ -16,26 +16,19 @@ use crate::context::{dataset_of, read_context};
 use crate::failure::{internal, of_panic, of_store};
 use crate::object::{read_batch, read_duplicates};
 use crate::sorted::Sorted;
-use crate::tally::{self, BatchTally, Counts};
+use crate::tally::{BatchTally, Counts};
 
 /// Applies batches.
 pub struct BatchHandler {
     storage: Storage,
     catalog: Arc<Catalog>,
-    /// Failures of a batch that may be followed by another try: for what is told of it.
-    max_cnt: u32,
 }
 
 impl BatchHandler {
-    /// A handler for the datasets of `catalog`, whose batches lie in `storage` and may fail `max_cnt`
-    /// times before the last.
+    /// A handler for the datasets of `catalog`, whose batches lie in `storage`.
     #[must_use]
-    pub fn new(storage: Storage, catalog: Arc<Catalog>, max_cnt: u32) -> Self {
-        Self {
-            storage,
-            catalog,
-            max_cnt,
-        }
+    pub fn new(storage: Storage, catalog: Arc<Catalog>) -> Self {
+        Self { storage, catalog }
     }
 
     async fn prepare(&self, attempt: &Attempt, spec: BatchSpec) -> Result<Prepared, Failure> {
@@ -55,8 +48,8 @@ impl BatchHandler {
             };
             let sorted = Sorted::new(batch, duplicates);
             let fields = &sorted.head.shape.fields;
-            let target = ApplyTarget::new(&dataset, fields, &tenant, spec.mode)
-                .map_err(|error| Failure::rejected(FailureCode::UnknownColumn, error))?;
+            let target =
+                ApplyTarget::new(&dataset, fields, &tenant, spec.mode).map_err(internal)?;
             Prepared::new(&dataset, spec, sorted, target)
         });
         preparing.await.map_err(of_panic)?
@@ -86,13 +79,8 @@ fn unchanged(spec: &BatchSpec, dataset: &Dataset) -> Result<(), Failure> {
 impl BizHandler for BatchHandler {
     async fn run(&self, attempt: &Attempt) -> Result<Effects, Failure> {
         let spec: BatchSpec = read_context(attempt)?;
-        let (name, failures) = (spec.dataset.clone(), attempt.claimed().cnt);
-        let tally = BatchTally::new(&name, failures, self.max_cnt);
-        let prepared = self.prepare(attempt, spec).await;
-        if let Err(failure) = &prepared {
-            tally::failed(&name, failure, failures, self.max_cnt);
-        }
-        let prepared = prepared?;
+        let tally = BatchTally::new(&spec.dataset, attempt.claimed().cnt);
+        let prepared = self.prepare(attempt, spec).await?;
         let work = Arc::new((prepared, tally));
         Ok(Effects::new(move |tx| {
             let work = work.clone();

@@ -15,16 +15,15 @@ use engine::Attempt;
 use futures::{Stream, StreamExt, stream};
 use service::{Label, PipeWriter, Storage, StorageError, Stored, pipe};
 use store::{Ledger, Store};
-use tabular::{Book, FailureColumn, FailureTerms, FailureWriter, Pulse, Stamp};
+use tabular::{Book, FailureColumn, FailureTerms, FailureWriter, Pulse, Said, Stamp};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::failure::{of_disk, of_panic, of_refusal, of_storage, of_store};
-use crate::forebears::Said;
 use crate::join::{Join, Told};
 use crate::refusals;
-use crate::sheet::{Begun, as_told, begin, choose, open};
+use crate::sheet::{Begun, begin, choose, open};
 use crate::spool::Spool;
 use crate::watch::{Watch, watched};
 
@@ -166,11 +165,8 @@ impl Writer {
     fn write(mut self, upload: File, mut out: PipeWriter) -> Result<u64, Failure> {
         let (stop, pulse) = (self.stop.clone(), self.pulse.clone());
         let book = open(upload, &self.spec.import, &self.spool, stop, pulse)?;
-        let stamp = Stamp::read(&book).map_err(|refusal| of_refusal(&refusal))?;
-        // what a csv's forebears said the split has found out
-        let known = |_| Ok(Said::default());
-        let import = as_told(&book, &self.spec.import, stamp.as_ref(), &known)?;
-        self.spec.import = import.clone();
+        // as the split was told to read it
+        let import = self.spec.import.clone();
         let begun = self.begin(&book)?;
         let Begun {
             mut rows,
@@ -181,8 +177,13 @@ impl Writer {
             dataset: self.dataset.name.clone(),
             version: self.dataset.version.clone(),
             task: Some(self.task),
-            mapping: import.options.mapping.clone(),
-            numbers: import.options.numbers,
+            said: Said {
+                mapping: import.options.mapping.clone(),
+                numbers: import.options.numbers,
+                timezone: Some(import.timezone),
+                mode: Some(import.options.mode),
+                empty_means: Some(import.options.empty_means),
+            },
         };
         let columns = self.columns(header.cells);
         let (locale, format) = (&import.locale, import.upload.format);

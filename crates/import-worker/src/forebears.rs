@@ -1,38 +1,21 @@
-//! The imports that a csv mends: what their user said of headers that no definition knows, and of
-//! how numbers are written.
+//! The imports that a failure file mends: what their user said that holds of their rows still.
 //!
 //! A failure workbook bears that itself (`tabular::Stamp`); a csv has no place for it but names its
-//! import, whose request says it, or that of the import which that one mended.
+//! import, whose request says it, or that of the import which that one mended. What the new request
+//! names counts before either.
 
-use std::collections::BTreeMap;
-
-use domain::{Failure, NumberForm, Task, TaskId, TaskKind};
+use domain::{Failure, Task, TaskId, TaskKind};
 use engine::Attempt;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
 use store::{Store, Visibility};
+use tabular::Said;
 use tokio::runtime::Handle;
 
 use crate::failure::{internal, of_store};
 
 /// Imports that mended one another and are asked, one after the other.
 const MOST_ASKED: usize = 10;
-
-/// What was said of the file that a failure file comes from, and holds of its rows still.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Said {
-    /// Header text to column name.
-    pub(crate) mapping: BTreeMap<String, String>,
-    pub(crate) numbers: Option<NumberForm>,
-}
-
-impl Said {
-    /// What an earlier one said counts where a later one said nothing.
-    fn learn(&mut self, earlier: Self) {
-        if self.mapping.is_empty() {
-            self.mapping = earlier.mapping;
-        }
-        self.numbers = self.numbers.or(earlier.numbers);
-    }
-}
 
 /// Asks for imports of the same user.
 pub(crate) struct Forebears {
@@ -57,17 +40,19 @@ impl Forebears {
         })
     }
 
-    /// What was said of `first`; nothing where that is no import of the same user into
-    /// the same dataset: a file may say anything. For a blocking thread.
-    pub(crate) fn said(&self, first: TaskId) -> Result<Said, Failure> {
-        self.runtime.block_on(self.look(first))
+    /// What the own request names, then what `stamped` says, then what was said of `first`: nothing
+    /// where that is no import of the same user into the same dataset, since a file may say anything.
+    /// For a blocking thread.
+    pub(crate) fn said(&self, first: TaskId, stamped: Said) -> Result<Said, Failure> {
+        self.runtime.block_on(self.look(first, stamped))
     }
 
-    async fn look(&self, first: TaskId) -> Result<Said, Failure> {
+    async fn look(&self, first: TaskId, stamped: Said) -> Result<Said, Failure> {
         let Some(own) = self.task(self.own).await? else {
-            return Ok(Said::default());
+            return Err(internal("the row's task is not to be seen"));
         };
-        let (mut said, mut next) = (Said::default(), Some(first));
+        let (mut said, mut next) = (said_with(&own), Some(first));
+        said.learn(stamped);
         for _ in 0..MOST_ASKED {
             let Some(asked) = next else { break };
             let task = self.task(asked).await?;
@@ -92,10 +77,19 @@ fn is_kin(task: &Task, own: &Task) -> bool {
         && task.dataset == own.dataset
 }
 
+/// What the request of a task names, and not what holds where it names nothing.
 fn said_with(task: &Task) -> Said {
-    let of = |name| task.options.get(name).cloned().unwrap_or_default();
+    let options = &task.options;
     Said {
-        mapping: serde_json::from_value(of("mapping")).unwrap_or_default(),
-        numbers: serde_json::from_value(of("numbers")).unwrap_or_default(),
+        mapping: named(options, "mapping"),
+        numbers: named(options, "numbers"),
+        timezone: named(options, "timezone"),
+        mode: named(options, "mode"),
+        empty_means: named(options, "empty_means"),
     }
+}
+
+fn named<T: DeserializeOwned + Default>(options: &Value, name: &str) -> T {
+    let value = options.get(name).cloned().unwrap_or_default();
+    serde_json::from_value(value).unwrap_or_default()
 }

@@ -1,16 +1,20 @@
-//! Finding rows of one file that have the same key, two million keys within 96 MiB.
+//! Finding rows of one file that have the same key, two million keys within 96 MiB. Two unique columns
+//! of two million rows take 80 MiB (100 for the moment in which the last list grows and is copied), each
+//! further one 40 more.
 //!
-//! Of each key [`KeyList`] remembers 28 bytes: a hash of its text folded coarser than any collation,
-//! a hash of the text itself, the row. Keys with the same fold may be equal; those with the same
-//! text are, under every collation. What is left, keys of one fold with different texts, is a
+//! Of each key [`KeyList`] remembers 20 bytes: a hash of its text folded coarser than any collation,
+//! a hash of the text itself, the row. Keys with the same fold may be equal, and where two folds share
+//! a hash they are asked about in vain; those with the same text are, under every collation. What is left, keys of one fold with different texts, is a
 //! [`Question`] to the database: what marks all that are equal to this one? Each takes 12 bytes more,
 //! and each text is asked about once, however many share a fold. Shown by `tests/it/keys.rs` and
 //! `tests/it/duplicates.rs`.
 
 use std::hash::{DefaultHasher, Hasher};
 
-/// What is remembered of one key: fold (four words), text (two), row.
-type Packed = [u32; 7];
+/// What is remembered of one key: fold (two words), text (two), row.
+type Packed = [u32; 5];
+/// Where the row stands.
+const ROW: usize = 4;
 
 /// The most related rows that a fault names (domain, `RowError`).
 const MOST_RELATED: usize = 10;
@@ -18,7 +22,7 @@ const MOST_RELATED: usize = 10;
 /// One key of one row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Key {
-    /// Equal for all keys that a collation may find equal.
+    /// Equal for all keys that a collation may find equal; of a list's the low 64 bits count.
     pub fold: u128,
     /// Equal for equal texts.
     pub text: u64,
@@ -28,18 +32,19 @@ pub struct Key {
 
 impl Key {
     fn pack(self) -> Packed {
-        let [a, b, c, d] = words(self.fold);
-        let [_, _, e, f] = words(self.text.into());
-        [a, b, c, d, e, f, self.row]
+        let [_, _, a, b] = words(self.fold);
+        let [_, _, c, d] = words(self.text.into());
+        [a, b, c, d, self.row]
     }
 
     fn unpack(packed: &Packed) -> Self {
-        let [a, b, c, d, e, f, row] = *packed;
-        let text = u64::from(e) << 32 | u64::from(f);
-        let fold = [a, b, c, d]
-            .into_iter()
-            .fold(0, |sum, word| sum << 32 | u128::from(word));
-        Self { fold, text, row }
+        let [a, b, c, d, row] = *packed;
+        let joined = |high, low| u64::from(high) << 32 | u64::from(low);
+        Self {
+            fold: joined(a, b).into(),
+            text: joined(c, d),
+            row,
+        }
     }
 }
 
@@ -150,7 +155,7 @@ impl Suspects {
         keep_runs(&mut self.keys, same_text);
         let count = u32::try_from(self.keys.len()).unwrap_or(u32::MAX);
         let mut by_row: Vec<u32> = (0..count).collect();
-        by_row.sort_unstable_by_key(|at| self.keys[*at as usize][6]);
+        by_row.sort_unstable_by_key(|at| self.keys[*at as usize][ROW]);
         Duplicates {
             keys: self.keys,
             by_row,
@@ -189,21 +194,21 @@ impl Duplicates {
     pub fn rows(&self) -> impl Iterator<Item = (u32, Vec<u32>)> + '_ {
         self.by_row.iter().map(|at| {
             let own = &self.keys[*at as usize];
-            let from = self.keys.partition_point(|key| key[..6] < own[..6]);
+            let from = self.keys.partition_point(|key| key[..ROW] < own[..ROW]);
             let class = self.keys[from..].iter();
             let class = class.take_while(|key| same_text(key, own));
-            let others = class.filter(|key| key[6] != own[6]).map(|key| key[6]);
-            (own[6], others.take(MOST_RELATED).collect())
+            let others = class.map(|key| key[ROW]).filter(|row| *row != own[ROW]);
+            (own[ROW], others.take(MOST_RELATED).collect())
         })
     }
 }
 
 fn same_fold(one: &Packed, other: &Packed) -> bool {
-    one[..4] == other[..4]
+    one[..2] == other[..2]
 }
 
 fn same_text(one: &Packed, other: &Packed) -> bool {
-    one[..6] == other[..6]
+    one[..ROW] == other[..ROW]
 }
 
 /// Keeps of sorted keys the runs of two and more, in place.

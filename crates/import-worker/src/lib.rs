@@ -5,7 +5,7 @@
 //! writes the file of what failed) and [`start`], the process around them. Promises that nothing is
 //! in the table before the whole file has been read; that every sheet row is in exactly one batch
 //! and every batch in the ledger exactly once; that reading, judging, cutting and storing overlap
-//! and memory does not grow with rows but for 28 bytes of each key; that a file which makes its
+//! and memory does not grow with rows but for 20 bytes of each key; that a file which makes its
 //! reader panic or stand still costs its import and not the worker. Proven by `tests/it/`.
 
 mod batch;

@@ -199,8 +199,9 @@ impl Reader {
         }
         let (forebears, pulse) = (&self.asked.forebears, &self.pulse);
         // a database that is away is no fault of the file either
-        let said = |first| pulse.fetch(|| forebears.said(first));
-        self.asked.spec = as_told(&book, &self.asked.spec, stamp.as_ref(), &said)?;
+        let said = |first, stamped| pulse.fetch(|| forebears.said(first, stamped));
+        let Asked { dataset, spec, .. } = &self.asked;
+        self.asked.spec = as_told(&book, dataset, spec, stamp.as_ref(), &said)?;
         let Asked { dataset, spec, .. } = &self.asked;
         let (sheet, begun) = choose(&book, dataset, spec)?;
         self.ignored_sheets = ignored_sheets(&book, sheet, spec);

@@ -5,6 +5,8 @@ use domain::{Failure, FailureCode, SheetChoice};
 
 /// Most characters of a name in a file that a sentence quotes.
 const MOST_NAME: usize = 64;
+/// Most sheets that a sentence offers.
+const MOST_SHEETS: usize = 20;
 
 /// No row at all, or none below the header.
 pub(crate) fn empty_file(detail: &str) -> Failure {
@@ -22,6 +24,22 @@ pub(crate) fn no_such_sheet(locale: &str, choice: &SheetChoice) -> Failure {
         Failure::rejected(FailureCode::InvalidRequest, "there is no such sheet"),
         &format!("工作簿中没有工作表“{shown}”"),
         &format!("The workbook has no sheet “{shown}”."),
+    )
+}
+
+/// More than one sheet may be meant; `found` are their places.
+pub(crate) fn sheets_of_one_name(locale: &str, name: &str, found: &[usize]) -> Failure {
+    let name: String = name.chars().take(MOST_NAME).collect();
+    let numbers = found
+        .iter()
+        .take(MOST_SHEETS)
+        .map(|at| (at + 1).to_string());
+    let numbers = numbers.collect::<Vec<_>>().join(", ");
+    told(
+        locale,
+        Failure::rejected(FailureCode::InvalidRequest, "several sheets have that name"),
+        &format!("工作簿中有多个名为“{name}”的工作表，请用序号指定其中一个：{numbers}"),
+        &format!("Several sheets are called “{name}”: please choose one by its number: {numbers}."),
     )
 }
 

@@ -7,13 +7,12 @@ use domain::{
     UploadFormat,
 };
 use tabular::{
-    Book, Merges, Pulse, ReadTerms, SheetInfo, SheetRows, Stamp, StopSign, Visibility,
+    Book, Merges, Pulse, ReadTerms, Said, SheetInfo, SheetRows, Stamp, StopSign, Visibility,
     import_of_header,
 };
 use tokio_util::sync::CancellationToken;
 
 use crate::failure::of_refusal;
-use crate::forebears::Said;
 use crate::refusals;
 use crate::spool::Spool;
 
@@ -48,47 +47,54 @@ pub(crate) fn open(
 }
 
 /// The import as its file is to be read. A failure file is of our own making: where its header stands
-/// is known, and what its headers and numbers mean, by its stamp or, of a csv, by the import that it
-/// names (`said`). What the options say of another sheet or header was said of the first file, unless
-/// they name a further sheet that is there: somebody has added it, and it is read as they say.
+/// is known, and what its rows mean, by its stamp or, of a csv, by the import that it names; what the
+/// request itself names counts before that (`said` puts all this together). What the options say of
+/// another sheet or header was said of the first file, unless they name a further sheet that is there:
+/// somebody has added it, and it is read as they say.
 pub(crate) fn as_told(
     book: &Book,
+    dataset: &Dataset,
     spec: &ImportSpec,
     stamp: Option<&Stamp>,
-    said: &dyn Fn(TaskId) -> Result<Said, Failure>,
+    said: &dyn Fn(TaskId, Said) -> Result<Said, Failure>,
 ) -> Result<ImportSpec, Failure> {
     let mut spec = spec.clone();
-    let known = match stamp.filter(|stamp| stamp.task.is_some()) {
-        Some(stamp) => Some(Said {
-            mapping: stamp.mapping.clone(),
-            numbers: stamp.numbers,
-        }),
-        None => named_by_csv(book, &spec)?.map(said).transpose()?,
+    let stamped = stamp.and_then(|stamp| Some((stamp.task?, stamp.said.clone())));
+    let known = match stamped {
+        Some(stamped) => Some(stamped),
+        None => named_by_csv(book, &spec)?.map(|first| (first, Said::default())),
     };
-    let Some(known) = known else {
+    let Some((first, stamped)) = known else {
         return Ok(spec);
     };
-    if names_added_sheet(book, &spec) {
+    if names_added_sheet(book, &spec)? {
         return Ok(spec);
     }
-    spec.options.sheet = None;
-    spec.options.header_row = None;
-    for (header, column) in known.mapping {
-        spec.options.mapping.entry(header).or_insert(column);
-    }
-    spec.options.numbers = spec.options.numbers.or(known.numbers);
+    let said = said(first, stamped)?;
+    spec.timezone = said.timezone.unwrap_or(spec.timezone);
+    let options = &mut spec.options;
+    options.sheet = None;
+    options.header_row = None;
+    options.mapping = said.mapping;
+    options.numbers = said.numbers;
+    // a file may say anything
+    let offered = said.mode.filter(|mode| dataset.import_modes.contains(mode));
+    options.mode = offered.unwrap_or(options.mode);
+    options.empty_means = said.empty_means.unwrap_or(options.empty_means);
     Ok(spec)
 }
 
 /// Whether the options name a sheet of a failure file that is none of ours: neither the first that is
 /// seen, which has the rows, nor the stamp's.
-fn names_added_sheet(book: &Book, spec: &ImportSpec) -> bool {
-    let named = spec.options.sheet.as_ref();
-    let Some(named) = named.and_then(|choice| find(book, choice)) else {
-        return false;
+fn names_added_sheet(book: &Book, spec: &ImportSpec) -> Result<bool, Failure> {
+    let Some(choice) = &spec.options.sheet else {
+        return Ok(false);
+    };
+    let Some(named) = find(book, &spec.locale, choice)? else {
+        return Ok(false);
     };
     let own = book.sheets().iter().position(is_offered);
-    Some(named) != own && Some(named) != Stamp::sheet(book)
+    Ok(Some(named) != own && Some(named) != Stamp::sheet(book))
 }
 
 /// The import whose failures these are, if the first line of a csv names one.
@@ -141,7 +147,7 @@ pub(crate) fn choose(
     let sheets = book.sheets();
     let candidates: Vec<usize> = match &spec.options.sheet {
         Some(choice) => {
-            let found = find(book, choice);
+            let found = find(book, &spec.locale, choice)?;
             vec![found.ok_or_else(|| refusals::no_such_sheet(&spec.locale, choice))?]
         }
         None => (0..sheets.len())
@@ -188,16 +194,37 @@ pub(crate) fn begin(
     }))
 }
 
-fn find(book: &Book, choice: &SheetChoice) -> Option<usize> {
-    let sheets = book.sheets();
-    let at = match choice {
-        SheetChoice::Number(number) => usize::try_from(*number).ok()?.checked_sub(1)?,
-        SheetChoice::Name(name) => {
-            let name = name.trim().to_lowercase();
-            sheets
-                .iter()
-                .position(|sheet| sheet.name.trim().to_lowercase() == name)?
+/// The sheet that a choice means, if there is one.
+fn find(book: &Book, locale: &str, choice: &SheetChoice) -> Result<Option<usize>, Failure> {
+    let name = match choice {
+        SheetChoice::Name(name) => name,
+        SheetChoice::Number(number) => {
+            let at = usize::try_from(*number).ok();
+            let at = at.and_then(|number| number.checked_sub(1));
+            let sheet = at.and_then(|at| book.sheets().get(at));
+            return Ok(at.filter(|_| sheet.is_some_and(|sheet| sheet.worksheet)));
         }
     };
-    sheets.get(at).filter(|sheet| sheet.worksheet).map(|_| at)
+    let found = named(book.sheets(), name);
+    match found[..] {
+        [] => Ok(None),
+        [one] => Ok(Some(one)),
+        _ => Err(refusals::sheets_of_one_name(locale, name, &found)),
+    }
+}
+
+/// Sheets of a name without regard to case: those that a person sees before all others, and among
+/// them those that are called exactly so.
+fn named(sheets: &[SheetInfo], name: &str) -> Vec<usize> {
+    let alike = |name: &str| name.trim().to_lowercase();
+    let wanted = alike(name);
+    let found = |at: &usize| sheets[*at].worksheet && alike(&sheets[*at].name) == wanted;
+    let mut found: Vec<usize> = (0..sheets.len()).filter(found).collect();
+    let preferred: [&dyn Fn(&SheetInfo) -> bool; 2] = [&is_offered, &|sheet| sheet.name == *name];
+    for preferred in preferred {
+        if found.iter().any(|at| preferred(&sheets[*at])) {
+            found.retain(|at| preferred(&sheets[*at]));
+        }
+    }
+    found
 }

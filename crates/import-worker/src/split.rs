@@ -84,7 +84,10 @@ impl Split<'_> {
             fingerprint: self.dataset.fingerprint(),
             marked,
         };
-        let contexts = cuts.iter().map(|cut| self.batch_context(*cut, &terms));
+        let told = &pass.opened.spec;
+        let contexts = cuts
+            .iter()
+            .map(|cut| self.batch_context(told, *cut, &terms));
         let mut due = Duration::ZERO;
         let mut batches = Vec::with_capacity(cuts.len());
         for context in contexts {
@@ -119,9 +122,14 @@ impl Split<'_> {
         })
     }
 
-    fn batch_context(&self, cut: Cut, terms: &BatchTerms<'_>) -> Result<String, Failure> {
-        let (spec, number) = (self.spec, cut.number);
-        let options = &spec.options;
+    /// The context of a batch of the import `spec`, which may say more than was asked for.
+    fn batch_context(
+        &self,
+        spec: &ImportSpec,
+        cut: Cut,
+        terms: &BatchTerms<'_>,
+    ) -> Result<String, Failure> {
+        let (options, number) = (&spec.options, cut.number);
         let batch = BatchSpec {
             dataset: spec.dataset.clone(),
             fingerprint: Some(terms.fingerprint.clone()),

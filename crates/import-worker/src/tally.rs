@@ -2,11 +2,13 @@
 //!
 //! - `quayside_import_batches_open{dataset}`: batches that wait or are applied, whoever works on them;
 //!   `quayside_import_files_open{dataset}`: files that wait to be read or told of, or are.
+//! - `quayside_import_batches_dead{dataset}`: batches that were given up, by a worker or by the sweeper,
+//!   and that nobody has put back or discarded: by their dead letters, so whoever counts tells the same.
 //! - `quayside_import_oldest_row_seconds{dataset}`: for how long the latest of these should have been
 //!   looked at; 0 when none is late.
 //! - `quayside_import_batches_total{dataset, event}`: `born` by splits, `begun` attempts, `retried`
 //!   attempts that follow a failure, `repeated` tries of a transaction (deadlocks and lock waits),
-//!   `done`, `dead`.
+//!   `deadlocked` tries among them, `done`.
 //! - `quayside_import_rows_total{dataset, outcome}`: `inserted`, `updated`, `validated`, `failed`,
 //!   `skipped`; its rate is rows per second.
 //! - `quayside_import_row_errors_total{dataset, code}`; of `conflict_changed` and `duplicate_in_db`
@@ -18,13 +20,14 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
-use domain::{Failure, FailureKind, RowCode, RowError};
+use domain::{RowCode, RowError};
 use metrics::Unit;
 use store::{Backlog, StoreError};
 
 const BATCHES_OPEN: &str = "quayside_import_batches_open";
 const FILES_OPEN: &str = "quayside_import_files_open";
 const OLDEST: &str = "quayside_import_oldest_row_seconds";
+const BATCHES_DEAD: &str = "quayside_import_batches_dead";
 const BATCHES: &str = "quayside_import_batches_total";
 const ROWS: &str = "quayside_import_rows_total";
 const ROW_ERRORS: &str = "quayside_import_row_errors_total";
@@ -47,11 +50,16 @@ pub(crate) fn describe() {
         Unit::Seconds,
         "For how long the latest file or batch of a dataset should have been looked at."
     );
+    metrics::describe_gauge!(
+        BATCHES_DEAD,
+        Unit::Count,
+        "Batches of imports that were given up and wait for a person, by dataset, in the whole house."
+    );
     metrics::describe_counter!(
         BATCHES,
         Unit::Count,
         "Batches of imports by dataset and event: born with the end of a split, begun, retried after \
-         a failure, repeated (the transaction, after a deadlock or a lock wait), done, dead."
+         a failure, repeated (the transaction, after a deadlock or a lock wait), deadlocked, done."
     );
     metrics::describe_counter!(
         ROWS,
@@ -98,28 +106,24 @@ enum Try {
     None,
     Under,
     Done(Counts),
-    Refused,
 }
 
 /// Counts a batch once, when its effects are let go: whatever the last try of its transaction did,
 /// however often it was repeated. A batch whose commit was refused at the very end counts too much.
 pub(crate) struct BatchTally {
     dataset: String,
-    /// Whether a transient failure of this attempt is the end.
-    is_last: bool,
     last: Mutex<Try>,
 }
 
 impl BatchTally {
-    /// For an attempt that follows so many failed ones, of as many as may be.
-    pub(crate) fn new(dataset: &str, failures: u32, most: u32) -> Self {
+    /// For an attempt that follows so many failed ones.
+    pub(crate) fn new(dataset: &str, failures: u32) -> Self {
         batches(dataset, "begun", 1);
         if failures > 0 {
             batches(dataset, "retried", 1);
         }
         Self {
             dataset: dataset.to_owned(),
-            is_last: failures >= most,
             last: Mutex::new(Try::None),
         }
     }
@@ -135,12 +139,7 @@ impl BatchTally {
     pub(crate) fn end(&self, applied: Result<Counts, &StoreError>) {
         match applied {
             Ok(counts) => drop(self.put(Try::Done(counts))),
-            // a refusal that another try would meet, too
-            Err(error) if !error.is_transient() && !matches!(error, StoreError::Fenced) => {
-                drop(self.put(Try::Refused));
-            }
-            // whoever has the row now tells of it
-            Err(StoreError::Fenced) => drop(self.put(Try::None)),
+            Err(error) if error.is_deadlock() => batches(&self.dataset, "deadlocked", 1),
             Err(_) => {}
         }
     }
@@ -156,11 +155,8 @@ impl Drop for BatchTally {
         let dataset = &self.dataset;
         let last = self.last.get_mut();
         let last = last.unwrap_or_else(PoisonError::into_inner);
-        let counts = match std::mem::replace(last, Try::None) {
-            Try::Done(counts) => counts,
-            Try::Refused => return batches(dataset, "dead", 1),
-            Try::Under if self.is_last => return batches(dataset, "dead", 1),
-            Try::None | Try::Under => return,
+        let Try::Done(counts) = std::mem::replace(last, Try::None) else {
+            return;
         };
         batches(dataset, "done", 1);
         let validated = counts.done - counts.inserted - counts.updated;
@@ -181,34 +177,27 @@ impl Drop for BatchTally {
     }
 }
 
-/// Counts a batch as dead that failed before its transaction, if nobody will try it again: so many
-/// failures came before, so many may.
-pub(crate) fn failed(dataset: &str, failure: &Failure, failures: u32, most: u32) {
-    let is_dead = match failure.kind {
-        FailureKind::Permanent | FailureKind::Rejected => true,
-        FailureKind::Transient => failures >= most,
-        FailureKind::Cancelled | FailureKind::LeaseLost => false,
-    };
-    if is_dead {
-        batches(dataset, "dead", 1);
-    }
-}
-
 /// Counts batches.
 pub(crate) fn batches(dataset: &str, event: &'static str, batches: u64) {
     metrics::counter!(BATCHES, "dataset" => dataset.to_owned(), "event" => event)
         .increment(batches);
 }
 
-/// What is open of a dataset.
+/// What is open of a dataset, and what was given up.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Open {
     batches: u64,
     files: u64,
     oldest_seconds: u64,
+    dead_batches: u64,
 }
 
 impl Open {
+    /// Adds batches that were given up.
+    pub(crate) fn add_dead(&mut self, batches: u64) {
+        self.dead_batches += batches;
+    }
+
     /// Adds what is open on a lane, which is one of batches or one of files.
     pub(crate) fn add(&mut self, backlog: Backlog, of_batches: bool) {
         let kind = if of_batches {
@@ -221,12 +210,13 @@ impl Open {
     }
 }
 
-/// Tells what is open.
+/// Tells it.
 pub(crate) fn open(dataset: &str, open: Open) {
     let gauges = [
         (BATCHES_OPEN, open.batches),
         (FILES_OPEN, open.files),
         (OLDEST, open.oldest_seconds),
+        (BATCHES_DEAD, open.dead_batches),
     ];
     for (name, value) in gauges {
         metrics::gauge!(name, "dataset" => dataset.to_owned()).set(value as f64);

@@ -70,7 +70,7 @@ impl Experts {
         );
         let finish =
             FinishHandler::new(store.clone(), storage.clone(), house.catalog.clone(), terms);
-        let batch = BatchHandler::new(storage.clone(), house.catalog.clone(), max_cnt);
+        let batch = BatchHandler::new(storage.clone(), house.catalog.clone());
         let imports: [(_, Arc<dyn BizHandler>); 2] = [
             (BizType::parse(IMPORT)?, Arc::new(split)),
             (BizType::parse(IMPORT_FINISH)?, Arc::new(finish)),
@@ -117,7 +117,7 @@ async fn tell_backlog(store: &Store, lane: &Lane) {
     }
 }
 
-/// Sets the gauges of what is open of each dataset, on all lanes together.
+/// Sets the gauges of what is open of each dataset and of its dead batches, on all lanes together.
 async fn tell_datasets(store: &Store, queues: &[ImportLanes], datasets: &[String]) {
     let mut open = vec![Open::default(); datasets.len()];
     for queue in queues {
@@ -131,6 +131,18 @@ async fn tell_datasets(store: &Store, queues: &[ImportLanes], datasets: &[String
             };
             for (open, backlog) in open.iter_mut().zip(backlogs) {
                 open.add(backlog, of_batches);
+            }
+        }
+        let lane = &queue.batches;
+        match store.dead_batches(lane, datasets).await {
+            Ok(dead) => {
+                for (open, dead) in open.iter_mut().zip(dead) {
+                    open.add_dead(dead);
+                }
+            }
+            Err(error) => {
+                tracing::debug!(%lane, %error, "the dead batches of each dataset are not known");
+                return;
             }
         }
     }

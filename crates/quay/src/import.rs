@@ -164,8 +164,7 @@ fn upload(args: &ImportArgs, options: &Map<String, Value>) -> Result<UploadReque
 fn options(args: &ImportArgs) -> Result<Map<String, Value>, Failure> {
     let mut options = given_options(args.reading.options.as_deref())?;
     let (rows, reading) = (&args.rows, &args.reading);
-    let mode = rows.mode.to_possible_value();
-    let mode = mode.filter(|mode| mode.get_name() != "insert");
+    let mode = rows.mode.and_then(|mode| mode.to_possible_value());
     let said = [
         ("mode", mode.map(|mode| json!(mode.get_name()))),
         ("validate_only", rows.validate_only.then_some(json!(true))),
@@ -174,6 +173,12 @@ fn options(args: &ImportArgs) -> Result<Map<String, Value>, Failure> {
         ("batch_size", rows.batch_size.map(|size| json!(size))),
         ("sheet", reading.sheet.as_deref().map(sheet)),
         ("header_row", reading.header_row.map(|row| json!(row))),
+        ("numbers", reading.numbers.map(|form| json!(form))),
+        ("encoding", reading.encoding.map(|it| json!(it))),
+        (
+            "stop_after_blank_rows",
+            reading.stop_after_blank_rows.map(|rows| json!(rows)),
+        ),
         ("locale", reading.locale.as_ref().map(|it| json!(it))),
         ("timezone", reading.timezone.as_ref().map(|it| json!(it))),
         ("queue", args.task.queue.as_ref().map(|it| json!(it))),

@@ -107,6 +107,27 @@ impl Store {
         })
         .await
     }
+
+    /// Leaves a row that waits at the ring's epoch alone for so long.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn put_off(&self, rung: Rung, delay: Duration) -> Result<(), StoreError> {
+        self.transact(Op::Retract, async move |connection: &mut Connection| {
+            sql_query(format!(
+                "UPDATE compensate_biz FORCE INDEX (PRIMARY) \
+                 SET announced = FALSE, wake_at = {}, updated_at = UTC_TIMESTAMP(6) \
+                 WHERE id = {} AND status = 'WAIT_HANDLE' AND lease_epoch = {}",
+                after(delay),
+                rung.id.0,
+                rung.epoch.0
+            ))
+            .execute(connection)
+            .await?;
+            Ok(())
+        })
+        .await
+    }
 }
 
 /// Those of the rows that are still on the lane, due and silent, locked; what another has locked is

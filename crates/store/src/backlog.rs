@@ -8,10 +8,12 @@ use diesel_async::RunQueryDsl;
 use domain::Lane;
 
 use crate::Store;
+use crate::dead_letter::WAITING;
 use crate::door::Op;
 use crate::error::StoreError;
 use crate::pool::Connection;
 use crate::row::Id;
+use crate::submit::IMPORT_BATCH;
 
 /// Rows that are counted at most: past it a gauge says nothing more by being exact, and everybody
 /// asks every few seconds.
@@ -97,6 +99,46 @@ impl Store {
         };
         Ok(datasets.iter().map(backlog).collect())
     }
+
+    /// How many batches of imports on a lane were given up and wait for a person, for each of these
+    /// datasets: their dead letters that are OPEN or PARKED, up to 100,000 of each state. Not to be
+    /// asked more often than every few seconds.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn dead_batches(
+        &self,
+        lane: &Lane,
+        datasets: &[String],
+    ) -> Result<Vec<u64>, StoreError> {
+        let lane = lane.clone();
+        let body = async move |connection: &mut Connection| {
+            let mut dead: Vec<DatasetName> = Vec::new();
+            for status in WAITING {
+                let letters: Vec<DatasetName> = sql_query(format!(
+                    "SELECT t.dataset FROM dead_letter l FORCE INDEX (status_kind) \
+                     STRAIGHT_JOIN task t FORCE INDEX (PRIMARY) ON t.id = l.task_id \
+                     WHERE l.status = ? AND l.lane = ? AND l.biz_type = ? LIMIT {MOST_COUNTED}"
+                ))
+                .bind::<Text, _>(status.as_str())
+                .bind::<Text, _>(lane.as_str())
+                .bind::<Text, _>(IMPORT_BATCH)
+                .load(connection)
+                .await?;
+                dead.extend(letters);
+            }
+            Ok(dead)
+        };
+        let dead = self.transact(Op::Backlog, body).await?;
+        let count = |name: &String| dead.iter().filter(|row| row.dataset == *name).count() as u64;
+        Ok(datasets.iter().map(count).collect())
+    }
+}
+
+#[derive(QueryableByName)]
+struct DatasetName {
+    #[diesel(sql_type = Text)]
+    dataset: String,
 }
 
 #[derive(QueryableByName)]

@@ -27,7 +27,7 @@ use crate::group::follow_up::superseded_among;
 use crate::pool::Connection;
 use crate::row::{LockedRow, lock_by_ids};
 use crate::settle::{Case, finish_at_once, settle};
-use crate::take::{Take, due_ids, epoch_of, known_ids};
+use crate::take::{IN_TIME, Take, due_ids, epoch_of, known_ids};
 
 use light::LightRow;
 
@@ -137,7 +137,8 @@ impl Batch {
             Wanted::Rung(rung) if rung.is_empty() => return Ok(Vec::new()),
             Wanted::Rung(rung) => {
                 let ids = list(rung.iter().map(|rung| rung.id.0));
-                format!("id IN ({ids}) AND lease_epoch = {}", epoch_of(rung))
+                let epoch = epoch_of(rung);
+                format!("id IN ({ids}) AND lease_epoch = {epoch} AND {IN_TIME}")
             }
             Wanted::Due(0) => return Ok(Vec::new()),
             Wanted::Due(limit) => {

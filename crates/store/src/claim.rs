@@ -20,7 +20,7 @@ use crate::error::StoreError;
 use crate::fragment::list;
 use crate::pool::Connection;
 use crate::read_back::insist;
-use crate::take::{Lock, Take, due_ids, epoch_of};
+use crate::take::{IN_TIME, Lock, Take, due_ids, epoch_of};
 
 /// What a claim grants.
 #[derive(Debug, Clone)]
@@ -72,7 +72,8 @@ pub struct Claimed {
 pub struct RungClaim {
     /// Held now.
     pub claimed: Vec<Claimed>,
-    /// Rows that exist but are not waiting at the ring's epoch: doubled or late rings.
+    /// Rows that exist but are not waiting at the ring's epoch, or not to be run yet: doubled, late or
+    /// forged rings.
     pub duplicates: usize,
     /// Rows that do not exist on this lane: for a dead letter.
     pub orphans: Vec<Rung>,
@@ -101,7 +102,8 @@ impl Store {
         let body = {
             let claim = claim.clone();
             async move |connection: &mut Connection| {
-                let guard = format!("id IN ({rows}) AND lease_epoch = {}", epoch_of(&asked));
+                let epoch = epoch_of(&asked);
+                let guard = format!("id IN ({rows}) AND lease_epoch = {epoch} AND {IN_TIME}");
                 claim.take(connection, &guard).await?;
                 claim.outcome(connection, &rows, Lock::Own).await
             }
@@ -159,6 +161,9 @@ impl Store {
         match self.transact(Op::ClaimDue, body).await {
             Err(StoreError::UnknownCommit(_)) => {
                 let rows = found.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                if rows.is_empty() {
+                    return Ok(Vec::new()); // nothing was due
+                }
                 Ok(self.read_back_later(claim, rows).await?.0)
             }
             done => done,

@@ -32,6 +32,7 @@ use crate::settle::shortened;
 pub use act::{DeadLetterActed, Refusal};
 pub use bulk::{BulkRedrive, BulkRedriven, MAX_BULK_REDRIVE};
 pub use read::{DeadLetter, DeadLetterContent, DeadLetterFilter};
+pub(crate) use summary::WAITING;
 pub use summary::{DeadLetterGroup, OpenDeadLetters};
 
 /// Bytes of a row's context or of a message that its letter keeps: what a person can look at, and

@@ -48,6 +48,7 @@ pub(crate) enum Op {
     RunBatch,
     Heartbeat,
     Settle,
+    SettleTogether,
     Cancel,
     Retry,
     Delete,
@@ -93,6 +94,7 @@ impl Op {
             Self::RunBatch => "run_batch",
             Self::Heartbeat => "heartbeat",
             Self::Settle => "settle",
+            Self::SettleTogether => "settle_together",
             Self::Cancel => "cancel",
             Self::Retry => "retry",
             Self::Delete => "delete",
@@ -124,7 +126,10 @@ impl Op {
     /// How often it is tried where locks are met. What many callers, or many vanished rows, wait for
     /// together is tried once: each goes by itself then, and waits for nobody else's lock.
     const fn most_tries(self) -> u32 {
-        if matches!(self, Self::SubmitGathered | Self::Sweep) {
+        if matches!(
+            self,
+            Self::SubmitGathered | Self::SettleTogether | Self::Sweep
+        ) {
             1
         } else {
             MAX_TRIES
@@ -152,6 +157,7 @@ impl Op {
                 | Self::ClaimDue
                 | Self::RunBatch
                 | Self::Settle
+                | Self::SettleTogether
                 | Self::Cancel
                 | Self::Retry
                 | Self::Sweep

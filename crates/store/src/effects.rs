@@ -18,7 +18,7 @@ use crate::pool::Connection;
 
 /// Writes that must commit with the finish, and not without it.
 #[derive(Clone)]
-pub struct Effects(pub(crate) Arc<Writes>);
+pub struct Effects(Option<Arc<Writes>>);
 
 pub(crate) type Writes =
     dyn for<'t> Fn(&'t mut Tx<'_>) -> BoxFuture<'t, Result<(), StoreError>> + Send + Sync;
@@ -27,7 +27,20 @@ impl Effects {
     /// None: the finish alone.
     #[must_use]
     pub fn none() -> Self {
-        Self::new(|_| Box::pin(async { Ok(()) }))
+        Self(None)
+    }
+
+    /// Whether nothing is written.
+    #[must_use]
+    pub fn is_none(&self) -> bool {
+        self.0.is_none()
+    }
+
+    pub(crate) async fn write(&self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
+        match &self.0 {
+            Some(writes) => writes(tx).await,
+            None => Ok(()),
+        }
     }
 
     /// The given writes. They may run more than once, each time in a fresh transaction.
@@ -38,7 +51,7 @@ impl Effects {
             + Sync
             + 'static,
     {
-        Self(Arc::new(writes))
+        Self(Some(Arc::new(writes)))
     }
 }
 

@@ -53,6 +53,13 @@ impl StoreError {
         }
     }
 
+    /// Whether the server took the transaction back because it and another waited for each other
+    /// (1213); a lock that was waited for in vain is none.
+    #[must_use]
+    pub fn is_deadlock(&self) -> bool {
+        matches!(self, Self::Contended(cause) if cause.to_string().contains("Deadlock found"))
+    }
+
     /// The word of a metric label.
     pub(crate) fn word(&self) -> &'static str {
         match self {

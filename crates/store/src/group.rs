@@ -130,8 +130,8 @@ pub(crate) struct Tally<'m> {
     pub(crate) redriven: bool,
     /// The task that is cancelled as a whole: its own groups end without follow-ups.
     pub(crate) cancelled_task: Option<TaskId>,
-    /// What the follow-ups inherit.
-    pub(crate) trace_context: Option<&'m str>,
+    /// By group: what its follow-ups inherit.
+    pub(crate) traces: BTreeMap<u64, &'m str>,
 }
 
 /// Counts the moves, and ends the groups that they end. To be called with the rows' locks and before
@@ -157,7 +157,8 @@ pub(crate) async fn count(
         if tally.cancelled_task.is_some() && tally.cancelled_task == locked.task_id {
             write(connection, &locked, state.ended()).await?;
         } else {
-            conclude(connection, &locked, state, tally.trace_context, births).await?;
+            let trace = tally.traces.get(group).copied();
+            conclude(connection, &locked, state, trace, births).await?;
         }
     }
     Ok(())

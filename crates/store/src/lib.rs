@@ -45,6 +45,7 @@ mod row;
 mod row_errors;
 mod rows;
 mod settle;
+mod stray;
 mod submit;
 mod sweep;
 mod take;

@@ -103,12 +103,29 @@ pub(crate) async fn lock_by_ids(
     tenant: &Tenant,
     ids: impl Iterator<Item = u64>,
 ) -> Result<Vec<LockedRow>, StoreError> {
-    let ids: Vec<u64> = ids.collect();
+    lock(connection, tenant, ids.collect(), "").await
+}
+
+/// The same, without those that somebody else has locked.
+pub(crate) async fn lock_free_by_ids(
+    connection: &mut Connection,
+    tenant: &Tenant,
+    ids: impl Iterator<Item = u64>,
+) -> Result<Vec<LockedRow>, StoreError> {
+    lock(connection, tenant, ids.collect(), "SKIP LOCKED").await
+}
+
+async fn lock(
+    connection: &mut Connection,
+    tenant: &Tenant,
+    ids: Vec<u64>,
+    or_else: &str,
+) -> Result<Vec<LockedRow>, StoreError> {
     let mut locked = Vec::with_capacity(ids.len());
     for ids in ids.chunks(ROWS_PER_LOCK) {
         let rows: Vec<RowAsStored> = sql_query(format!(
             "{LOCKED_ROW} FORCE INDEX (PRIMARY) WHERE id IN ({}) AND tenant = ? \
-             ORDER BY id FOR UPDATE",
+             ORDER BY id FOR UPDATE {or_else}",
             list(ids.iter().copied())
         ))
         .bind::<Text, _>(tenant.as_str())

@@ -7,6 +7,7 @@
 //! `tests/it/settle.rs`.
 
 mod project;
+mod together;
 mod write;
 
 use std::collections::BTreeMap;
@@ -143,7 +144,7 @@ async fn write_effects(
         scan_interval: births.scan_interval,
         born: Vec::new(),
     };
-    (effects.0)(&mut tx).await?;
+    effects.write(&mut tx).await?;
     births.born.append(&mut tx.born);
     #[cfg(feature = "failpoints")]
     fail::fail_point!("after_effect");
@@ -288,12 +289,16 @@ async fn count(
     births: &mut Births,
 ) -> Result<(), StoreError> {
     let mut moves: BTreeMap<u64, Vec<(BizStatus, BizStatus)>> = BTreeMap::new();
+    let mut traces = BTreeMap::new();
     for (row, change) in changes {
         let from = row.state.status;
         if let Some(group) = row.group_id
             && (from.is_final() || change.to.is_final())
         {
             moves.entry(group).or_default().push((from, change.to));
+            if let Some(trace) = row.trace_context.as_deref() {
+                traces.entry(group).or_insert(trace);
+            }
         }
     }
     let Some((first, _)) = changes.first() else {
@@ -303,7 +308,7 @@ async fn count(
         moves,
         redriven: case.event == Event::Redrive,
         cancelled_task: case.cancelled_task,
-        trace_context: first.trace_context.as_deref(),
+        traces,
     };
     group::count(connection, &first.tenant, &tally, births).await
 }

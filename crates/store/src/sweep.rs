@@ -2,17 +2,19 @@
 //!
 //! Shown by `tests/it/sweep.rs`.
 
+mod look;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use chrono::NaiveDateTime;
-use diesel::mysql::Mysql;
 use diesel::prelude::QueryableByName;
 use diesel::sql_query;
-use diesel::sql_types::{BigInt, Datetime, Text, Unsigned};
+use diesel::sql_types::{BigInt, Text, Unsigned};
 use diesel_async::RunQueryDsl;
 use domain::{Change, CompensateBizId, Event, Failure, FailureCode, FailureKind, Lane, Tenant};
 
+pub use self::look::SweepPlace;
+use self::look::{DueRow, LOOKED_AT};
 use crate::Store;
 use crate::born::Births;
 use crate::door::Op;
@@ -24,8 +26,8 @@ use crate::read_back::Witness;
 use crate::row::{Id, LOCKED_ROW, LockedRow, RowAsStored};
 use crate::settle::{Case, settle};
 
-/// Rows of one step that are waited for in vain, because somebody holds their group or task: the rest of
-/// the step is left to the next pass, so that one lock does not hold up every lane behind it.
+/// Locks of one step that are waited for in vain, because somebody holds a group or a task: the next step
+/// goes on behind the row that met the last of them, so that no step takes long.
 const MOST_WAITS: usize = 3;
 
 /// A row whose holder has vanished, and what it became.
@@ -39,20 +41,15 @@ pub struct Rescued {
     pub change: Change,
 }
 
-/// Where a walk along a lane's ended leases, oldest first, has come to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SweepPlace {
-    wake_at: NaiveDateTime,
-    id: u64,
-}
-
-/// One step of such a walk.
+/// One step of a walk along the due rows of a lane, oldest first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Swept {
     /// What was rescued.
     pub rescued: Vec<Rescued>,
     /// Where the next step begins; none at the end of the lane.
     pub next: Option<SweepPlace>,
+    /// Behind the last row that was looked at, where there was one.
+    pub seen: Option<SweepPlace>,
 }
 
 impl Store {
@@ -73,19 +70,27 @@ impl Store {
         .await
     }
 
-    /// Rescues at most `limit` rows of the lane whose lease has ended, oldest first. Rows that
-    /// another sweep or their own worker has locked are left alone. A row that cannot be rescued,
-    /// because something about it is not understood or because somebody holds its group or task, holds
-    /// up no other: it is left as it is, and told of in the log.
+    /// Rescues at most `limit` rows of the lane whose lease has ended, oldest first, however many rows
+    /// wait before them. Rows that another sweep or their own worker has locked are left alone. A row
+    /// that cannot be rescued, because something about it is not understood or because somebody holds its
+    /// group or task, holds up no other: it is left as it is, and told of in the log (once for all that
+    /// meet the same lock).
     ///
     /// # Errors
     /// [`StoreError`]; what was rescued before is so.
     pub async fn sweep(&self, lane: &Lane, limit: usize) -> Result<Vec<Rescued>, StoreError> {
-        Ok(self.sweep_from(lane, None, limit).await?.rescued)
+        let mut from = None;
+        loop {
+            let swept = self.sweep_from(lane, from, limit).await?;
+            if !swept.rescued.is_empty() || swept.next.is_none() {
+                return Ok(swept.rescued);
+            }
+            from = swept.next;
+        }
     }
 
-    /// As [`Store::sweep`], of the `limit` rows after a place: however many rows at the head of a
-    /// lane cannot be rescued, whoever walks on comes to those behind them.
+    /// One step of a walk over a lane: as [`Store::sweep`], among the next 1,000 due rows behind a place.
+    /// However many rows wait, or cannot be rescued, whoever walks on comes to those behind them.
     ///
     /// # Errors
     /// As [`Store::sweep`].
@@ -95,77 +100,66 @@ impl Store {
         from: Option<SweepPlace>,
         limit: usize,
     ) -> Result<Swept, StoreError> {
-        let ended = self.ended_leases(lane, from, limit).await?;
-        let last = ended.last().filter(|_| ended.len() == limit);
-        let next = last.map(|row| SweepPlace {
-            wake_at: row.wake_at,
-            id: row.id,
-        });
+        let due = self.due_rows(lane, from).await?;
+        let is_end = due.len() < LOOKED_AT;
+        let mut seen = due.last().map(DueRow::place);
+        let mut next = seen.clone().filter(|_| !is_end);
+        let mut ended: Vec<DueRow> = due.into_iter().filter(|row| row.is_held).collect();
+        if ended.len() > limit {
+            ended.truncate(limit);
+            seen = ended.last().map(DueRow::place);
+            next = seen.clone();
+        }
         let mut ids: Vec<u64> = ended.iter().map(|row| row.id).collect();
         ids.sort_unstable();
-        let rescued = match self.rescue(ids.clone()).await {
-            Err(error) if speaks_of_rows(&error) && ids.len() > 1 => self.rescue_each(ids).await,
-            Err(error) if speaks_of_rows(&error) => {
-                cannot(&ids, &error);
-                Ok(Vec::new())
+        let mut rescued = Vec::new();
+        match self.rescue(ids.clone()).await {
+            Ok(done) => rescued = done,
+            Err(error) if !speaks_of_rows(&error) => return Err(error),
+            Err(_) if ids.len() > 1 => {
+                let (done, stopped) = self.rescue_each(&ended).await?;
+                rescued = done;
+                if stopped.is_some() {
+                    (next, seen) = (stopped.clone(), stopped);
+                }
             }
-            done => done,
-        };
+            Err(error) => cannot(&ids, &error),
+        }
         Ok(Swept {
-            rescued: rescued?,
+            rescued,
             next,
+            seen,
         })
     }
 
-    async fn rescue_each(&self, ids: Vec<u64>) -> Result<Vec<Rescued>, StoreError> {
-        let mut rescued = Vec::with_capacity(ids.len());
-        let mut waited = 0;
-        for id in ids {
-            match self.rescue(vec![id]).await {
-                Ok(mut row) => rescued.append(&mut row),
+    /// One after the other, in the order of the walk, and where it stopped before the end. What was
+    /// waited for in vain once is not waited for again: it keeps back all rows of that group and task,
+    /// and no other.
+    async fn rescue_each(
+        &self,
+        ended: &[DueRow],
+    ) -> Result<(Vec<Rescued>, Option<SweepPlace>), StoreError> {
+        let mut rescued = Vec::with_capacity(ended.len());
+        let mut held: Vec<&DueRow> = Vec::new();
+        for row in ended {
+            if held.iter().any(|other| other.meets_the_locks_of(row)) {
+                continue;
+            }
+            match self.rescue(vec![row.id]).await {
+                Ok(mut done) => rescued.append(&mut done),
                 Err(error) if !speaks_of_rows(&error) => return Err(error),
                 Err(error) => {
-                    cannot(&[id], &error);
-                    waited += usize::from(matches!(error, StoreError::Contended(_)));
-                    if waited == MOST_WAITS {
-                        break;
+                    cannot(&[row.id], &error);
+                    if matches!(error, StoreError::Contended(_)) {
+                        held.push(row);
+                    }
+                    if held.len() == MOST_WAITS {
+                        return Ok((rescued, Some(row.place())));
                     }
                 }
             }
         }
-        Ok(rescued)
-    }
-
-    /// Found without locks: among them may be a long backlog of waiting rows.
-    async fn ended_leases(
-        &self,
-        lane: &Lane,
-        from: Option<SweepPlace>,
-        limit: usize,
-    ) -> Result<Vec<EndedLease>, StoreError> {
-        let lane = lane.clone();
-        self.transact(Op::Sweep, async move |connection: &mut Connection| {
-            let after = match &from {
-                Some(place) => {
-                    format!(" AND wake_at >= ? AND (wake_at > ? OR id > {})", place.id)
-                }
-                None => String::new(),
-            };
-            let mut look = sql_query(format!(
-                "SELECT id, wake_at FROM compensate_biz FORCE INDEX (lane_wake_at) \
-                 WHERE lane = ? AND wake_at <= UTC_TIMESTAMP(6) AND status = 'PROCESSING'{after} \
-                 ORDER BY wake_at, id LIMIT {limit}"
-            ))
-            .into_boxed::<Mysql>()
-            .bind::<Text, _>(lane.as_str().to_owned());
-            if let Some(place) = &from {
-                look = look
-                    .bind::<Datetime, _>(place.wake_at)
-                    .bind::<Datetime, _>(place.wake_at);
-            }
-            Ok(look.load(connection).await?)
-        })
-        .await
+        Ok((rescued, None))
     }
 
     /// After an unknown COMMIT it is looked for by an attempt that it recorded.
@@ -269,14 +263,6 @@ fn lost(row: &LockedRow) -> Case {
         cause: Some(failure),
         ..Case::new(event)
     }
-}
-
-#[derive(QueryableByName)]
-struct EndedLease {
-    #[diesel(sql_type = Unsigned<BigInt>)]
-    id: u64,
-    #[diesel(sql_type = Datetime)]
-    wake_at: NaiveDateTime,
 }
 
 #[derive(QueryableByName)]

@@ -144,6 +144,10 @@ async fn show_as_processing(
     Ok(())
 }
 
+/// What a ring may bring: rows that were announced, or that are due. Whoever forges a ring of a row
+/// that is to wait longer has it run no earlier.
+pub(crate) const IN_TIME: &str = "(announced OR wake_at <= UTC_TIMESTAMP(6))";
+
 /// The epoch that each row must have: one number where the ring's rows agree, else by id.
 pub(crate) fn epoch_of(rung: &[Rung]) -> String {
     let first = rung[0].epoch;

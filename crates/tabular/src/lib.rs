@@ -41,6 +41,6 @@ pub use read::{
     Book, Merges, Pulse, ReadLimits, ReadTerms, Refusal, SheetInfo, SheetRows, StopSign,
     Visibility, sniff,
 };
-pub use stamp::Stamp;
+pub use stamp::{Said, Stamp};
 pub use template::{write_csv_template, write_template};
 pub use xlsx::MAX_SHEET_ROWS;

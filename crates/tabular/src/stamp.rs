@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use domain::{NumberForm, SheetCell, TaskId};
+use chrono_tz::Tz;
+use domain::{Empty, ImportMode, NumberForm, SheetCell, TaskId};
 use serde::{Deserialize, Serialize};
 
 use crate::read::{Book, Merges, Refusal, SheetInfo, Visibility};
@@ -21,13 +22,43 @@ pub struct Stamp {
     /// The import whose failed rows these are; none for a template.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task: Option<TaskId>,
-    /// Which column each header of that import meant that the definition does not know, as
-    /// `ImportOptions::mapping` says it: the mended file is read without being told again.
+    /// What was said of that import: the mended file is read without being told again.
+    #[serde(flatten)]
+    pub said: Said,
+}
+
+/// What was said of an import that holds of its failed rows still, as `ImportOptions` and the request
+/// have it: so that a mended file means what the first one meant.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Said {
+    /// Header text to column name, for headers that the definition does not know.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub mapping: BTreeMap<String, String>,
-    /// How the texts of that import group digits, as `ImportOptions::numbers` said it.
+    /// How texts group digits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub numbers: Option<NumberForm>,
+    /// Of dates and times in the file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timezone: Option<Tz>,
+    /// What becomes of rows whose key is in the table.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<ImportMode>,
+    /// What an empty cell means.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub empty_means: Option<Empty>,
+}
+
+impl Said {
+    /// What an earlier one said counts where this one says nothing.
+    pub fn learn(&mut self, earlier: Self) {
+        for (header, column) in earlier.mapping {
+            self.mapping.entry(header).or_insert(column);
+        }
+        self.numbers = self.numbers.or(earlier.numbers);
+        self.timezone = self.timezone.or(earlier.timezone);
+        self.mode = self.mode.or(earlier.mode);
+        self.empty_means = self.empty_means.or(earlier.empty_means);
+    }
 }
 
 impl Stamp {

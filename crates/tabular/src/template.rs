@@ -7,7 +7,6 @@
 
 mod note;
 
-use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use domain::{Column, Dataset};
@@ -19,7 +18,7 @@ use xlsxwriter::{
 use crate::csv;
 use crate::language::Language;
 use crate::look::{Choices, entry_format, list_range, width};
-use crate::stamp::{STAMP_SHEET, Stamp};
+use crate::stamp::{STAMP_SHEET, Said, Stamp};
 use crate::text::SheetNames;
 use crate::xlsx::MAX_SHEET_ROWS;
 
@@ -82,8 +81,7 @@ impl Template<'_> {
             dataset: dataset.name.clone(),
             version: dataset.version.clone(),
             task: None,
-            mapping: BTreeMap::new(),
-            numbers: None,
+            said: Said::default(),
         };
         self.hidden.set_name(STAMP_SHEET)?.set_very_hidden(true);
         self.hidden.write_string(0, 0, stamp.json())?;

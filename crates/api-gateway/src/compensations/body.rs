@@ -35,6 +35,7 @@ pub(super) struct Terms<'t> {
     pub(super) handlers: &'t HandlerCatalog,
     pub(super) caller: &'t Caller,
     pub(super) now: DateTime<Utc>,
+    pub(super) max_context_bytes: usize,
 }
 
 /// What a call asks for.

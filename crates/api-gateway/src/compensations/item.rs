@@ -11,9 +11,6 @@ use store::{Due, FollowUp, NewCompensation};
 use super::body::{Fields, Terms, shortened, typed, unknown};
 use crate::problem::{Code, Problem};
 
-/// Most bytes of a context.
-pub(super) const MAX_CONTEXT_BYTES: usize = 1 << 20;
-
 /// The highest priority.
 const MAX_PRIORITY: u8 = 9;
 
@@ -109,7 +106,11 @@ fn kind<'t>(
     let handler = terms.handler(&at_type, &biz_type)?;
     let lane = lane(&format!("{at}/queue"), fields.remove("queue"), handler)?;
     let at_context = format!("{at}/context");
-    let context = context(&at_context, fields.remove("context"))?;
+    let context = context(
+        &at_context,
+        fields.remove("context"),
+        terms.max_context_bytes,
+    )?;
     own_words(&context, handler).map_err(|message| Problem::invalid(&at_context, message))?;
     Ok((handler, lane, context))
 }
@@ -131,11 +132,11 @@ fn lane(at: &str, raw: Option<&RawValue>, handler: &HandlerDef) -> Result<Lane, 
 }
 
 /// The text as it was sent.
-fn context(at: &str, raw: Option<&RawValue>) -> Result<String, Problem> {
+fn context(at: &str, raw: Option<&RawValue>, most_bytes: usize) -> Result<String, Problem> {
     let raw = raw.ok_or_else(|| Problem::invalid(at, "context is any JSON value, and needed"))?;
     let text = raw.get();
-    if text.len() > MAX_CONTEXT_BYTES {
-        let message = format!("a context has at most {MAX_CONTEXT_BYTES} bytes");
+    if text.len() > most_bytes {
+        let message = format!("a context has at most {most_bytes} bytes");
         return Err(Problem::at(Code::ContextTooLarge, at, message));
     }
     // Deep nesting, numbers beyond all range, halves of surrogate pairs: nobody could work on it.

@@ -92,7 +92,11 @@ pub(crate) async fn show(
 ) -> Result<HttpResponse, Problem> {
     let id = path_id(&request, "id").map(CompensateBizId)?;
     let reach = caller.compensations(&state);
-    let found = state.house.store.compensation(&reach, id).await?;
+    let found = state
+        .house
+        .store
+        .compensation(&reach, id, state.max_context_bytes);
+    let found = found.await?;
     let (found, content) = found.ok_or_else(Problem::not_found)?;
     let is_operator = caller.is_operator();
     let view = CompensationView::new(found, is_operator).with_content(content, is_operator);

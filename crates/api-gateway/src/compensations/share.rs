@@ -1,12 +1,14 @@
-//! Fair shares of a lane: of one tenant, so many rows are on it at once, and what goes beyond waits on
-//! the lane's rest, which is served when there is nothing better to do and a little meanwhile. So a
-//! tenant with a million rows delays another's ten by its share and not by the million.
+//! Fair shares of a lane: of one tenant, so many rows are on it at once. What goes beyond its share of
+//! the urgent lane is as usual work, and what goes beyond that waits on the rest, which is served when
+//! there is nothing better to do and a little meanwhile. So a tenant with a million rows, urgent ones or
+//! not, delays another's ten by its shares and not by the million.
 //!
 //! What this gateway places is counted here, and what turns out to be there already is counted back;
 //! when a tenant seems to have had its share, the database is asked what is still open, as often as
 //! that costs it next to nothing. Several gateways therefore allow a tenant somewhat more. Shown by
 //! `tests/it/compensations/shares.rs`.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -29,11 +31,14 @@ const TENANTS_KNOWN: usize = 10_000;
 /// The lanes that are shared.
 pub(super) struct Shares {
     store: Store,
-    lanes: HashMap<Lane, SharedLane>,
+    /// What is beyond a share of these is on the usual ones,
+    urgent: HashMap<Lane, SharedLane>,
+    /// and beyond a share of those on the rests.
+    usual: HashMap<Lane, SharedLane>,
 }
 
 struct SharedLane {
-    rest: Lane,
+    beyond: Lane,
     share: usize,
     /// How far ahead a row may be looked at next that was rung.
     scan_interval: Duration,
@@ -51,49 +56,50 @@ struct Desk {
 /// What a call was given of the shares of its tenant: to be counted back as far as no row came of it.
 #[derive(Debug, Default)]
 pub(super) struct Placed {
-    /// Of each usual lane, how many of the call's items.
+    /// Of each shared lane, how many of the call's items.
     of_lane: BTreeMap<Lane, usize>,
 }
 
 impl Shares {
     pub(super) fn new(store: Store, handlers: &HandlerCatalog) -> Self {
-        let lanes = handlers.iter().flat_map(|handler: &HandlerDef| {
-            let levels = handler.levels.iter();
-            levels.map(|levels| {
-                let lane = SharedLane {
-                    rest: levels.rest.clone(),
-                    share: usize::try_from(handler.share).unwrap_or(usize::MAX),
-                    scan_interval: handler.scan_interval,
-                    desk: Mutex::default(),
-                };
-                (levels.usual.clone(), lane)
-            })
-        });
+        let (mut urgent, mut usual) = (HashMap::new(), HashMap::new());
+        for handler in handlers.iter() {
+            for levels in &handler.levels {
+                let beyond = |lane: &Lane| SharedLane::of(handler, lane.clone());
+                urgent.insert(levels.urgent.clone(), beyond(&levels.usual));
+                usual.insert(levels.usual.clone(), beyond(&levels.rest));
+            }
+        }
         Self {
-            lanes: lanes.collect(),
+            urgent,
+            usual,
             store,
         }
     }
 
-    /// Moves to the rest of its lane what goes beyond the tenant's share.
+    /// Moves further down what goes beyond the tenant's share of a lane; the most urgent has it first.
     pub(super) async fn keep(&self, tenant: &Tenant, items: &mut [NewCompensation]) -> Placed {
-        let mut wanted: BTreeMap<Lane, usize> = BTreeMap::new();
-        for item in items.iter() {
-            if self.lanes.contains_key(&item.lane) {
-                *wanted.entry(item.lane.clone()).or_default() += 1;
-            }
-        }
+        let mut items: Vec<&mut NewCompensation> = items.iter_mut().collect();
+        items.sort_by_key(|item| Reverse(item.priority));
         let mut placed = Placed::default();
-        for (lane, rows) in wanted {
-            let Some(shared) = self.lanes.get(&lane) else {
-                continue;
-            };
-            let fit = shared.place(&self.store, &lane, tenant, rows).await;
-            let beyond = items.iter_mut().filter(|item| item.lane == lane).skip(fit);
-            for item in beyond {
-                item.lane = shared.rest.clone();
+        for lanes in [&self.urgent, &self.usual] {
+            let mut wanted: BTreeMap<Lane, usize> = BTreeMap::new();
+            for item in items.iter() {
+                if lanes.contains_key(&item.lane) {
+                    *wanted.entry(item.lane.clone()).or_default() += 1;
+                }
             }
-            placed.of_lane.insert(lane, fit);
+            for (lane, rows) in wanted {
+                let Some(shared) = lanes.get(&lane) else {
+                    continue;
+                };
+                let fit = shared.place(&self.store, &lane, tenant, rows).await;
+                let beyond = items.iter_mut().filter(|item| item.lane == lane).skip(fit);
+                for item in beyond {
+                    item.lane = shared.beyond.clone();
+                }
+                placed.of_lane.insert(lane, fit);
+            }
         }
         placed
     }
@@ -112,7 +118,7 @@ impl Shares {
             return;
         }
         for (lane, rows) in placed.of_lane {
-            if let Some(shared) = self.lanes.get(&lane) {
+            if let Some(shared) = self.urgent.get(&lane).or_else(|| self.usual.get(&lane)) {
                 shared.desk().take_back(tenant, rows.min(in_vain));
             }
         }
@@ -120,6 +126,15 @@ impl Shares {
 }
 
 impl SharedLane {
+    fn of(handler: &HandlerDef, beyond: Lane) -> Self {
+        Self {
+            beyond,
+            share: usize::try_from(handler.share).unwrap_or(usize::MAX),
+            scan_interval: handler.scan_interval,
+            desk: Mutex::default(),
+        }
+    }
+
     /// How many of the rows the lane takes.
     async fn place(&self, store: &Store, lane: &Lane, tenant: &Tenant, rows: usize) -> usize {
         let is_to_look = {

@@ -12,7 +12,6 @@ use store::{
 use super::body::{self, Terms, Wanted};
 use super::view::SubmittedView;
 use crate::auth::Caller;
-use crate::body::read_json;
 use crate::exports::traceparent;
 use crate::problem::{Code, Problem};
 use crate::repetition::{self, REPLAYED, key_reused};
@@ -48,6 +47,8 @@ const QUICK_BODY_BYTES: usize = 64 << 10;
         (status = 413, description = "body_too_large, context_too_large",
             body = crate::problem::ProblemBody),
         (status = 415, description = "unsupported_media", body = crate::problem::ProblemBody),
+        (status = 429, description = "quota_exceeded: too many large calls at once",
+            body = crate::problem::ProblemBody),
         (status = 422, description = "unknown_biz_type, unknown_queue, idempotency_key_reused",
             body = crate::problem::ProblemBody),
         (status = 503, description = "database_unavailable", body = crate::problem::ProblemBody),
@@ -60,7 +61,10 @@ pub(crate) async fn submit(
     payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
     let key = repetition::key(&request)?;
-    let body = read_json(&request, payload, MAX_BODY_BYTES).await?;
+    let read = state
+        .large_bodies
+        .read_json(&request, payload, MAX_BODY_BYTES);
+    let (body, _room) = read.await?;
     let (wanted, request_hash) = wanted(&state, &caller, body, key.is_some()).await?;
     let keyed = key.zip(request_hash);
     let biz_ids = wanted.items.iter().map(|item| item.biz_id.clone());
@@ -109,13 +113,14 @@ async fn wanted(
     has_key: bool,
 ) -> Result<(Wanted, Option<String>), Problem> {
     let (handlers, now) = (state.handlers.clone(), state.clock.now());
-    let caller = caller.clone();
+    let (caller, max_context_bytes) = (caller.clone(), state.max_context_bytes);
     let quick = body.len() <= QUICK_BODY_BYTES;
     let read = move || {
         let terms = Terms {
             handlers: &handlers,
             caller: &caller,
             now,
+            max_context_bytes,
         };
         let wanted = body::read(&body, &terms)?;
         Ok((wanted, has_key.then(|| repetition::call_hash(&body))))

@@ -28,7 +28,7 @@ pub(crate) struct ItemBody {
     /// What it is about, 1 to 128 characters: unique with the kind in the tenant. Two numbers with a
     /// slash between them are reserved for what follows groups.
     biz_id: String,
-    /// Any JSON value of at most 1 MiB, kept as it is sent.
+    /// Any JSON value of at most 1 MiB (or what the gateway is set to), kept as it is sent.
     context: Value,
     /// 0 to 9; 0 when left out.
     priority: Option<u8>,
@@ -148,7 +148,7 @@ pub(crate) struct CompensationView {
     /// `retry`, `cancel`; for operators.
     allowed_actions: Vec<&'static str>,
     /// As it was submitted, or as text where that is no JSON; of one piece of work, not in lists, and
-    /// not when it has more than 1 MiB.
+    /// not when it has more than may be submitted.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Value>)]
     context: Option<Box<RawValue>>,

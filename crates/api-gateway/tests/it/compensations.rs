@@ -2,6 +2,7 @@
 
 mod gathered;
 mod groups;
+mod memory;
 mod refusals;
 mod seen;
 mod shares;

@@ -163,8 +163,8 @@ impl ImportReport {
             let busy = checked.cpu_s / checked.wall_s;
             writeln!(
                 out,
-                "| inflating, parsing and checking overlap: the worker's CPU seconds in a second of an \
-                 import that is only checked | above 1 | {busy:.2} ({:.2} of {:.2} s) | {} |",
+                "| inflating, parsing and checking overlap: the worker's CPU seconds in a second of \
+                 reading, nothing of it written | above 1 | {busy:.2} ({:.2} of {:.2} s) | {} |",
                 checked.cpu_s,
                 checked.wall_s,
                 verdict(busy > 1.0)

@@ -1,7 +1,7 @@
 //! Many rows in one call. The service gets `{"items": [{"key", "tenant", "context"}, …]}`, where `key`
 //! and `tenant` are what the headers of a single call say, signed with both left empty; it answers 2xx
 //! with `{"results": [{"index", "status": "done" | "retry" | "failed", "reason"?}, …]}`. An item
-//! without a result, or with one that is not understood, is tried again. A no to the call as a whole
+//! without a result, or with one that is not understood, is tried again, alone. A no to the call as a whole
 //! is asked about by halves, until those that it is about are alone; but one to whoever calls (a
 //! redirect, 401, 403, 404, 405) is about each of them, and nobody is asked again.
 

@@ -4,8 +4,10 @@
 //! so rows that wait for a host are taken and put off about once, and not again and again.
 //!
 //! A host that has failed often in a row (no connection, no answer in time, a no that may pass) is left
-//! alone for a while; then one call finds out whether it is well, and the others go on waiting. Each
-//! worker learns that by itself. Shown by `tests/it/hosts.rs`.
+//! alone for a while; then one call finds out whether it is well, and the others go on waiting. One that
+//! is away for longer than the definition's `host_patience` costs each row that comes for it a try, as a
+//! call would: what is gone for good must not keep rows for ever. Each worker learns all that by itself.
+//! Shown by `tests/it/hosts.rs`.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,6 +16,8 @@ use std::time::{Duration, Instant};
 use domain::{BizType, Failure};
 use engine::Attempt;
 use url::Url;
+
+use super::failures::tried_again;
 
 /// Failures in a row after which a host is left alone.
 const FAILURES: u32 = 20;
@@ -44,6 +48,8 @@ pub(crate) struct Hosts {
     biz_type: String,
     /// Calls of one host at once.
     most: usize,
+    /// How long rows wait for a host that is away.
+    patience: Duration,
     desks: Mutex<HashMap<String, Host>>,
 }
 
@@ -58,6 +64,8 @@ struct Host {
     /// How often it has been shut in a row.
     trips: u32,
     shut_until: Option<Instant>,
+    /// Since when it has been shut, but for calls that found out that it is still away.
+    away_since: Option<Instant>,
     /// A call is finding out whether it is well.
     probing: bool,
 }
@@ -69,40 +77,53 @@ pub(crate) struct Visit {
     began: Instant,
 }
 
+/// Why a call may not be made now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PutOff {
+    /// Its host has all the calls that it may have, or is left alone: later, after so long.
+    For(Duration),
+    /// Its host has been away for longer than rows wait for it.
+    Away,
+}
+
 impl Hosts {
-    /// So many calls of one host at once.
-    pub(crate) fn new(biz_type: &BizType, most: usize) -> Arc<Self> {
+    /// So many calls of one host at once, and so much patience with one that is away.
+    pub(crate) fn new(biz_type: &BizType, most: usize, patience: Duration) -> Arc<Self> {
         Arc::new(Self {
             biz_type: biz_type.to_string(),
             most: most.max(1),
+            patience,
             desks: Mutex::default(),
         })
     }
 
-    /// The right to call the host of the address now. Without it the row is put off, and has lost
-    /// nothing by it.
-    ///
-    /// # Errors
-    /// [`Failure::stopped`], for the handler to answer.
-    pub(crate) fn enter(self: &Arc<Self>, attempt: &Attempt, url: &Url) -> Result<Visit, Failure> {
-        self.visit(url, Instant::now()).map_err(|wait| {
-            let biz_type = self.biz_type.clone();
-            metrics::counter!("quayside_calls_put_off_total", "biz_type" => biz_type).increment(1);
-            attempt.postpone(wait);
-            Failure::stopped()
-        })
+    /// What a row is to answer that may not call now. One that is put off has lost nothing by it.
+    pub(crate) fn put_off(&self, attempt: &Attempt, why: PutOff) -> Failure {
+        match why {
+            PutOff::For(wait) => {
+                let biz_type = self.biz_type.clone();
+                metrics::counter!("quayside_calls_put_off_total", "biz_type" => biz_type)
+                    .increment(1);
+                attempt.postpone(wait);
+                Failure::stopped()
+            }
+            PutOff::Away => tried_again("the host is away".to_owned()),
+        }
     }
 
-    /// The right, or how long to wait for it.
-    fn visit(self: &Arc<Self>, url: &Url, now: Instant) -> Result<Visit, Duration> {
-        let name = name_of(url);
+    /// The right to make a call of the address's host now.
+    ///
+    /// # Errors
+    /// Why not, to be told to [`Hosts::put_off`] for each row of the call.
+    pub(crate) fn visit(self: &Arc<Self>, url: &Url) -> Result<Visit, PutOff> {
+        let (name, now) = (name_of(url), Instant::now());
         let mut desks = self.desks();
         if desks.len() >= HOSTS_KNOWN {
             let is_idle = |host: &Host| host.calls == 0 && host.shut_until.is_none();
             desks.retain(|_, host| !is_idle(host) || host.booked > now);
         }
         let host = desks.entry(name.clone()).or_insert_with(|| Host::new(now));
-        host.may_be_called(self.most, now)?;
+        host.may_be_called(self, now)?;
         host.calls += 1;
         Ok(Visit {
             hosts: self.clone(),
@@ -133,19 +154,25 @@ impl Host {
             failures: 0,
             trips: 0,
             shut_until: None,
+            away_since: None,
             probing: false,
         }
     }
 
-    fn may_be_called(&mut self, most: usize, now: Instant) -> Result<(), Duration> {
+    fn may_be_called(&mut self, terms: &Hosts, now: Instant) -> Result<(), PutOff> {
+        let most = terms.most;
         if let Some(until) = self.shut_until {
             let left = until.saturating_duration_since(now);
             if self.probing || !left.is_zero() {
-                return Err(self.book(left, most, now));
+                let away = self.away_since.map(|since| now - since);
+                return Err(match away {
+                    Some(away) if away >= terms.patience => PutOff::Away,
+                    _ => PutOff::For(self.book(left, most, now)),
+                });
             }
             self.probing = true;
         } else if self.calls >= most {
-            return Err(self.book(Duration::ZERO, most, now));
+            return Err(PutOff::For(self.book(Duration::ZERO, most, now)));
         }
         Ok(())
     }
@@ -162,7 +189,7 @@ impl Host {
     fn hear(&mut self, is_well: bool) {
         if is_well {
             (self.failures, self.trips) = (0, 0);
-            (self.shut_until, self.probing) = (None, false);
+            (self.shut_until, self.away_since, self.probing) = (None, None, false);
             return;
         }
         self.failures = self.failures.saturating_add(1);
@@ -170,8 +197,10 @@ impl Host {
         if self.probing || was_open && self.failures >= FAILURES {
             let pause = SHUT_MILLIS << self.trips.min(16);
             let pause = Duration::from_millis(pause.min(SHUT_MOST_MILLIS));
+            let now = Instant::now();
             self.trips += 1;
-            (self.shut_until, self.probing) = (Some(Instant::now() + pause), false);
+            self.away_since.get_or_insert(now);
+            (self.shut_until, self.probing) = (Some(now + pause), false);
         }
     }
 }

@@ -1,17 +1,17 @@
 //! Calls that are made together: each waits a moment for others, and whoever finds that enough are
 //! there, or has waited long enough, has the call made for all of them, on a task that none of them
-//! takes along when it is stopped.
+//! takes along when it is stopped. What is tried again goes alone: it may be why the call with all of
+//! them came to nothing, and then costs no other a further try.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use domain::Failure;
 use tokio::sync::oneshot;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 use url::Url;
 
-use super::{Call, HttpHandler, tried_again};
+use super::{Call, HttpHandler, NotDone, tried_again};
 
 /// How long a call waits for others, in milliseconds.
 const GATHER_MILLIS: u64 = 10;
@@ -28,7 +28,7 @@ pub(super) struct Together {
 
 struct Waiting {
     call: Call,
-    heard: oneshot::Sender<Result<(), Failure>>,
+    heard: oneshot::Sender<Result<(), NotDone>>,
 }
 
 impl Together {
@@ -41,15 +41,21 @@ impl Together {
         }
     }
 
-    /// Has the call made with others. Who is dropped before it is made is left out of it.
+    /// Has the call made, with others the first time. Who is dropped before it is made is left out of
+    /// it.
     pub(super) async fn call(
         &self,
         call: Call,
-        handler: &HttpHandler,
-        url: &Url,
-    ) -> Result<(), Failure> {
+        is_first: bool,
+        (handler, url): (&HttpHandler, &Url),
+    ) -> Result<(), NotDone> {
         let (heard, mut mine) = oneshot::channel();
-        let (enough, waits) = self.add(Waiting { call, heard });
+        let waiting = Waiting { call, heard };
+        let (enough, waits) = if is_first {
+            self.add(waiting)
+        } else {
+            (vec![waiting], false)
+        };
         self.have_made(enough, handler, url);
         if waits {
             tokio::select! {
@@ -92,7 +98,7 @@ impl Together {
     }
 }
 
-/// Makes one call for all that still wait.
+/// Makes one call for all that still wait, if the host may be called.
 async fn make(mut some: Vec<Waiting>, handler: &HttpHandler, url: &Url) {
     some.retain(|it| !it.heard.is_closed());
     let (calls, heard): (Vec<Call>, Vec<_>) =
@@ -100,16 +106,25 @@ async fn make(mut some: Vec<Waiting>, handler: &HttpHandler, url: &Url) {
     if calls.is_empty() {
         return;
     }
-    for (heard, answer) in heard.into_iter().zip(handler.call_many(url, &calls).await) {
+    let answers: Vec<Result<(), NotDone>> = match handler.hosts.visit(url) {
+        Ok(_visit) => {
+            let answers = handler.call_many(url, &calls).await.into_iter();
+            answers.map(|it| it.map_err(NotDone::Failed)).collect()
+        }
+        Err(put_off) => vec![put_off; calls.len()]
+            .into_iter()
+            .map(|it| Err(NotDone::PutOff(it)))
+            .collect(),
+    };
+    for (heard, answer) in heard.into_iter().zip(answers) {
         // it may have been stopped meanwhile
         drop(heard.send(answer));
     }
 }
 
-fn told(answer: Result<Result<(), Failure>, oneshot::error::RecvError>) -> Result<(), Failure> {
+fn told(answer: Result<Result<(), NotDone>, oneshot::error::RecvError>) -> Result<(), NotDone> {
     answer.unwrap_or_else(|_dropped| {
-        Err(tried_again(
-            "the call for this row and others was broken off".to_owned(),
-        ))
+        let broken_off = tried_again("the call for this row and others was broken off".to_owned());
+        Err(NotDone::Failed(broken_off))
     })
 }

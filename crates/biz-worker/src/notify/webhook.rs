@@ -7,6 +7,7 @@
 //! to: a name that leads into a private network is to them one that leads nowhere.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use domain::{
     About, Clock, Failure, FailureCode, FailureKind, HandlerDef, NotifySpec, TaskId, Tenant,
@@ -20,7 +21,7 @@ use store::WebhookCall;
 use url::Url;
 
 use crate::http::guard::Guard;
-use crate::http::hosts::Hosts;
+use crate::http::hosts::{Hosts, PutOff};
 use crate::http::{Call, body as read, broken, no};
 
 /// Longest answer that is waited for, in bytes.
@@ -28,6 +29,9 @@ const MAX_ANSWER_BYTES: usize = 64 << 10;
 
 /// Calls of one host at once are one of so many of all that there may be.
 const HOST_SHARE: u32 = 4;
+
+/// How long deliveries wait for a host that is away without spending a try.
+const HOST_PATIENCE: Duration = Duration::from_secs(120);
 
 /// What the owner is told of an address that is not called, whatever the reason.
 const NOT_CALLED: &str = "the address cannot be called";
@@ -63,7 +67,7 @@ impl Caller {
             spec: spec.clone(),
             client: guard.client(handler.timeout)?,
             clock,
-            hosts: Hosts::new(&handler.biz_type, of_a_host),
+            hosts: Hosts::new(&handler.biz_type, of_a_host, HOST_PATIENCE),
         })
     }
 
@@ -82,9 +86,13 @@ impl Caller {
                 return Made::Failed(None, NOT_CALLED, refused);
             }
         };
-        let _visit = match self.hosts.enter(attempt, &url) {
+        let _visit = match self.hosts.visit(&url) {
             Ok(visit) => visit,
-            Err(put_off) => return Made::PutOff(put_off),
+            Err(why @ PutOff::For(_)) => return Made::PutOff(self.hosts.put_off(attempt, why)),
+            Err(why @ PutOff::Away) => {
+                let away = self.hosts.put_off(attempt, why);
+                return Made::Failed(None, NOT_CALLED, away);
+            }
         };
         let made = self.call_there(attempt, whom, url.clone(), body).await;
         let is_trouble = |failure: &Failure| failure.kind == FailureKind::Transient;
@@ -199,8 +207,6 @@ pub(super) fn body(
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[tokio::test]

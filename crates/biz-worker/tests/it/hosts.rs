@@ -1,5 +1,5 @@
 //! Hosts that are slow or away: they cost the calls of no other host anything, and their own rows no
-//! try but those that found it out.
+//! try but those that found it out, until the patience with it is over.
 
 use testkit::eventually;
 
@@ -107,4 +107,82 @@ async fn rows_that_wait_for_a_busy_host_are_put_off_about_once_and_not_again_and
     let put_off: u64 = house.database.one(sql).await;
     assert!(put_off > 0, "the host was never busy");
     assert!(put_off <= rows * 5 / 2, "{put_off} times for {rows} rows");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_for_a_host_that_is_gone_for_good_end_and_those_for_another_go_on() {
+    let (house, well) = (House::open().await, Service::open().await);
+    let gone = Service::open().await.close().await;
+    let patient = call(&[gone, well.port]) + "\nhost_patience = \"1s\"";
+    house.define("call", &patient);
+    for number in 0..60 {
+        let context = format!(r#"{{"url": "http://127.0.0.1:{gone}/answer/200"}}"#);
+        house.ask("call", &format!("gone-{number}"), &context).await;
+    }
+    let _worker = house.work();
+    eventually("every row for the host that is gone to end", async || {
+        (open(&house, gone).await == 0).then_some(())
+    })
+    .await;
+    let tried = |row: &(String, String, u32)| row.1 == "FAILED" && row.2 == 3;
+    let ended = house.rows("call").await;
+    assert!(ended.iter().all(tried), "{ended:?}");
+    let letters = house.letters("call").await;
+    let waited = letters.iter().filter(|it| it.1 == "the host is away");
+    let waited = waited.count();
+    assert_eq!(letters.len(), 60);
+    assert!(waited >= 20, "{waited} waited for it: {letters:?}");
+    // one host of several is no matter of the lane's
+    let paused: u64 = house.database.one("SELECT COUNT(*) FROM lane").await;
+    assert_eq!(paused, 0);
+    for number in 0..5 {
+        let context = well.context("/answer/200");
+        house.ask("call", &format!("well-{number}"), &context).await;
+    }
+    eventually("the other host to have been called", async || {
+        (well.calls("/answer/200").len() == 5).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_more_calls_of_a_host_are_made_at_once_than_its_host_concurrency() {
+    let (house, service) = (House::open().await, Service::open().await);
+    let narrow = call(&[service.port]).replace("concurrency = 4", "concurrency = 8");
+    house.define("call", &(narrow + "\nhost_concurrency = 2"));
+    for number in 0..16 {
+        let context = service.context("/slow/100");
+        house.ask("call", &number.to_string(), &context).await;
+    }
+    let _worker = house.work();
+    let ended = house.all_ended("call").await;
+    let is_done = |row: &(String, String, u32)| row.1 == "SUCCESS" && row.2 == 0;
+    assert!(ended.len() == 16 && ended.iter().all(is_done), "{ended:?}");
+    assert!(service.most_at_once() <= 2, "{}", service.most_at_once());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_for_many_rows_is_one_call_to_the_host_concurrency() {
+    let (house, service) = (House::open().await, Service::open().await);
+    house.define(
+        "many",
+        &format!(
+            "kind = \"http\"\nconcurrency = 40\nbatch_size = 10\n[http]\nhost_concurrency = 2\n\
+             url = \"http://127.0.0.1:{}/batch/100\"\nprivate_ranges = [\"127.0.0.0/8\"]",
+            service.port
+        ),
+    );
+    for number in 0..60 {
+        let fine = r#"{"status": "done"}"#;
+        house.ask("many", &number.to_string(), fine).await;
+    }
+    let _worker = house.work();
+    let ended = house.all_ended("many").await;
+    let is_done = |row: &(String, String, u32)| row.1 == "SUCCESS" && row.2 == 0;
+    assert!(ended.len() == 60 && ended.iter().all(is_done), "{ended:?}");
+    assert!(service.most_at_once() <= 2, "{}", service.most_at_once());
+    let calls = service.calls("/batch/100");
+    let items = calls.iter().map(|it| it.body.matches("\"key\"").count());
+    let most = items.max().unwrap();
+    assert!((3..=10).contains(&most), "at most {most} rows in a call");
 }

@@ -65,10 +65,13 @@ impl House {
 
     /// Adds a definition; `kind` are its last lines, from `kind = ` on.
     pub(crate) fn define(&self, biz_type: &str, kind: &str) {
+        self.define_without_topics(biz_type, kind);
+        self.add_topics(&format!("quayside.biz.{biz_type}"));
+    }
+
+    pub(crate) fn define_without_topics(&self, biz_type: &str, kind: &str) {
         let text = format!("biz_type = \"{biz_type}\"\n{COMMON}{kind}\n");
         std::fs::write(self.definitions().join(format!("{biz_type}.toml")), text).unwrap();
-        let lane = format!("quayside.biz.{biz_type}");
-        self.add_topics(&lane);
     }
 
     pub(crate) fn definitions(&self) -> &Path {

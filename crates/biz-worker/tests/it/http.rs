@@ -133,10 +133,14 @@ async fn what_may_help_is_tried_again_and_what_cannot_is_given_up_at_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_service_that_refuses_whoever_calls_pauses_the_lane_before_every_row_is_given_up() {
     let (house, service) = (House::open().await, Service::open().await);
-    house.define("call", CALL);
-    let context = service.context("/answer/401");
+    let fixed = format!(
+        "kind = \"http\"\nconcurrency = 8\n[http]\nurl = \"http://127.0.0.1:{}/answer/401\"\n\
+         private_ranges = [\"127.0.0.0/8\"]",
+        service.port
+    );
+    house.define("call", &fixed);
     for number in 0..150 {
-        house.ask("call", &number.to_string(), &context).await;
+        house.ask("call", &number.to_string(), "{}").await;
     }
     let _worker = house.work();
     testkit::eventually("the lane to be paused", async || {
@@ -147,6 +151,41 @@ async fn a_service_that_refuses_whoever_calls_pauses_the_lane_before_every_row_i
     let ended = house.rows("call").await;
     let dead = ended.iter().filter(|row| row.1 == "FAILED").count();
     assert!((50..150).contains(&dead), "{dead} rows were given up");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn addresses_that_rows_name_wrongly_pause_nobody_elses_calls() {
+    let (house, service) = (House::open().await, Service::open().await);
+    house.define("call", CALL);
+    let to_another = format!("/to/localhost:{}", service.port);
+    let wrong = [
+        "/answer/401",
+        "/answer/403",
+        "/answer/404",
+        "/answer/405",
+        &to_another,
+    ];
+    for path in wrong {
+        for number in 0..20 {
+            let biz_id = format!("{path}-{number}");
+            house.ask("call", &biz_id, &service.context(path)).await;
+        }
+    }
+    let _worker = house.work();
+    let ended = house.all_ended("call").await;
+    let given_up = |row: &(String, String, u32)| row.1 == "FAILED" && row.2 == 1;
+    assert_eq!(ended.len(), 100);
+    assert!(ended.iter().all(given_up), "{ended:?}");
+    assert_eq!(house.letters("call").await.len(), 100);
+    let paused: u64 = house.database.one("SELECT COUNT(*) FROM lane").await;
+    assert_eq!(paused, 0);
+    house
+        .ask("call", "right", &service.context("/answer/200"))
+        .await;
+    testkit::eventually("the right address to be called", async || {
+        (service.calls("/answer/200").len() == 1).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

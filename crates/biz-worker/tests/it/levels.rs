@@ -2,7 +2,7 @@
 
 use testkit::eventually;
 
-use crate::house::House;
+use crate::house::{House, done};
 use crate::service::Service;
 
 /// Open rows of a tenant.
@@ -60,6 +60,43 @@ kind = "rows"
 dataset = "coupon_grant"
 columns = { batch = "batch", member_no = "member", coupon = "coupon" }
 "#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_newer_gateway_placed_where_nobody_listens_is_done_by_the_first_worker_that_knows_the_lane()
+ {
+    let (house, service) = (House::open().await, Service::open().await);
+    let call = "kind = \"http\"\n[http]\nurl_field = \"url\"\nhosts = [\"127.0.0.1\"]\n\
+                private_ranges = [\"127.0.0.0/8\"]";
+    house.define("call", call);
+    // The older one knows nothing of grants and of their lanes, for which there are no topics either.
+    let patient = ("QUAYSIDE__HANDLERS__UNKNOWN_PATIENCE_SECONDS", "60");
+    let older = house.work_with(&[patient]);
+    for (place, level) in ["", ".high", ".rest"].into_iter().enumerate() {
+        let rung_in_vain = format!(
+            "INSERT INTO compensate_biz (tenant, biz_type, biz_id, context, lane, announced) \
+             VALUES ('acme', 'grant', '{place}', \
+             '{{\"batch\": \"b\", \"member\": \"M{place}\", \"coupon\": \"A\"}}', \
+             'quayside.biz.grant{level}', TRUE)"
+        );
+        house.database.execute(&rung_in_vain).await;
+    }
+    house
+        .ask("call", "1", &service.context("/answer/200"))
+        .await;
+    assert_eq!(house.all_ended("call").await, [done("1")]);
+    let waits = |row: &(String, String, u32)| row.1 == "WAIT_HANDLE" && row.2 == 0;
+    let rows = house.rows("grant").await;
+    assert!(rows.len() == 3 && rows.iter().all(waits), "{rows:?}");
+
+    house.define_without_topics("grant", GRANT);
+    let newer = house.work_with(&[patient]);
+    let all = ["0", "1", "2"].map(done);
+    assert_eq!(house.all_ended("grant").await, all);
+    assert_eq!(house.letters("grant").await, []);
+    for worker in [older, newer] {
+        assert!(worker.end().await.success());
+    }
+}
 
 const MEMBER: &str = r#"
 kind = "rows"

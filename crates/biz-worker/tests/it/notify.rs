@@ -1,6 +1,7 @@
 //! Kind `notify`: the real worker, a real mail server and a real HTTP server.
 
 mod mails;
+mod secured;
 
 use std::sync::Arc;
 
@@ -18,7 +19,7 @@ use testkit::{a_lane, an_export, terms};
 
 use crate::house::{House, Worker, done};
 use crate::service::{SECRET, Service};
-use mails::{Mail, Mails};
+use mails::{Mail, Mails, Manner};
 
 const NOTIFY: &str = r#"
 kind = "notify"
@@ -367,7 +368,7 @@ async fn a_mail_server_that_offers_no_tls_is_told_nothing_where_tls_is_asked_for
 #[tokio::test(flavor = "multi_thread")]
 async fn a_mail_server_that_is_silent_holds_up_no_other_way_of_telling() {
     let house = House::open().await;
-    let mails = Mails::silent().await;
+    let mails = Mails::serving(Manner::Silent).await;
     defined(&house);
     let store = house.database.store();
     let settings = NotificationSettings {

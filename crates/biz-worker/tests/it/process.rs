@@ -1,6 +1,4 @@
-//! The worker as a process: what it refuses to start with, and work that nobody knows.
-
-use testkit::eventually;
+//! The worker as a process: what it refuses to start with, and what its metrics tell.
 
 use crate::house::House;
 use crate::service::Service;
@@ -46,53 +44,6 @@ async fn a_wrong_definition_keeps_it_from_starting_and_is_told_with_file_line_an
         let log = house.log();
         assert!(log.contains(told), "{told}: {log}");
     }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn work_of_a_kind_that_no_definition_names_becomes_a_dead_letter() {
-    let house = House::open().await;
-    house.define("grant", GRANT);
-    let _worker = house.work();
-    house.ask("stranger", "1", "{}").await;
-    let letter = eventually("a letter", async || {
-        house.letters("stranger").await.into_iter().next()
-    })
-    .await;
-    assert_eq!(letter.0, "1");
-    assert!(letter.1.contains("no handler for stranger"), "{letter:?}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_row_that_cannot_be_given_up_keeps_no_other_from_it() {
-    let house = House::open().await;
-    house.define("grant", GRANT);
-    // What the database refuses for good.
-    house
-        .database
-        .execute("ALTER TABLE dead_letter ADD CONSTRAINT odd CHECK (biz_id <> 'odd')")
-        .await;
-    for (kind, biz_id) in [("stranger", "odd"), ("stranger", "1"), ("tramp", "2")] {
-        house.ask(kind, biz_id, "{}").await;
-    }
-    let _worker = house.work();
-    for (kind, biz_id) in [("stranger", "1"), ("tramp", "2")] {
-        let letter = eventually("a letter", async || {
-            house.letters(kind).await.into_iter().next()
-        })
-        .await;
-        assert_eq!(letter.0, biz_id);
-    }
-    let told = "a row cannot be given up";
-    eventually("it to be told", async || {
-        house.log().contains(told).then_some(())
-    })
-    .await;
-    let rows = house.rows("stranger").await;
-    assert!(
-        rows.iter()
-            .any(|row| row.0 == "odd" && row.1 == "PROCESSING"),
-        "{rows:?}"
-    );
 }
 
 /// What its admin port says of its metrics, once it is open.

@@ -1,6 +1,7 @@
 //! A business service: a real HTTP server that does what the path says, good or bad.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -21,13 +22,24 @@ pub(crate) struct Request {
 }
 
 /// `/answer/503/200`: the first call gets 503, each later one 200. `/to/HOST`: a redirect to it.
-/// `/slow/30`: 200 after so many milliseconds. `/hang`, `/drip`, `/rubbish`: as they say; `/long/200`: with a body of a megabyte. `/batch`: what each item's context says is to
-/// become of it; `/picky`: the same, but no to every call with a `poison` in it.
+/// `/slow/30`: 200 after so many milliseconds. `/hang`, `/drip`, `/rubbish`: as they say; `/long/200`:
+/// with a body of a megabyte. `/batch`: what each item's context says is to become of it; `/batch/30`: after
+/// so many milliseconds; `/picky`: the same, but no to every call with a `poison` in it; `/moody`: the same,
+/// but a call with a context that says so hangs, drips what begins well, breaks off, or is answered by
+/// rubbish, by 503 or by no list.
 pub(crate) struct Service {
     pub(crate) port: u16,
     seen: Arc<Mutex<Vec<Request>>>,
+    at_once: Arc<AtOnce>,
     serving: TaskTracker,
     closed: CancellationToken,
+}
+
+/// Requests that are being answered, and the most that there ever were.
+#[derive(Default)]
+struct AtOnce {
+    now: AtomicUsize,
+    most: AtomicUsize,
 }
 
 impl Service {
@@ -41,17 +53,19 @@ impl Service {
         let port = listener.local_addr().unwrap().port();
         let seen = Arc::<Mutex<Vec<Request>>>::default();
         let serving = TaskTracker::new();
-        let (desk, calls) = (serving.clone(), seen.clone());
+        let at_once = Arc::<AtOnce>::default();
+        let (desk, calls, count) = (serving.clone(), seen.clone(), at_once.clone());
         let closed = CancellationToken::new();
         let until = closed.clone();
         serving.spawn(async move {
             while let Some(Ok((stream, _))) = until.run_until_cancelled(listener.accept()).await {
-                desk.spawn(serve(stream, calls.clone()));
+                desk.spawn(serve(stream, calls.clone(), count.clone()));
             }
         });
         Self {
             port,
             seen,
+            at_once,
             serving,
             closed,
         }
@@ -80,20 +94,29 @@ impl Service {
         self.seen.lock().unwrap().len()
     }
 
+    /// The most requests that it ever had to answer at the same time.
+    pub(crate) fn most_at_once(&self) -> usize {
+        self.at_once.most.load(Ordering::SeqCst)
+    }
+
     /// Connections that were ever made and are still open, and the listener.
     pub(crate) fn open_connections(&self) -> usize {
         self.serving.len() - 1
     }
 }
 
-async fn serve(mut stream: TcpStream, seen: Arc<Mutex<Vec<Request>>>) {
+async fn serve(mut stream: TcpStream, seen: Arc<Mutex<Vec<Request>>>, at_once: Arc<AtOnce>) {
     while let Some(request) = read(&mut stream).await {
         let nth = {
             let mut seen = seen.lock().unwrap();
             seen.push(request.clone());
             seen.iter().filter(|it| it.path == request.path).count()
         };
-        if answer(&mut stream, &request, nth).await.is_none() {
+        let now = at_once.now.fetch_add(1, Ordering::SeqCst) + 1;
+        at_once.most.fetch_max(now, Ordering::SeqCst);
+        let answered = answer(&mut stream, &request, nth).await;
+        at_once.now.fetch_sub(1, Ordering::SeqCst);
+        if answered.is_none() {
             return;
         }
     }
@@ -115,7 +138,10 @@ async fn answer(stream: &mut TcpStream, request: &Request, nth: usize) -> Option
             let head = "HTTP/1.1 200 x\r\ncontent-length: 0\r\n\r\n";
             stream.write_all(head.as_bytes()).await.ok()
         }
-        ["batch"] => {
+        ["batch", pause @ ..] => {
+            for millis in pause {
+                tokio::time::sleep(Duration::from_millis(millis.parse().unwrap())).await;
+            }
             let body = results(request);
             let head = format!("HTTP/1.1 200 x\r\ncontent-length: {}\r\n\r\n", body.len());
             stream.write_all((head + &body).as_bytes()).await.ok()
@@ -124,7 +150,8 @@ async fn answer(stream: &mut TcpStream, request: &Request, nth: usize) -> Option
             let head = "HTTP/1.1 400 x\r\ncontent-length: 0\r\n\r\n";
             stream.write_all(head.as_bytes()).await.ok()
         }
-        ["picky"] => {
+        ["moody"] if has_mood(request) => moody(stream, request).await,
+        ["picky" | "moody"] => {
             let body = results(request);
             let head = format!("HTTP/1.1 200 x\r\ncontent-length: {}\r\n\r\n", body.len());
             stream.write_all((head + &body).as_bytes()).await.ok()
@@ -204,4 +231,45 @@ fn results(request: &Request) -> String {
     });
     let results: Vec<serde_json::Value> = results.collect();
     serde_json::json!({"results": results, "more": 1}).to_string()
+}
+
+/// What a context may say that becomes of the call that it is in.
+pub(crate) const MOODS: [&str; 6] = ["break", "drip", "hang", "no-list", "rubbish", "unwell"];
+
+fn has_mood(request: &Request) -> bool {
+    MOODS.iter().any(|mood| request.body.contains(mood))
+}
+
+async fn moody(stream: &mut TcpStream, request: &Request) -> Option<()> {
+    let mood = MOODS.iter().find(|mood| request.body.contains(**mood))?;
+    match *mood {
+        "break" => None,
+        "drip" => {
+            let head = "HTTP/1.1 200 x\r\ncontent-length: 1000000\r\n\r\n\
+                        {\"results\":[{\"index\":0,\"status\":\"done\"},";
+            stream.write_all(head.as_bytes()).await.ok()?;
+            loop {
+                stream.write_all(b" ").await.ok()?;
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
+        "no-list" => {
+            let answer = "HTTP/1.1 200 x\r\ncontent-length: 14\r\n\r\n{\"results\": 7}";
+            stream.write_all(answer.as_bytes()).await.ok()
+        }
+        "rubbish" => {
+            stream.write_all(b"\x00\x01 no http\r\n\r\n").await.ok()?;
+            None
+        }
+        "unwell" => {
+            let head = "HTTP/1.1 503 x\r\ncontent-length: 0\r\n\r\n";
+            stream.write_all(head.as_bytes()).await.ok()
+        }
+        // hangs until the caller has gone
+        _ => {
+            let mut rest = Vec::new();
+            stream.read_to_end(&mut rest).await.ok()?;
+            None
+        }
+    }
 }

@@ -61,9 +61,11 @@ const NOTHING: &[(&str, &str)] = &[
         "SELECT CONCAT_WS(' ', g.id, g.total, g.succeeded, g.dead, g.cancelled, 'rows', b.n, b.succeeded,
                 b.dead, b.cancelled)
          FROM compensate_group g
-         JOIN (SELECT group_id, COUNT(*) n, SUM(status = 'SUCCESS') succeeded,
-                      SUM(status = 'FAILED') dead, SUM(status = 'CANCELLED') cancelled
-               FROM compensate_biz GROUP BY group_id) b ON b.group_id = g.id
+         JOIN (SELECT h.id, COUNT(b.id) n, COUNT(IF(b.status = 'SUCCESS', 1, NULL)) succeeded,
+                      COUNT(IF(b.status = 'FAILED', 1, NULL)) dead,
+                      COUNT(IF(b.status = 'CANCELLED', 1, NULL)) cancelled
+               FROM compensate_group h LEFT JOIN compensate_biz b ON b.group_id = h.id
+               GROUP BY h.id) b ON b.id = g.id
          WHERE (g.total, g.succeeded, g.dead, g.cancelled)
             <> (b.n, b.succeeded, b.dead, b.cancelled)",
     ),

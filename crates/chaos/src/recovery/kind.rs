@@ -13,20 +13,29 @@ const AFTER_DEATH: Duration = LEASE
 
 /// What is watched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Kind {
+pub enum Kind {
+    /// After MySQL was killed.
     MysqlWork,
+    /// After nothing passed between it and the house for a while.
     SilenceWork,
+    /// After the broker was stopped or killed.
     BrokerRings,
+    /// The same.
     BrokerWork,
+    /// What a killed worker held.
     KilledRows,
+    /// What a frozen worker held.
     FrozenRows,
+    /// A process, after its death.
     Ready,
+    /// After a topic was deleted and made anew.
     TopicRings,
 }
 
 impl Kind {
     /// The words of the report.
-    pub(crate) const fn word(self) -> &'static str {
+    #[must_use]
+    pub const fn word(self) -> &'static str {
         match self {
             Self::MysqlWork => "MySQL back, work goes on",
             Self::SilenceWork => "MySQL silent, work goes on",
@@ -39,8 +48,24 @@ impl Kind {
         }
     }
 
+    /// Whether its sign must come, where nothing else is broken: on a lane of its own perhaps nobody
+    /// rings for long.
+    pub(crate) const fn is_sure_to_show(self) -> bool {
+        match self {
+            Self::MysqlWork
+            | Self::SilenceWork
+            | Self::BrokerRings
+            | Self::BrokerWork
+            | Self::KilledRows
+            | Self::FrozenRows
+            | Self::Ready => true,
+            Self::TopicRings => false,
+        }
+    }
+
     /// By when, unless another fault came in between.
-    pub(crate) const fn bound(self) -> Option<Duration> {
+    #[must_use]
+    pub const fn bound(self) -> Option<Duration> {
         match self {
             Self::MysqlWork | Self::SilenceWork | Self::BrokerRings | Self::BrokerWork => {
                 Some(AFTER_OUTAGE)

@@ -1,10 +1,17 @@
 //! Messages that nobody of ours sent: each is a dead letter and nothing else.
 
-use domain::{CompensateBizId, DeadLetterSource, DeadLetterStatus, LeaseEpoch, Rung};
-use store::HOUSE_TENANT;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use domain::{
+    BizType, CompensateBizId, DeadLetterSource, DeadLetterStatus, Failure, LeaseEpoch, Rung,
+};
+use engine::{Attempt, BizHandler};
+use store::{DeadLetterFilter, Effects, HOUSE_TENANT, NewExport};
 use testkit::{a_lane, an_export, eventually};
 
-use crate::house::House;
+use crate::house::{House, tenant_of};
 
 /// A ring of a later version of the contract that names row 1: fields `schema_version` = 99, `rows`.
 const LATER: &[u8] = &[0x08, 99, 0x12, 0x02, 0x08, 0x01];
@@ -85,6 +92,102 @@ async fn what_cannot_be_worked_on_is_a_letter_of_the_house_is_told_of_and_does_n
     assert_eq!(rows(&house).await, before, "no row was touched");
     listener.stop().await;
     teller.stop().await;
+}
+
+/// Whom each row was run for.
+#[derive(Default)]
+struct Runs(Mutex<Vec<(CompensateBizId, String)>>);
+
+#[async_trait]
+impl BizHandler for Runs {
+    async fn run(&self, attempt: &Attempt) -> Result<Effects, Failure> {
+        let run = (attempt.claimed().lease.id, attempt.tenant().to_string());
+        self.0.lock().expect("no panic under it").push(run);
+        Ok(Effects::none())
+    }
+
+    async fn clean_up(&self, _: &Attempt) {}
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_tenants_ids_have_its_rows_run_for_it_alone_once_and_not_before_their_time() {
+    let house = House::build().await;
+    let submit = async |lane| {
+        let export = NewExport {
+            tenant: tenant_of("globex"),
+            ..an_export(lane)
+        };
+        let submitted = house.store.submit_export(export).await;
+        submitted.expect("accepted").rung
+    };
+    let other_lane = a_lane();
+    let (elsewhere, later) = (submit(&other_lane).await, submit(&house.lane).await);
+    let due = submit(&house.lane).await;
+    let put_off = format!(
+        "UPDATE compensate_biz SET announced = FALSE, \
+         wake_at = UTC_TIMESTAMP(6) + INTERVAL 1 HOUR WHERE id = {}",
+        later.id
+    );
+    house.database.execute(&put_off).await;
+    let at = |epoch, row: Rung| Rung {
+        epoch: LeaseEpoch(epoch),
+        ..row
+    };
+    let ringer = bus::Ringer::new(&house.bus).expect("the settings are right");
+    // one partition: what is rung last is heard last
+    for row in [
+        elsewhere,
+        at(7, elsewhere),
+        later,
+        at(1, later),
+        at(1, due),
+        due,
+        due,
+    ] {
+        let trace = bus::TraceHeaders::default();
+        let rung = ringer.ring(&house.lane, &[row], &trace).await;
+        rung.expect("delivered");
+    }
+    let runs = Arc::new(Runs::default());
+    let handler: Arc<dyn BizHandler> = runs.clone();
+    let kind = BizType::parse("EXPORT").expect("a name");
+    let worker = house.work(&house.lane, HashMap::from([(kind, handler)]));
+    let teller = house.handle();
+    eventually("the row to be run and two letters", async || {
+        let letters = house.letters().await.len();
+        let done = house.database.one::<u64>(
+            "SELECT COUNT(*) FROM compensate_biz WHERE biz_type = 'EXPORT' AND status = 'SUCCESS'",
+        );
+        (done.await == 1 && letters == 2).then_some(())
+    })
+    .await;
+    house.all_handled().await;
+    worker.stop().await;
+    teller.stop().await;
+
+    let ran = runs.0.lock().expect("no panic under it").clone();
+    assert_eq!(ran, [(due.id, "globex".to_owned())]);
+    let untouched = |row: Rung| (row.id.0, "WAIT_HANDLE".to_owned(), 0);
+    let expected = [
+        untouched(elsewhere),
+        untouched(later),
+        (due.id.0, "SUCCESS".to_owned(), 1),
+    ];
+    assert_eq!(rows(&house).await, expected);
+    // the row of another lane is told of, to the house alone
+    let letters = house.letters().await;
+    assert!(
+        letters
+            .iter()
+            .all(|it| it.reason == "orphan" && it.tenant.as_str() == HOUSE_TENANT)
+    );
+    let tenants = ["acme", "globex"].map(tenant_of);
+    let filter = DeadLetterFilter::default();
+    let seen = house.store.dead_letters(&tenants, filter, None, 9).await;
+    assert_eq!(seen.expect("listed").items, []);
+    for tenant in ["acme", "globex"] {
+        assert_eq!(house.told(tenant).await, []);
+    }
 }
 
 /// Id, status and epoch of all work but what tells of letters.

@@ -84,7 +84,12 @@ impl House {
         self.work(&self.lane, HashMap::new())
     }
 
-    fn work(&self, lane: &Lane, handlers: HashMap<BizType, Arc<dyn BizHandler>>) -> Running {
+    /// A worker on a lane of this house that knows these kinds of work.
+    pub(crate) fn work(
+        &self,
+        lane: &Lane,
+        handlers: HashMap<BizType, Arc<dyn BizHandler>>,
+    ) -> Running {
         let settings = LaneSettings {
             lane: lane.clone(),
             permits: 2,

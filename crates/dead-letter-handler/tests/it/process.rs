@@ -48,6 +48,26 @@ async fn what_is_set_aside_on_a_queue_that_no_definition_names_is_told_of_too() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_row_of_a_kind_whose_name_ends_as_that_of_dead_letters_becomes_one() {
+    let house = House::with(Lane::parse("quayside.biz.odd").expect("a lane")).await;
+    let log = tempfile::NamedTempFile::new().expect("a file");
+    let insert = "INSERT INTO compensate_biz (tenant, biz_type, biz_id, context) \
+                  VALUES ('acme', 'odd.dlt', '1', '{}')";
+    house.database.execute(insert).await;
+    let _handler = start(&house, &log);
+    eventually("the operators to be told", async || {
+        (house.told("acme").await.len() == 1).then_some(())
+    })
+    .await;
+    let letter: (String, String) = house
+        .database
+        .one("SELECT biz_type, detail FROM dead_letter")
+        .await;
+    let told = "this worker has no handler for odd.dlt";
+    assert_eq!(letter, ("odd.dlt".to_owned(), told.to_owned()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_read_on_the_dead_letters_of_business_work_is_heard_before_any_row_is_there()
 {
     let house = House::with(Lane::parse("quayside.biz.coupon_grant").expect("a lane")).await;

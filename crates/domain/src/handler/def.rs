@@ -148,9 +148,11 @@ pub struct HttpSpec {
     /// Hosts that may be called, in lower case, at any port or as `host:port` at this one; never
     /// empty.
     pub hosts: Vec<String>,
-    /// Calls of one host at once; half of the handler's concurrency where there are several hosts, if
-    /// the definition does not say.
+    /// Calls of one host at once, however many rows are in each; half of the handler's concurrency
+    /// where there are several hosts, if the definition does not say.
     pub host_concurrency: Option<u32>,
+    /// How long rows wait for a host that is away without spending a try.
+    pub host_patience: Duration,
     /// Ranges of addresses that are no public ones and may be called all the same.
     pub private_ranges: Vec<IpRange>,
     /// The name of the secret that signs the calls, as the settings call it.

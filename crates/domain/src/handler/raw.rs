@@ -61,6 +61,7 @@ pub(super) struct RawHttp {
     pub(super) secret: Option<String>,
     /// Calls of one host at once.
     pub(super) host_concurrency: Option<Spanned<u32>>,
+    pub(super) host_patience: Option<Spanned<String>>,
 }
 
 #[derive(Deserialize)]

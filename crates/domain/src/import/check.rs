@@ -123,7 +123,8 @@ impl RowCheck {
     /// even when others are bad.
     ///
     /// # Errors
-    /// Every fault of the row, at most 20: by column, then the rules between columns.
+    /// Every fault of the row: by column, then the rules between columns. At most 20, of which the last
+    /// says how many more there are.
     pub fn check(&self, row: SheetRow<'_>, fields: &mut Fields) -> Result<(), Vec<RowError>> {
         let mut finding = Finding::new(&self.messages, &self.fields, row.number);
         fields.clear();
@@ -223,6 +224,8 @@ pub(super) struct Finding<'a> {
     fields: &'a [String],
     row: u32,
     errors: Vec<RowError>,
+    /// Faults that are not told.
+    more: usize,
 }
 
 impl<'a> Finding<'a> {
@@ -232,6 +235,7 @@ impl<'a> Finding<'a> {
             fields,
             row,
             errors: Vec::new(),
+            more: 0,
         }
     }
 
@@ -241,6 +245,8 @@ impl<'a> Finding<'a> {
             let Fault { code, params } = fault;
             self.errors
                 .push(self.messages.error(self.row, code, field, value, params));
+        } else {
+            self.more += 1;
         }
     }
 
@@ -262,7 +268,12 @@ impl<'a> Finding<'a> {
         }
     }
 
-    pub(super) fn end(self) -> Result<(), Vec<RowError>> {
+    pub(super) fn end(mut self) -> Result<(), Vec<RowError>> {
+        if self.more > 0
+            && let Some(last) = self.errors.last_mut()
+        {
+            self.messages.and_more(last, self.more);
+        }
         if self.errors.is_empty() {
             Ok(())
         } else {

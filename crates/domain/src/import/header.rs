@@ -98,7 +98,8 @@ impl<'a> Names<'a> {
 
 /// Finds the header: the row that the options name, else the first row that is not blank, or the
 /// first after it that names a column, if it names none. Where that row lacks columns and the one
-/// below makes up for them, the two are one header: what the lower one leaves blank stands above.
+/// below makes up for them, or where a cell of it is merged down into the one below, the two are one
+/// header: what the lower one leaves blank stands above.
 pub(super) fn find<'r>(
     names: &Names<'_>,
     wanted: Option<u32>,
@@ -133,9 +134,13 @@ fn header_at(names: &Names<'_>, rows: &[SheetRow<'_>], at: usize) -> Header {
     let below = rows
         .get(at + 1)
         .filter(|below| below.number == row.number + 1);
-    let Some(below) = below.filter(|_| lacking > 0) else {
+    let Some(below) = below else {
         return single;
     };
+    let is_one = reaches_into(row, below);
+    if lacking == 0 && !is_one {
+        return single;
+    }
     let lower = texts(below);
     let mut both = lower.clone();
     for (column, text) in &single.cells {
@@ -144,7 +149,7 @@ fn header_at(names: &Names<'_>, rows: &[SheetRow<'_>], at: usize) -> Header {
         }
     }
     both.sort_by_key(|(column, _)| *column);
-    if names.knows_any(&lower) && names.missing(&both).len() < lacking {
+    if names.knows_any(&lower) && (is_one || names.missing(&both).len() < lacking) {
         Header {
             row: below.number,
             cells: both,
@@ -152,6 +157,14 @@ fn header_at(names: &Names<'_>, rows: &[SheetRow<'_>], at: usize) -> Header {
     } else {
         single
     }
+}
+
+/// Whether a cell of a row is merged down into the row below.
+fn reaches_into(row: &SheetRow<'_>, below: &SheetRow<'_>) -> bool {
+    let from = row.number;
+    below
+        .cells()
+        .any(|placed| matches!(placed.cell, SheetCell::Merged { row, .. } if row == from))
 }
 
 /// What a person reads in the cells of a header.

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::check::KeySet;
-use super::sentence::sentence;
+use super::sentence::{and_more, sentence};
 use crate::{Column, ColumnType, Dataset, RowCode, RowError, column_letters};
 
 /// Most characters of a value that are told.
@@ -117,6 +117,11 @@ impl RowMessages {
             related_rows: related.to_vec(),
             ..self.error(row, RowCode::DuplicateInFile, field, None, params)
         }
+    }
+
+    /// Adds that the row has so many further faults.
+    pub(super) fn and_more(&self, error: &mut RowError, more: usize) {
+        error.message.push_str(&and_more(&self.locale, more));
     }
 
     /// A fault of a whole row that has its own sentence.

@@ -25,6 +25,15 @@ pub(super) fn sentence(
     }
 }
 
+/// What follows the last fault of a row that is told, if there are `more`.
+pub(super) fn and_more(locale: &str, more: usize) -> String {
+    if locale.starts_with("zh") {
+        format!("（此行另有 {more} 处错误未列出）")
+    } else {
+        format!(" (Not listed: {more} more of this row.)")
+    }
+}
+
 /// The params of a fault, as texts.
 struct Says<'a>(&'a Map<String, Value>);
 

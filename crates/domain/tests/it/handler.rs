@@ -263,6 +263,44 @@ fn rows_go_into_one_call_only_where_one_address_takes_them_all() {
 }
 
 #[test]
+fn one_call_holds_no_more_rows_than_are_worked_on_at_once() {
+    let of = |size: u32| {
+        let sizes = format!("concurrency = 8\nbatch_size = {size}");
+        HTTP.replacen("concurrency = 8", &sizes, 1)
+    };
+    assert_eq!(read(&of(8)).get("call").unwrap().batch_size, 8);
+    let told = refused(&of(9));
+    let wanted = "x.toml:6: `batch_size` may be no more than `concurrency`, 8, here";
+    assert_eq!(told, wanted);
+    // batches that are written have a transaction of their own
+    let rows = ROWS.replacen("roles", "concurrency = 1\nbatch_size = 500\nroles", 1);
+    assert_eq!(read(&rows).get("grant").unwrap().batch_size, 500);
+}
+
+#[test]
+fn how_a_host_is_spared_has_defaults_and_bounds() {
+    let of = |more: &str| {
+        let handlers = read(&HTTP.replacen("secret = ", &format!("{more}\nsecret = "), 1));
+        match &handlers.get("call").unwrap().kind {
+            HandlerKind::Http(http) => (http.host_concurrency, http.host_patience),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(of(""), (None, Duration::from_secs(120)));
+    let said = of("host_concurrency = 3\nhost_patience = \"5m\"");
+    assert_eq!(said, (Some(3), Duration::from_secs(300)));
+    for (wrong, reason) in [
+        ("host_concurrency = 0", "1 to 1024"),
+        ("host_concurrency = 1025", "1 to 1024"),
+        ("host_patience = \"long\"", "no duration"),
+    ] {
+        let told = refused(&HTTP.replacen("secret = ", &format!("{wrong}\nsecret = "), 1));
+        let at_its_line = told.starts_with("x.toml:16: ");
+        assert!(at_its_line && told.contains(reason), "{told}");
+    }
+}
+
+#[test]
 fn no_two_handlers_share_a_name_or_a_lane() {
     let of = |biz_type: &str, queues: &str| {
         ROWS.replace("\"grant\"", &format!("{biz_type:?}\nqueues = {queues}"))

@@ -10,6 +10,7 @@ mod export;
 mod file;
 mod groups;
 mod handler;
+mod handler_docs;
 mod import;
 mod model;
 mod notice;

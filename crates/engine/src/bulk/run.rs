@@ -21,6 +21,9 @@ use crate::chain::Chain;
 use crate::ears::about_orphans;
 use crate::measures::count_failure;
 
+/// When a row that can neither be run nor be given up is looked at again.
+const BROKEN_ROW_RESTS: Duration = Duration::from_secs(60);
+
 /// What is to be done.
 pub(super) enum Work {
     /// These messages.
@@ -60,12 +63,12 @@ impl Runner {
             }
             Work::Scan => Ended::Scan(self.scan().await),
             Work::Probe(probe) => {
-                self.breaker.set_probing(true);
+                self.breaker.set_probing(Some(probe.clone()));
                 let probed = self.run_rows(Wanted::Due(1)).await;
                 if let Ok(Some(verdict)) = probed.as_ref().map(|ran| ran.verdict) {
                     self.breaker.report(probe, verdict);
                 } else {
-                    self.breaker.set_probing(false);
+                    self.breaker.set_probing(None);
                 }
                 Ended::Probe(probed.map(drop))
             }
@@ -164,8 +167,8 @@ impl Runner {
         Ok(ran)
     }
 
-    /// The row that is at fault fails. One that cannot even fail is left to the scan and to people:
-    /// it must not hold up the others.
+    /// The row that is at fault fails. One that cannot even fail is left to people, and to the scan of
+    /// a later time: it must not hold up the others, nor keep the lane shut as the row of every probe.
     async fn fail_alone(
         &self,
         row: Rung,
@@ -202,6 +205,7 @@ impl Runner {
             Err(BatchFault { error, .. }) => {
                 tracing::error!(compensate_biz.id = row.id.0, error = %Chain(&error),
                     "a row can neither be run nor be given up");
+                self.store.put_off(row, BROKEN_ROW_RESTS).await?;
                 Ok(BatchRan::default())
             }
         }

@@ -101,7 +101,7 @@ impl LaneWorker {
         let claimed = self.store.claim_due(lane, 1, &self.terms).await?;
         if let Some(row) = claimed.into_iter().next() {
             tracing::info!(%lane, compensate_biz.id = row.lease.id.0, "probing the lane by a row");
-            self.breaker.set_probing(true);
+            self.breaker.set_probing(Some(probe.clone()));
             self.start(row, None, TraceHeaders::default(), Some(probe));
         }
         Ok(())
@@ -128,6 +128,7 @@ impl LaneWorker {
             handler,
             kind,
             budget: self.budget.clone(),
+            finishes: self.finishes.clone(),
             hand_back: self.hand_back.clone(),
         };
         let breaker = self.breaker.clone();

@@ -112,6 +112,29 @@ async fn a_row_that_panics_or_is_refused_or_is_another_kind_fails_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn rows_that_can_neither_be_run_nor_given_up_hold_up_nobody_behind_them() {
+    let club = Club::open().await;
+    // Each is the last of a group whose end asks for what is no JSON.
+    club.ask(12, "fine").await;
+    club.database
+        .execute(
+            "INSERT INTO compensate_group (id, tenant, total, sealed, on_finished) \
+             SELECT id, tenant, 1, TRUE, 'garbage' FROM compensate_biz; \
+             UPDATE compensate_biz SET group_id = id, wake_at = UTC_TIMESTAMP(6) - INTERVAL 1 MINUTE",
+        )
+        .await;
+    club.ask(3, "fine").await;
+    let mut settings = club.settings();
+    settings.batch_size = 10;
+    let worker = club.work("one", settings);
+    club.until_all("SUCCESS", 3).await;
+    worker.stop().await;
+    assert_eq!(club.granted().await, 3);
+    let waiting = "SELECT COUNT(*) FROM compensate_biz WHERE status = 'WAIT_HANDLE'";
+    assert_eq!(club.database.one::<u64>(waiting).await, 12);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_batch_that_mysql_does_not_take_is_kept_and_run_once_it_is_back() {
     let (club, proxy) = Club::behind_a_proxy().await;
     let mut settings = club.settings();

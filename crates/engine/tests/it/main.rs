@@ -9,6 +9,7 @@ mod burst;
 mod closing;
 mod counted;
 mod faults;
+mod finishes;
 mod kafka_away;
 mod lane;
 mod mysql_away;

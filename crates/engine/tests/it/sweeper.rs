@@ -153,3 +153,99 @@ async fn a_hundred_rows_that_cannot_be_rescued_hold_up_nobody_behind_them() {
     stop.cancel();
     sweeping.await.expect("the sweeper ends well");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backlog_longer_than_a_pass_looks_at_keeps_no_ended_lease_from_being_met() {
+    const WAITING: usize = 31_000;
+    let house = House::build().await;
+    let lane = &house.lane;
+    house
+        .database
+        .execute(&format!(
+            "INSERT INTO compensate_biz (tenant, biz_type, biz_id, context, lane) VALUES \
+             ('acme', 'EXPORT', 'old', '{{}}', '{lane}'), ('acme', 'EXPORT', 'new', '{{}}', '{lane}')"
+        ))
+        .await;
+    let claimed = house.store.claim_due(lane, 2, &terms("vanished")).await;
+    let claimed = claimed.expect("claimed");
+    // one lease has ended just now, the other long ago; all who wait do so for longer
+    house
+        .database
+        .execute(&format!(
+            "SET cte_max_recursion_depth = 100000; \
+             UPDATE compensate_biz SET wake_at = UTC_TIMESTAMP(6) - INTERVAL IF(id = {}, 20, 0) HOUR; \
+             INSERT INTO compensate_biz (tenant, biz_type, biz_id, context, lane, wake_at) \
+             WITH RECURSIVE s (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < {WAITING}) \
+             SELECT 'acme', 'EXPORT', n, '{{}}', '{lane}', UTC_TIMESTAMP(6) - INTERVAL 1 DAY FROM s",
+            claimed[0].lease.id
+        ))
+        .await;
+    // one pass for the one, a second pass for the other
+    for (interval, left) in [(3600.0, 1), (0.1, 0)] {
+        let sweeper = Sweeper {
+            store: house.store.clone(),
+            lease: Duration::from_secs(1),
+            interval: Duration::from_secs_f64(interval),
+        };
+        let stop = CancellationToken::new();
+        #[expect(clippy::disallowed_methods, reason = "awaited below")]
+        let sweeping = tokio::spawn(sweeper.run(stop.clone()));
+        eventually("it to be rescued", async || {
+            let held: Vec<u64> = house
+                .database
+                .query("SELECT id FROM compensate_biz WHERE status = 'PROCESSING'")
+                .await;
+            (held.len() == left).then_some(())
+        })
+        .await;
+        stop.cancel();
+        sweeping.await.expect("the sweeper ends well");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lane_at_which_the_database_fails_keeps_the_passes_from_no_other() {
+    let house = House::build().await;
+    let mut lanes = [testkit::a_lane(), testkit::a_lane(), testkit::a_lane()];
+    lanes.sort();
+    for lane in &lanes {
+        house
+            .database
+            .execute(&format!(
+                "INSERT INTO compensate_biz (tenant, biz_type, biz_id, context, lane) \
+                 VALUES ('acme', 'EXPORT', '{lane}', '{{}}', '{lane}')"
+            ))
+            .await;
+        let claimed = house.store.claim_due(lane, 1, &terms("vanished")).await;
+        assert_eq!(claimed.expect("claimed").len(), 1);
+    }
+    // the server goes away whenever the rows of the first lane are written
+    house
+        .database
+        .execute(&format!(
+            "UPDATE compensate_biz SET wake_at = UTC_TIMESTAMP(6); \
+             CREATE TRIGGER away BEFORE UPDATE ON compensate_biz FOR EACH ROW \
+             IF OLD.lane = '{}' THEN SIGNAL SQLSTATE 'HY000' \
+             SET MYSQL_ERRNO = 1053, MESSAGE_TEXT = 'Server shutdown in progress'; END IF",
+            lanes[0]
+        ))
+        .await;
+    let sweeper = Sweeper {
+        store: house.store.clone(),
+        lease: Duration::from_millis(300),
+        interval: Duration::from_secs(3600),
+    };
+    let stop = CancellationToken::new();
+    #[expect(clippy::disallowed_methods, reason = "awaited below")]
+    let sweeping = tokio::spawn(sweeper.run(stop.clone()));
+    eventually("the others to be rescued", async || {
+        let held: Vec<String> = house
+            .database
+            .query("SELECT lane FROM compensate_biz WHERE status = 'PROCESSING'")
+            .await;
+        (held == [lanes[0].as_str()]).then_some(())
+    })
+    .await;
+    stop.cancel();
+    sweeping.await.expect("the sweeper ends well");
+}

@@ -1,6 +1,7 @@
 //! The file of what failed, and its way back.
 
 mod covered;
+mod said;
 
 use std::io::{Cursor, Read, Write};
 use std::path::PathBuf;

@@ -19,7 +19,7 @@ pub(crate) use workers::{batches, imports};
 /// Where the house's own definitions lie.
 const DATASETS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/datasets");
 /// How long a test waits for an import on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(180);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(180);
 
 /// A dataset whose key and nickname compare without regard to case and accents.
 const CLUB: &str = r#"
@@ -32,11 +32,13 @@ key = ["code"]
 tenant = "tenant"
 roles = { import = ["MANAGER"] }
 import_modes = ["insert", "upsert", "update"]
+version_column = "revision"
 limits = { max_rows = 40000 }
 columns = [
   { name = "code", label = { en = "Code" }, type = "string", required = true, max_length = 40 },
   { name = "nickname", label = { en = "Nickname" }, type = "string", max_length = 40, unique = true },
   { name = "score", label = { en = "Score" }, type = "integer" },
+  { name = "revision", label = { en = "Revision" }, type = "integer" },
 ]
 "#;
 
@@ -62,6 +64,7 @@ impl House {
                  tenant VARCHAR(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL, \
                  code VARCHAR(40) COLLATE utf8mb4_0900_ai_ci NOT NULL, \
                  nickname VARCHAR(40) COLLATE utf8mb4_general_ci NULL, score INT NULL DEFAULT 5, \
+                 revision INT NOT NULL DEFAULT 1, \
                  UNIQUE KEY code (tenant, code), UNIQUE KEY nickname (tenant, nickname)) \
                  DEFAULT CHARSET = utf8mb4",
             )
@@ -126,23 +129,14 @@ impl House {
 
     /// Every object of a task: batches and failure files.
     pub(crate) fn stored_for(&self, task: TaskId) -> Vec<PathBuf> {
-        let directory = self.path("storage").join(format!("acme/tasks/{task}"));
-        if directory.exists() {
-            files_below(&directory)
-        } else {
-            Vec::new()
-        }
+        files_below(&self.path("storage").join(format!("acme/tasks/{task}")))
     }
 
     /// Has a task tried again; the scan finds its rows.
     pub(crate) async fn retry(&self, task: TaskId) {
         let who = self.caller("acme");
         let retry = Retry {
-            actor: Actor {
-                tenant: who.tenant.clone(),
-                user: UserId::parse("7").expect("a name"),
-                request_id: None,
-            },
+            actor: self.actor(),
             limits: OpenTaskLimits::default(),
             announce: Announce {
                 scan_interval: Duration::ZERO,
@@ -152,6 +146,15 @@ impl House {
         let retried = self.store.retry_task(&who, task, &retry).await;
         let retried = retried.expect("retried");
         assert!(matches!(retried, Retried::Now(..)), "{retried:?}");
+    }
+
+    /// User 7 of acme, as the operation log names whoever did something.
+    pub(crate) fn actor(&self) -> Actor {
+        Actor {
+            tenant: Tenant::parse("acme").expect("a name"),
+            user: UserId::parse("7").expect("a name"),
+            request_id: None,
+        }
     }
 
     pub(crate) fn caller(&self, tenant: &str) -> Visibility {
@@ -237,9 +240,10 @@ fn assert_counts(task: &Task) {
     }
 }
 
+/// Of a directory that a worker removes meanwhile, what was there.
 fn files_below(directory: &Path) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(directory).expect("a directory");
-    let paths = entries.map(|entry| entry.expect("an entry").path());
+    let entries = std::fs::read_dir(directory).into_iter().flatten();
+    let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
     paths
         .flat_map(|path| {
             if path.is_dir() {

@@ -1,12 +1,12 @@
 //! The laws of the import worker, on a real MySQL and the embedded broker.
 
+mod cancels;
 mod club;
 mod disk;
 mod duplicates;
 mod failures;
 mod finish;
 #[path = "../../../tabular/examples/hostile/files.rs"]
-#[expect(dead_code, reason = "the heavy ones are for ./dev bench hostile")]
 mod hostile;
 mod house;
 mod imports;
@@ -20,6 +20,7 @@ mod kit;
 mod leaving;
 mod memory;
 mod metrics;
+mod moments;
 mod options;
 mod ordeals;
 mod refused;

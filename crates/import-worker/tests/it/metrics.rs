@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use domain::TaskStatus;
+use domain::{TaskId, TaskStatus};
 use mysql_async::prelude::Queryable;
 use serde_json::json;
 use testkit::eventually;
@@ -10,7 +10,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::club::club_rows;
-use crate::house::{House, Import, imports};
+use crate::house::{House, Import, batches, imports};
+use crate::moments::has_been_read;
 use crate::workbook::{members, number, text, workbook};
 
 /// What stands behind the name and the labels of a series.
@@ -58,22 +59,11 @@ fn series(rendered: &str) -> Metrics {
 async fn batches_rows_and_faults_are_counted_by_dataset() {
     let house = House::build().await;
     // three batches, of which one cannot be read
-    let splitting = house.work_on(&[imports()]);
-    let first = house
-        .import_members(members(1_200, |_, _| ()), json!({}))
-        .await;
-    eventually("the batches", async || {
-        let phase = house.task(first).await.progress.phase;
-        (phase.as_deref() == Some("importing")).then_some(())
-    })
-    .await;
-    splitting.stop().await;
+    let first = Import::members(members(1_200, |_, _| ()), json!({}));
+    let first = split_alone(&house, first).await;
     let torn = house.stored_for(first);
     let torn = torn.iter().find(|path| path.ends_with("b000002"));
     std::fs::write(torn.expect("a batch"), "torn").expect("written");
-    let at_once = "UPDATE compensate_biz SET announced = 1";
-    house.database.execute(at_once).await;
-
     let worker = house.process();
     let address = admin_of(&house).await;
     house.until(first, TaskStatus::PartialSuccess).await;
@@ -110,7 +100,6 @@ async fn batches_rows_and_faults_are_counted_by_dataset() {
     // the first import was split elsewhere
     assert_eq!(batches("born"), Some(3.0), "{told:#?}");
     assert_eq!(batches("done"), Some(5.0), "{told:#?}");
-    assert_eq!(batches("dead"), Some(1.0), "{told:#?}");
     assert_eq!(batches("begun"), Some(6.0), "{told:#?}");
     let expected = [
         ("rows_total", "outcome", "inserted", 700.0 + 793.0),
@@ -128,14 +117,9 @@ async fn batches_rows_and_faults_are_counted_by_dataset() {
         let name = format!("quayside_import_{name}{{dataset=\"member\",{label}=\"{value}\"}}");
         assert_eq!(told.get(&name), Some(&expected), "{name} in {told:#?}");
     }
-    for dataset in ["member", "club"] {
-        for gauge in ["batches_open", "files_open", "oldest_row_seconds"] {
-            let name = format!("quayside_import_{gauge}{{dataset=\"{dataset}\"}}");
-            assert!(told.contains_key(&name), "{told:#?}");
-        }
-    }
     for name in [
         "batches_open",
+        "batches_dead",
         "files_open",
         "oldest_row_seconds",
         "batches_total",
@@ -159,13 +143,12 @@ async fn until_told(address: &str, series_of: &str, least: f64) -> f64 {
     .await
 }
 
-/// Has the only import under way split, by nobody who applies batches.
-async fn split_alone(house: &House, content: Vec<u8>) -> domain::TaskId {
+/// Has an import split, by nobody who applies batches.
+async fn split_alone(house: &House, import: Import<'_>) -> TaskId {
     let splitting = house.work_on(&[imports()]);
-    let task = house.import(Import::club(content, json!({}))).await;
+    let task = house.import(import).await;
     eventually("the batches", async || {
-        let phase = house.task(task).await.progress.phase;
-        (phase.as_deref() == Some("importing")).then_some(())
+        has_been_read(&house.task(task).await).then_some(())
     })
     .await;
     splitting.stop().await;
@@ -174,12 +157,147 @@ async fn split_alone(house: &House, content: Vec<u8>) -> domain::TaskId {
     task
 }
 
+/// Files and batches of two datasets, one batch given up by the sweeper, while nobody may take any.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_open_late_and_dead_is_told_by_dataset() {
+    let house = House::build().await;
+    let member = Import::members(members(1_200, |_, _| ()), json!({}));
+    let member = split_alone(&house, member).await;
+    let club = workbook(club_rows(vec![vec![text("a")]]));
+    let club = split_alone(&house, Import::club(club, json!({}))).await;
+    let operator = house.actor();
+    for lane in [imports(), batches()] {
+        let paused = house.store.pause_lane(&lane, &operator, "a test").await;
+        paused.expect("paused");
+    }
+    for _ in 0..2 {
+        house.import_members(members(5, |_, _| ()), json!({})).await;
+    }
+    for sql in [
+        "UPDATE compensate_biz SET wake_at = UTC_TIMESTAMP(6) + INTERVAL 1 HOUR \
+         WHERE wake_at IS NOT NULL"
+            .to_owned(),
+        format!(
+            "UPDATE compensate_biz SET wake_at = UTC_TIMESTAMP(6) - INTERVAL 1 HOUR \
+             WHERE task_id = {member} AND biz_id LIKE '%/1'"
+        ),
+        format!(
+            "UPDATE compensate_biz SET status = 'PROCESSING', lease_owner = 'gone', \
+             lease_epoch = 1, cnt = max_cnt, wake_at = UTC_TIMESTAMP(6) - INTERVAL 1 SECOND \
+             WHERE task_id = {member} AND biz_id LIKE '%/2'"
+        ),
+    ] {
+        house.database.execute(&sql).await;
+    }
+    let swept = house.store.sweep(&batches(), 10).await.expect("swept");
+    assert_eq!(swept.len(), 1);
+
+    let worker = house.process();
+    let address = admin_of(&house).await;
+    let of = |gauge, dataset| format!("{gauge}{{dataset=\"{dataset}\"}}");
+    until_told(&address, &of("batches_dead", "member"), 1.0).await;
+    let told = series(&rendered(&address).await);
+    for (gauge, of_member, of_club) in [
+        ("batches_open", 2.0, 1.0),
+        ("batches_dead", 1.0, 0.0),
+        ("files_open", 2.0, 0.0),
+    ] {
+        for (dataset, expected) in [("member", of_member), ("club", of_club), ("user", 0.0)] {
+            let name = format!("quayside_import_{}", of(gauge, dataset));
+            assert_eq!(told.get(&name), Some(&expected), "{name} in {told:#?}");
+        }
+    }
+    let oldest = |dataset| told[&format!("quayside_import_{}", of("oldest_row_seconds", dataset))];
+    assert!((3_600.0..7_200.0).contains(&oldest("member")), "{told:#?}");
+    assert_eq!(oldest("club"), 0.0, "it is not due");
+    assert!(!house.task(club).await.status.is_final());
+    drop(worker);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_that_were_changed_meanwhile_are_counted_as_conflicts_of_their_dataset() {
+    let house = House::build().await;
+    house
+        .database
+        .execute(
+            "INSERT INTO club (tenant, code, revision) VALUES ('acme', 'a', 7), ('acme', 'b', 7), \
+             ('acme', 'c', 7)",
+        )
+        .await;
+    let worker = house.process();
+    let address = admin_of(&house).await;
+    let mut rows = club_rows(vec![]);
+    rows[0].push(text("Revision"));
+    rows.extend(
+        [("a", 6), ("b", 7), ("c", 6)]
+            .map(|(code, revision)| vec![text(code), text(code), number(1), number(revision)]),
+    );
+    let update = json!({"mode": "update"});
+    let task = house.import(Import::club(workbook(rows), update)).await;
+    house.until(task, TaskStatus::PartialSuccess).await;
+    let errors = house.row_errors(task).await;
+    let errors: Vec<(u32, &str, Option<&str>)> = errors
+        .iter()
+        .map(|error| (error.row, error.code.as_str(), error.column.as_deref()))
+        .collect();
+    let conflict = |row| (row, "conflict_changed", Some("D"));
+    assert_eq!(errors, [conflict(2), conflict(4)]);
+    let conflicts = "row_errors_total{dataset=\"club\",code=\"conflict_changed\"}";
+    assert_eq!(until_told(&address, conflicts, 1.0).await, 2.0);
+    drop(worker);
+}
+
+/// Somebody has a lock that a batch waits for, and then waits for one of the batch's. The batch has
+/// written less, so the server takes it back.
+#[tokio::test(flavor = "multi_thread")]
+async fn deadlocks_are_counted_by_dataset_and_the_batch_goes_in_afterwards() {
+    let house = House::build().await;
+    let mut other = house.database.plain_connection().await;
+    let add = |number: &str| {
+        format!(
+            "INSERT INTO member (tenant, member_no, name, mobile, level, points, balance) \
+             VALUES ('acme', '{number}', 'x', '1', 1, 1, 1)"
+        )
+    };
+    other.query_drop("BEGIN").await.expect("begun");
+    for n in 0..100 {
+        let heavy = add(&format!("other{n}"));
+        other.query_drop(heavy).await.expect("added");
+    }
+    other.query_drop(add("M0000004")).await.expect("added");
+
+    let worker = house.process();
+    let address = admin_of(&house).await;
+    let task = house.import_members(members(5, |_, _| ()), json!({})).await;
+    let name = house.database.url().rsplit('/').next().expect("a name");
+    let waiting = format!(
+        "SELECT COUNT(*) FROM performance_schema.data_lock_waits w \
+         JOIN performance_schema.data_locks l ON l.ENGINE_LOCK_ID = w.REQUESTING_ENGINE_LOCK_ID \
+         WHERE l.OBJECT_SCHEMA = '{name}' AND l.OBJECT_NAME = 'member'"
+    );
+    eventually("the batch to wait", async || {
+        (house.database.one::<u64>(&waiting).await > 0).then_some(())
+    })
+    .await;
+    other.query_drop(add("M0000000")).await.expect("it wins");
+    let events = |event| format!("batches_total{{dataset=\"member\",event=\"{event}\"}}");
+    until_told(&address, &events("deadlocked"), 1.0).await;
+    other.query_drop("ROLLBACK").await.expect("given up");
+    house.until(task, TaskStatus::Success).await;
+    assert_eq!(house.rows("member").await, 5);
+    until_told(&address, &events("done"), 1.0).await;
+    let repeated = until_told(&address, &events("repeated"), 1.0).await;
+    let deadlocked = until_told(&address, &events("deadlocked"), 1.0).await;
+    assert!(repeated >= deadlocked, "{repeated} and {deadlocked}");
+    drop(worker);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn transactions_that_are_repeated_and_batches_that_are_retried_are_counted() {
     let house = House::build().await;
     // judged by a definition that the worker has another version of: tried again until it has it
     let judged = workbook(club_rows(vec![vec![text("a")]]));
-    let waiting = split_alone(&house, judged).await;
+    let waiting = split_alone(&house, Import::club(judged, json!({}))).await;
     let file = house.path("datasets").join("club.toml");
     let definition = std::fs::read_to_string(&file).expect("a definition");
     let changed = definition.replace("max_length = 40", "max_length = 39");
@@ -209,6 +327,11 @@ async fn transactions_that_are_repeated_and_batches_that_are_retried_are_counted
         "{told:#?}"
     );
     assert!(!told.contains_key(&format!("quayside_import_{}", events("club", "repeated"))));
+    let deadlocked = events("member", "deadlocked");
+    assert!(
+        !told.contains_key(&format!("quayside_import_{deadlocked}")),
+        "it only waited"
+    );
     assert!(!house.task(waiting).await.status.is_final());
     drop(worker);
 }

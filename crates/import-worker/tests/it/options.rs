@@ -197,6 +197,31 @@ async fn on_error_abort_writes_all_or_nothing() {
     worker.stop().await;
 }
 
+/// As many rows as go in all at once.
+const AT_ONCE: u32 = 100_000;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_error_abort_takes_100_000_good_rows_as_one_transaction_new_ones_and_old() {
+    let house = House::build().await;
+    let worker = house.work();
+    let content = members(AT_ONCE, |_, row| row[1] = text("new"));
+    for mode in ["insert", "upsert"] {
+        let older = "UPDATE member SET name = 'old'";
+        house.database.execute(older).await;
+        let options = json!({"on_error": "abort", "mode": mode});
+        let task = house.import_members(content.clone(), options).await;
+        let done = house.until(task, TaskStatus::Success).await;
+        assert_eq!(done.progress.done_rows, u64::from(AT_ONCE));
+        let ledger = format!("SELECT batch_no, done FROM import_batch WHERE task_id = {task}");
+        let ledger: Vec<(u32, u32)> = house.database.query(&ledger).await;
+        assert_eq!(ledger, [(1, AT_ONCE)]);
+        let named = "SELECT COUNT(*), SUM(name = 'new') FROM member";
+        let named: Vec<(u32, u32)> = house.database.query(named).await;
+        assert_eq!(named, [(AT_ONCE, AT_ONCE)]);
+    }
+    worker.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn batches_take_as_many_rows_as_asked_for_and_are_spaced() {
     let house = House::build().await;
@@ -217,6 +242,11 @@ async fn batches_take_as_many_rows_as_asked_for_and_are_spaced() {
         let apart = pair[1] - pair[0];
         assert!((50_000..=60_000).contains(&apart), "{due:?}");
     }
+    let places = "SELECT CAST(JSON_EXTRACT(context, '$.number') AS UNSIGNED), \
+                  CAST(JSON_EXTRACT(context, '$.of') AS UNSIGNED) FROM compensate_biz \
+                  WHERE biz_type = 'IMPORT_BATCH' ORDER BY id";
+    let places: Vec<(u32, u32)> = house.database.query(places).await;
+    assert_eq!(places, [(1, 5), (2, 5), (3, 5), (4, 5), (5, 5)]);
     splitting.stop().await;
     house
         .database

@@ -1,22 +1,20 @@
 //! Imports through everything that can happen to their workers.
 
-use domain::{CompensateBizId, LeaseEpoch, Rung, Task, TaskStatus};
+use domain::{CompensateBizId, Lane, LeaseEpoch, Rung, Task, TaskStatus};
 use futures::future::join_all;
 use serde_json::json;
-use std::time::Duration;
 
 use bus::{Ringer, TraceHeaders};
-use testkit::{MoodyProxy, eventually, eventually_within};
+use testkit::{MoodyProxy, eventually};
 
 use crate::house::{House, Import, batches, imports};
-use crate::workbook::{members, text};
+use crate::moments::{Moment, Moments, Since, has_been_read};
+use crate::workbook::{members, number, text};
 
 /// Rows that take a worker some seconds.
 const MANY: u32 = 50_000;
 /// Of these so many are bad.
 const BAD: u64 = 50;
-/// How long a busy machine may take to come to a moment.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 fn many() -> Vec<u8> {
     members(MANY, |n, row| {
@@ -49,51 +47,54 @@ async fn assert_whole(house: &House, done: &Task) {
     );
 }
 
+/// Ten workers die: three while the file is read, seven while batches are applied, each at a moment of
+/// its own drawing.
 #[tokio::test(flavor = "multi_thread")]
-async fn ten_workers_killed_at_any_moment_leave_every_valid_row_exactly_once() {
+async fn ten_workers_killed_at_random_moments_leave_every_valid_row_exactly_once() {
     let house = House::build().await;
+    let mut moments = Moments::new();
+    // of 100 objects, and of as many batches of 500: what is left is more than ten deaths let pass
+    let mut drawn = moments.of_split(3, 90);
+    drawn.extend(moments.of_apply(7, 35_000));
     let task = house
         .import_members(many(), json!({"batch_size": 500}))
         .await;
-    for round in 0..10_u64 {
+    for moment in drawn {
+        let since = house.since(task).await;
         let worker = house.process();
-        // now in the midst of the split, now of batches, a little further each time
-        let before = house.task(task).await;
-        let wanted = before.progress.done_rows + round % 3 * 500;
-        eventually_within(PATIENCE, "some work to be done", async || {
-            let now = house.task(task).await;
-            assert!(!now.status.is_final(), "too quick for ten: {now:?}");
-            let has_moved = now.version > before.version + round % 4;
-            (has_moved && now.progress.done_rows >= wanted).then_some(())
-        })
-        .await;
+        house.until_moment(task, moment, &since).await;
+        moments.pass(&house, task).await;
+        let now = house.task(task).await;
+        assert!(!now.status.is_final(), "too quick for ten: {now:?}");
         worker.signal("KILL");
     }
     let last = house.process();
     let done = house.until(task, TaskStatus::PartialSuccess).await;
     assert_whole(&house, &done).await;
+    let lost = "SELECT COUNT(*) FROM compensate_biz_attempt WHERE outcome = 'LOST'";
+    let lost: u64 = house.database.one(lost).await;
+    assert!(lost >= 3, "of ten deaths {lost} met work");
     drop(last);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_split_killed_half_way_is_made_again_and_nothing_was_written_before() {
+async fn a_split_killed_after_half_its_objects_is_made_again_and_nothing_was_written_before() {
     let house = House::build().await;
     let first = house.process();
     let task = house
         .import_members(many(), json!({"batch_size": 100}))
         .await;
-    eventually_within(PATIENCE, "objects to be written", async || {
-        (house.stored_for(task).len() > 100).then_some(())
-    })
-    .await;
+    let objects = MANY as usize / 100;
+    let half = Moment::Split(objects / 2);
+    house.until_moment(task, half, &Since::default()).await;
     first.signal("KILL");
-    let objects = house.stored_for(task).len();
-    let born = "SELECT COUNT(*) FROM compensate_biz WHERE biz_type <> 'IMPORT'";
-    assert_eq!(
-        house.database.one::<u64>(born).await,
-        0,
-        "{objects} objects were written"
+    let written = house.written(task).objects;
+    assert!(
+        (objects / 2..objects).contains(&written),
+        "{written} of {objects} objects were written"
     );
+    let born = "SELECT COUNT(*) FROM compensate_biz WHERE biz_type <> 'IMPORT'";
+    assert_eq!(house.database.one::<u64>(born).await, 0);
     assert_eq!(house.rows("member").await, 0);
     let second = house.process();
     let done = house.until(task, TaskStatus::PartialSuccess).await;
@@ -151,99 +152,63 @@ async fn a_database_that_goes_away_in_the_middle_costs_nothing() {
     drop(worker);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_ring_delivered_three_times_is_one_ring() {
-    let house = House::build().await;
+/// Rings every row of a kind three times more; how many they are.
+async fn ring_thrice(house: &House, biz_type: &str, lane: &Lane) -> usize {
     let ringer = Ringer::new(&house.broker.settings()).expect("the settings are right");
-    let thrice = async |biz_type: &str, lane| {
-        let rows =
-            format!("SELECT id, lease_epoch FROM compensate_biz WHERE biz_type = '{biz_type}'");
-        let rows: Vec<(u64, u64)> = house.database.query(&rows).await;
-        let rung: Vec<Rung> = rows
-            .into_iter()
-            .map(|(id, epoch)| Rung {
-                id: CompensateBizId(id),
-                epoch: LeaseEpoch(epoch),
-            })
-            .collect();
-        for ring in rung.chunks(1).flat_map(|ring| [ring; 3]) {
-            ringer
-                .ring(&lane, ring, &TraceHeaders::default())
-                .await
-                .expect("delivered");
+    let rows = format!("SELECT id, lease_epoch FROM compensate_biz WHERE biz_type = '{biz_type}'");
+    let rows: Vec<(u64, u64)> = house.database.query(&rows).await;
+    for (id, epoch) in &rows {
+        let ring = Rung {
+            id: CompensateBizId(*id),
+            epoch: LeaseEpoch(*epoch),
+        };
+        let (ring, trace) = ([ring], TraceHeaders::default());
+        for _ in 0..3 {
+            let rung = ringer.ring(lane, &ring, &trace).await;
+            rung.expect("delivered");
         }
-        rung.len()
-    };
-    let task = house
-        .import_members(members(2_000, |_, _| ()), json!({}))
-        .await;
-    assert_eq!(thrice("IMPORT", imports()).await, 1);
-    let splitting = house.work_on(&[imports()]);
-    let batches_of = eventually("the batches to be born", async || {
-        let total = house.task(task).await.progress.phase;
-        (total.as_deref() == Some("importing")).then_some(())
-    });
-    batches_of.await;
-    assert_eq!(thrice("IMPORT_BATCH", batches()).await, 4);
-    let working = house.work_on(&[batches()]);
-    let done = house.until(task, TaskStatus::Success).await;
-    assert_eq!(done.progress.done_rows, 2_000);
-    assert_eq!(house.rows("member").await, 2_000);
-    let ledger: u64 = house
-        .database
-        .one("SELECT COUNT(*) FROM import_batch")
-        .await;
-    let epochs = "SELECT MAX(lease_epoch) FROM compensate_biz";
-    assert_eq!(
-        (ledger, house.database.one::<u64>(epochs).await),
-        (4, 1),
-        "one attempt at each"
-    );
-    splitting.stop().await;
-    working.stop().await;
+    }
+    rows.len()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_import_cancelled_at_any_moment_says_what_was_written() {
+async fn a_ring_delivered_three_times_is_one_ring_of_upload_batch_and_finish_alike() {
     let house = House::build().await;
-    let worker = house.work();
-    // moments: before anybody works on it, in the split, at its end, after some batches, near the end
-    let moments: [fn(&Task) -> bool; 5] = [
-        |_| true,
-        |task| task.status == TaskStatus::Processing,
-        |task| task.progress.phase.as_deref() == Some("importing"),
-        |task| task.progress.done_rows > 0,
-        |task| task.progress.done_rows > 3_000,
-    ];
-    for (number, moment) in (0_u32..).zip(moments) {
-        let content = members(5_000, |n, row| row[0] = text(format!("C{number}-{n}")));
-        let task = house
-            .import_members(content, json!({"batch_size": 100}))
-            .await;
-        eventually_within(PATIENCE, "the moment", async || {
-            let task = house.task(task).await;
-            (moment(&task) || task.status.is_final()).then_some(())
-        })
-        .await;
-        // the last moment may be too late, which is as good
-        drop(house.store.cancel_task(&house.caller("acme"), task).await);
-        let ended = house.ended(task).await;
-        eventually("no batch to be at work any more", async || {
-            let open = "SELECT COUNT(*) FROM compensate_biz \
-                        WHERE status IN ('WAIT_HANDLE', 'PROCESSING')";
-            (house.database.one::<u64>(open).await == 0).then_some(())
-        })
-        .await;
-        let written = format!("SELECT COUNT(*) FROM member WHERE member_no LIKE 'C{number}-%'");
-        let written: u64 = house.database.one(&written).await;
-        assert_eq!(ended.progress.done_rows, written, "{ended:?}");
-        assert_eq!(
-            house.task(task).await.progress,
-            ended.progress,
-            "nothing came after the end"
-        );
-    }
-    worker.stop().await;
+    let content = members(2_000, |n, row| {
+        if n % 500 == 7 {
+            row[2] = text("13800x");
+        }
+    });
+    let task = house.import_members(content, json!({})).await;
+    assert_eq!(ring_thrice(&house, "IMPORT", &imports()).await, 1);
+    let splitting = house.work_on(&[imports()]);
+    eventually("the batches to be born", async || {
+        has_been_read(&house.task(task).await).then_some(())
+    })
+    .await;
+    splitting.stop().await;
+    assert_eq!(ring_thrice(&house, "IMPORT_BATCH", &batches()).await, 4);
+    let applying = house.work_on(&[batches()]);
+    eventually("the finish to be born", async || {
+        let born = "SELECT COUNT(*) FROM compensate_biz WHERE biz_type = 'IMPORT_FINISH'";
+        (house.database.one::<u64>(born).await == 1).then_some(())
+    })
+    .await;
+    assert_eq!(ring_thrice(&house, "IMPORT_FINISH", &imports()).await, 1);
+    let finishing = house.work_on(&[imports()]);
+    let done = house.until(task, TaskStatus::PartialSuccess).await;
+    let counts = (done.progress.done_rows, done.progress.failed_rows);
+    assert_eq!(counts, (1_996, 4));
+    assert_eq!(house.rows("member").await, 1_996);
+    finishing.stop().await;
+    applying.stop().await;
+    let told = "SELECT (SELECT COUNT(*) FROM import_batch), COUNT(*), MAX(lease_epoch), \
+                SUM(status = 'SUCCESS') FROM compensate_biz";
+    let told: Vec<(u64, u64, u64, u64)> = house.database.query(told).await;
+    assert_eq!(told, [(4, 6, 1, 6)], "one attempt at each");
+    let files = house.stored_for(task);
+    assert_eq!(files.len(), 1, "one file of failures: {files:?}");
+    assert_eq!(done.files.len(), 2, "and the upload: {done:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -282,6 +247,27 @@ async fn two_imports_of_overlapping_keys_at_once_give_every_key_once() {
                 .all(|error| error.code.as_str() == "duplicate_in_db")
         );
     }
+    // once more, each row with the mark of its import: nobody's fault now, and one of the two holds
+    let marked = |from: u32, mark: u32| {
+        members(4_000, |n, row| {
+            row[0] = text(format!("K{}", n + from));
+            row[5] = number(mark);
+        })
+    };
+    let options = json!({"batch_size": 250, "mode": "upsert"});
+    let tasks = join_all([
+        house.import_members(marked(0, 1_001), options.clone()),
+        house.import_members(marked(2_000, 1_002), options),
+    ])
+    .await;
+    for task in join_all(tasks.iter().map(|task| house.ended(*task))).await {
+        assert_eq!(task.status, TaskStatus::Success, "{task:?}");
+        assert_eq!(task.progress.done_rows, 4_000);
+    }
+    let told = "SELECT COUNT(*), COUNT(DISTINCT member_no), SUM(points IN (1001, 1002)), \
+                SUM(points = 1001) >= 2000, SUM(points = 1002) >= 2000 FROM member";
+    let told: Vec<(u64, u64, u64, bool, bool)> = house.database.query(told).await;
+    assert_eq!(told, [(6_000, 6_000, 6_000, true, true)]);
     worker.stop().await;
     other.stop().await;
 }

@@ -4,7 +4,7 @@ use domain::TaskStatus;
 use serde_json::{Value as Json, json};
 use testkit::eventually;
 
-use crate::hostile::QUICK;
+use crate::hostile::{HEAVY, QUICK};
 use crate::house::{House, Import};
 use crate::workbook::{Sheet, member_header, members, text, workbook, workbook_of};
 
@@ -123,5 +123,32 @@ async fn a_hostile_file_costs_its_import_and_not_the_worker() {
         let left = std::fs::read_dir(house.path("temp")).expect("a directory");
         assert_eq!(left.count(), 0, "{what} left a file behind");
     }
+    assert!(worker.0.try_wait().expect("a child").is_none(), "it lives");
+}
+
+/// As much work as a file may be, and seconds of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn while_gibibytes_of_a_hostile_file_are_read_other_imports_go_on() {
+    let house = House::build().await;
+    let mut worker = house.process();
+    let mut heavy = HEAVY.iter();
+    let heavy = heavy.find(|file| file.name == "4 GiB of comments");
+    let hostile = heavy.expect("one of them").bytes;
+    let hostile = house.import_members(hostile(), json!({})).await;
+    eventually("it to be read", async || {
+        let status = house.task(hostile).await.status;
+        (status == TaskStatus::Processing).then_some(())
+    })
+    .await;
+    let other = house.import_members(members(500, |_, _| ()), json!({}));
+    let other = house.until(other.await, TaskStatus::Success).await;
+    let failed = house.until(hostile, TaskStatus::Failed).await;
+    assert!(
+        other.finished_at < failed.finished_at,
+        "it did not wait: {failed:?}"
+    );
+    assert_eq!(failed.error.expect("an error").code, "archive_limits");
+    let peak = worker.peak_bytes();
+    assert!(peak <= MOST_BYTES, "{} MiB", peak >> 20);
     assert!(worker.0.try_wait().expect("a child").is_none(), "it lives");
 }

@@ -98,6 +98,50 @@ async fn merged_cells_are_faults_or_blank_or_filled() {
     worker.stop().await;
 }
 
+/// Merged ranges are known only at the end of a sheet, its header at its start.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_header_of_merged_cells_is_read_as_one_and_a_merged_title_is_passed_over() {
+    let house = House::build().await;
+    let worker = house.work();
+    let mut header = Sheet::new(
+        "Clubs",
+        vec![
+            vec![text("Code"), text("Club"), Value::Blank],
+            vec![Value::Blank, text("Nickname"), text("Score")],
+            vec![text("a"), text("Al"), number(4)],
+            vec![text("b"), text("Bo"), text("many")],
+        ],
+    );
+    header.merges = ["A1:A2", "B1:C1"].map(str::to_owned).to_vec();
+    let mut title = vec![vec![text("Clubs of the year"), Value::Blank, Value::Blank]];
+    title.extend(club_rows(vec![
+        vec![text("c"), text("Cy"), number(6)],
+        vec![text("d"), text("Di"), text("many")],
+    ]));
+    let mut title = Sheet::new("Clubs", title);
+    title.merges.push("A1:C1".to_owned());
+    for sheet in [header, title] {
+        let import = Import::club(workbook_of(&[sheet]), json!({}));
+        let done = house.ended(house.import(import).await).await;
+        assert_eq!(done.progress.total_rows, Some(2), "{done:?}");
+        let errors = house.row_errors(done.id).await;
+        let told = errors.iter().map(|error| {
+            let (code, column) = (error.code.as_str(), error.column.as_deref());
+            (error.row, code, column)
+        });
+        let told: Vec<_> = told.collect();
+        assert_eq!(told, [(4, "type_mismatch", Some("C"))]);
+    }
+    assert_eq!(
+        clubs(&house).await,
+        [
+            club_of("a", Some("Al"), Some(4)),
+            club_of("c", Some("Cy"), Some(6))
+        ]
+    );
+    worker.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn formulas_give_their_value_unless_they_are_not_wanted() {
     let house = House::build().await;
@@ -150,6 +194,38 @@ async fn sheet_header_row_and_mapping_say_where_the_rows_are() {
         .query("SELECT code FROM club ORDER BY id")
         .await;
     assert_eq!(codes, ["first", "second", "hidden"]);
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_sheets_of_one_name_that_is_read_which_is_seen_and_then_which_is_called_just_so() {
+    let house = House::build().await;
+    let worker = house.work();
+    let sheet = |name: &str, hidden, code: &str| Sheet {
+        hidden,
+        ..Sheet::new(name, club_rows(vec![vec![text(code)]]))
+    };
+    let content = workbook_of(&[
+        sheet("Data", true, "hidden"),
+        sheet("data", false, "seen"),
+        sheet("Two", false, "first"),
+        sheet("two ", false, "second"),
+        sheet("Old", true, "old"),
+    ]);
+    for name in ["Data", "DATA", "two ", "Two", "old"] {
+        let import = Import::club(content.clone(), json!({"sheet": name, "mode": "upsert"}));
+        house
+            .until(house.import(import).await, TaskStatus::Success)
+            .await;
+    }
+    let codes = "SELECT code FROM club ORDER BY id";
+    let codes: Vec<String> = house.database.query(codes).await;
+    assert_eq!(codes, ["seen", "second", "first", "old"]);
+    let import = Import::club(content, json!({"sheet": "TWO"}));
+    let refused = house.until(house.import(import).await, TaskStatus::Failed);
+    let error = refused.await.error.expect("an error");
+    assert_eq!(error.code, "invalid_request");
+    assert!(error.message.ends_with(": 3, 4."), "{}", error.message);
     worker.stop().await;
 }
 

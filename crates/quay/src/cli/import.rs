@@ -1,8 +1,11 @@
 //! The words of `quay import` and `quay template`.
 
+use std::fmt::Display;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
+use domain::{NumberForm, TextEncoding};
 
 use super::{FormatWord, GatewayArgs, OutputArgs};
 use crate::exit::EXIT_CODES;
@@ -15,6 +18,8 @@ Examples:
                                                       checks every row and writes none
   quay import member members.csv --mode upsert -o .   waits, saves the rows that failed here
   quay import member members_failed.xlsx --wait       the same file, mended, once more
+  quay import member export.csv --encoding gb18030 --numbers '1.234,5' --wait
+                                                      a csv of another program
 ";
 
 const TEMPLATE_EXAMPLES: &str = "\
@@ -50,9 +55,10 @@ pub(crate) struct ImportArgs {
 #[command(next_help_heading = "Rows")]
 pub(crate) struct RowTreatmentArgs {
     /// How rows are treated whose key exists already: refused (insert), changed (upsert), or changed
-    /// and all others refused (update)
-    #[arg(long, value_enum, default_value_t = ModeWord::Insert)]
-    pub(crate) mode: ModeWord,
+    /// and all others refused (update); insert if left out, and what held for the first file if this
+    /// is what failed of it
+    #[arg(long, value_enum)]
+    pub(crate) mode: Option<ModeWord>,
     /// Check every row and write none
     #[arg(long)]
     pub(crate) validate_only: bool,
@@ -80,6 +86,17 @@ pub(crate) struct ReadingArgs {
     /// A header that the dataset does not know, and the column that it means; may be repeated
     #[arg(long = "map", value_name = "HEADER=COLUMN")]
     pub(crate) map: Vec<String>,
+    /// How texts write numbers, in place of what the columns say: "1,234.5", "1.234,5", "1 234,5" or
+    /// "1'234.5"
+    #[arg(long, value_name = "FORM", value_parser = number_form)]
+    pub(crate) numbers: Option<NumberForm>,
+    /// Encoding of a csv that does not tell it by its first bytes, such as gb18030 or big5; guessed if
+    /// left out
+    #[arg(long, value_parser = encoding)]
+    pub(crate) encoding: Option<TextEncoding>,
+    /// So many blank rows on end are the end of the data; only the end of the sheet is if left out
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_048_576))]
+    pub(crate) stop_after_blank_rows: Option<u32>,
     /// Further options as JSON, as the API takes them, such as {"formulas": "error"}
     #[arg(long, value_name = "JSON")]
     pub(crate) options: Option<String>,
@@ -89,6 +106,21 @@ pub(crate) struct ReadingArgs {
     /// Time zone of date-times in the file, such as Asia/Shanghai
     #[arg(long)]
     pub(crate) timezone: Option<String>,
+}
+
+fn number_form(text: &str) -> Result<NumberForm, String> {
+    one_of(text, NumberForm::ALL)
+}
+
+fn encoding(text: &str) -> Result<TextEncoding, String> {
+    one_of(&text.to_ascii_lowercase(), TextEncoding::ALL)
+}
+
+fn one_of<T: FromStr + Display>(text: &str, all: &[T]) -> Result<T, String> {
+    text.parse().map_err(|_unknown| {
+        let words: Vec<String> = all.iter().map(|word| format!("\"{word}\"")).collect();
+        format!("it is one of {}", words.join(", "))
+    })
 }
 
 /// How the work is asked for.

@@ -33,7 +33,7 @@ pub struct CompensationItem {
     pub biz_type: String,
     /// What it is about, 1 to 128 characters; unique with the kind in the tenant.
     pub biz_id: String,
-    /// Any JSON value of at most 1 MiB.
+    /// Any JSON value of at most as much as the gateway takes (1 MiB by default).
     pub context: Value,
     /// 0 to 9; 0 when left out.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -68,7 +68,7 @@ pub struct CompensationGroup {
 pub struct CompensationFollowUp {
     /// The kind of work.
     pub biz_type: String,
-    /// Any JSON value of at most 1 MiB.
+    /// Any JSON value of at most as much as the gateway takes (1 MiB by default).
     pub context: Value,
     /// One that the definition offers.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -52,6 +52,26 @@ fn a_wrong_word_says_which_and_what_there_is() {
             &["--rows-per-file", "invalid digit"],
         ),
         (&["export", "employee", "--overwrite"], &["--output"]),
+        (
+            &["import", "member", "m.csv", "--numbers", "1,5"],
+            &[
+                "--numbers",
+                "it is one of \"1,234.5\", \"1.234,5\", \"1 234,5\", \"1'234.5\"",
+            ],
+        ),
+        (
+            &["import", "member", "m.csv", "--encoding", "latin1"],
+            &[
+                "--encoding",
+                "it is one of \"utf-8\", ",
+                "\"gb18030\"",
+                "\"windows-1252\"",
+            ],
+        ),
+        (
+            &["import", "member", "m.csv", "--stop-after-blank-rows", "0"],
+            &["--stop-after-blank-rows", "0 is not in 1..=1048576"],
+        ),
         (&["export", "employee", "--header"], &["--no-header"]),
         (&["tasks"], &["Usage: quay tasks <COMMAND>", "watch"]),
         (&["tasks", "wach"], &["'watch'"]),

@@ -167,6 +167,35 @@ async fn the_template_filled_in_is_an_import_without_faults() {
     assert_eq!(ran.code, 0, "{}\n{}", ran.stdout, ran.stderr);
 }
 
+/// 張三 in Big5, which is other letters in the encoding that would be guessed; a balance that is
+/// ambiguous if nobody says how it is written; a remark below the data.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_csv_of_another_program_is_read_as_its_user_says() {
+    let (house, folder) = house().await;
+    let file = folder.join("export.csv");
+    let mut csv = b"Member no.,Name,Mobile,Level,Points,Balance\nM1,".to_vec();
+    csv.extend(b"\xb1\x69\xa4\x54,13800000001,3,1.000,\"1.234,5\"\n");
+    csv.extend(b",,,,,\n,,,,,\n,,,,,\nprinted on Monday,,,,,\n");
+    fs::write(&file, csv).expect("a file");
+    let said = [
+        "--encoding",
+        "Big5",
+        "--numbers",
+        "1.234,5",
+        "--stop-after-blank-rows",
+        "3",
+    ];
+    let import = ["import", "member", text(&file), "--wait"];
+    let ran = house.quay(&[&import[..], &said].concat());
+    assert_eq!(ran.code, 0, "{}\n{}", ran.stdout, ran.stderr);
+    for words in ["1 rows: 1 imported", "rows_after_blank_rows (1)"] {
+        assert!(ran.stdout.contains(words), "{words:?}: {}", ran.stdout);
+    }
+    let stored = "SELECT name, points, CAST(balance AS CHAR) FROM member";
+    let stored: Vec<(String, i64, String)> = house.database.query(stored).await;
+    assert_eq!(stored, [("張三".to_owned(), 1_000, "1234.50".to_owned())]);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_imported_is_told_with_its_code() {
     let (house, folder) = house().await;

@@ -1,10 +1,12 @@
 //! Reading the settings from their three places.
 
 use std::collections::HashMap;
+use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 use config::{Config, Environment, File, FileFormat};
-use serde::{Deserializer, de};
+use serde::{Deserialize, Deserializer, de};
 
 use super::Settings;
 
@@ -76,7 +78,9 @@ pub(super) fn load(
     if let Some(key) = settings.zero() {
         return Err(SettingsError::Zero { key });
     }
-    match settings.storage.fault().or_else(|| settings.export.fault()) {
+    let fault = settings.storage.fault();
+    let fault = fault.or_else(|| settings.export.fault());
+    match fault.or_else(|| settings.handlers.fault()) {
         None => Ok(settings),
         Some((key, reason)) => Err(SettingsError::Unfit { key, reason }),
     }
@@ -116,32 +120,43 @@ pub(super) fn some_numbers<'de, D: Deserializer<'de>>(
 
 /// A list of numbers, as a list or (from the environment) as comma-separated text.
 pub(super) fn numbers<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<u32>, D::Error> {
-    struct Numbers;
+    listed(from, "a list of whole numbers")
+}
 
-    impl<'de> de::Visitor<'de> for Numbers {
-        type Value = Vec<u32>;
+/// A list of names, as [`numbers`] are given.
+pub(super) fn names<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
+    listed(from, "a list of names")
+}
+
+fn listed<'de, D, T>(from: D, expected: &'static str) -> Result<Vec<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: FromStr + Deserialize<'de>,
+{
+    struct Listed<T>(&'static str, PhantomData<T>);
+
+    impl<'de, T: FromStr + Deserialize<'de>> de::Visitor<'de> for Listed<T> {
+        type Value = Vec<T>;
 
         fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-            f.write_str("a list of whole numbers")
+            f.write_str(self.0)
         }
 
         fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
             text.split(',')
-                .map(|number| number.trim().parse())
+                .map(|item| item.trim().parse())
                 .collect::<Result<_, _>>()
-                .map_err(|_not_a_number: std::num::ParseIntError| {
-                    E::invalid_value(de::Unexpected::Str(text), &self)
-                })
+                .map_err(|_no_item: T::Err| E::invalid_value(de::Unexpected::Str(text), &self))
         }
 
         fn visit_seq<A: de::SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
-            let mut numbers = Vec::new();
-            while let Some(number) = list.next_element()? {
-                numbers.push(number);
+            let mut items = Vec::new();
+            while let Some(item) = list.next_element()? {
+                items.push(item);
             }
-            Ok(numbers)
+            Ok(items)
         }
     }
 
-    from.deserialize_any(Numbers)
+    from.deserialize_any(Listed(expected, PhantomData))
 }

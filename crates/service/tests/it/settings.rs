@@ -281,6 +281,36 @@ fn a_kind_of_work_is_tried_again_as_its_own_section_says_and_else_as_the_worker_
 }
 
 #[test]
+fn how_much_a_context_may_hold_can_be_set_within_bounds() {
+    let largest = 16 << 20;
+    assert_eq!(load("", &[]).unwrap().handlers.max_context_bytes, 1 << 20);
+    for bytes in [1, largest] {
+        let settings = load(&format!("[handlers]\nmax_context_bytes = {bytes}\n"), &[]);
+        assert_eq!(settings.unwrap().handlers.max_context_bytes, bytes);
+    }
+    for bytes in ["0".to_owned(), (largest + 1).to_string()] {
+        let set = [("QUAYSIDE__HANDLERS__MAX_CONTEXT_BYTES", bytes.as_str())];
+        let error = load("", &set).unwrap_err().to_string();
+        let wanted = "the setting handlers.max_context_bytes must be from 1 to 16777216";
+        assert_eq!(error, wanted);
+    }
+    let error = load("[handlers]\nmax_context_bytes = -1\n", &[]).unwrap_err();
+    assert!(error.to_string().contains("line 2"), "{error}");
+}
+
+#[test]
+fn the_kinds_of_work_that_a_worker_does_are_a_list_in_the_file_and_in_the_environment() {
+    assert!(load("", &[]).unwrap().handlers.only.is_empty());
+    let settings = load("[handlers]\nonly = [\"coupon_grant\"]\n", &[]).unwrap();
+    assert_eq!(settings.handlers.only, ["coupon_grant"]);
+    let set = [("QUAYSIDE__HANDLERS__ONLY", "coupon_grant, callback")];
+    let settings = load("", &set).unwrap();
+    assert_eq!(settings.handlers.only, ["coupon_grant", "callback"]);
+    let error = load("[handlers]\nonly = 7\n", &[]).unwrap_err();
+    assert!(error.to_string().contains("a list of names"), "{error}");
+}
+
+#[test]
 fn how_imports_are_read_can_be_set_and_no_part_of_it_be_zero() {
     let settings = load(
         "[import]\nsplits_at_once = 1\ntemp_dir = \"/var/tmp\"\n",

@@ -37,8 +37,8 @@ pub struct Walk {
 
 impl Store {
     /// As [`Store::announce_due`], for rows of a queue's usual lane: urgent ones are moved to their
-    /// lane, and those of a tenant that has more than `share` rows due to the rest. Whoever has few
-    /// comes first. Where older rows fill the window, the `walk` goes on by a stretch.
+    /// lane, and those of a tenant that has more than `share` such rows due, urgent or usual, to the rest.
+    /// Whoever has few comes first. Where older rows fill the window, the `walk` goes on by a stretch.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -83,25 +83,24 @@ impl Store {
     }
 }
 
-/// Silent rows with the lanes that they belong to: urgent ones first, then those of tenants that have
-/// few.
+/// Silent rows with the lanes that they belong to: urgent ones first, then others, and last those of
+/// tenants that have many of their kind, urgent or not.
 fn choose(rows: Vec<OwnedRow>, levels: &Levels, share: usize) -> Vec<(&Lane, u64)> {
     let silent: Vec<OwnedRow> = rows
         .into_iter()
         .filter(|row| row.seen.is_silent())
         .collect();
-    let mut due: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut due: BTreeMap<(&str, bool), usize> = BTreeMap::new();
     for row in &silent {
-        *due.entry(&row.tenant).or_default() += 1;
+        *due.entry((&row.tenant, row.is_urgent())).or_default() += 1;
     }
     let crowd = share.min(WINDOW / 2);
     let level = |row: &OwnedRow| {
-        if row.priority >= u64::from(URGENT_FROM) {
-            (0, &levels.urgent)
-        } else if due.get(row.tenant.as_str()).is_some_and(|due| *due > crowd) {
-            (2, &levels.rest)
-        } else {
-            (1, &levels.usual)
+        let is_urgent = row.is_urgent();
+        match due.get(&(row.tenant.as_str(), is_urgent)) {
+            Some(due) if *due > crowd => (2, &levels.rest),
+            _ if is_urgent => (0, &levels.urgent),
+            _ => (1, &levels.usual),
         }
     };
     let mut chosen: Vec<((u8, &Lane), u64)> =
@@ -193,6 +192,10 @@ struct OwnedRow {
 }
 
 impl OwnedRow {
+    fn is_urgent(&self) -> bool {
+        self.priority >= u64::from(URGENT_FROM)
+    }
+
     /// Where it stands in the index of the timer.
     fn place(&self) -> (NaiveDateTime, u64) {
         (self.wake_at, self.seen.id)

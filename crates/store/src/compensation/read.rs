@@ -18,9 +18,6 @@ use crate::pool::Connection;
 /// Attempts that are told with a row.
 const ATTEMPTS_TOLD: usize = 50;
 
-/// Bytes of a context that are told: what a call may submit. A plain SQL client may insert more.
-const CONTEXT_BYTES: u64 = 1 << 20;
-
 /// Whose rows and groups a caller sees.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CompensationReach {
@@ -110,7 +107,8 @@ pub struct Group {
 }
 
 impl Store {
-    /// A piece of business work that the caller may see, with what it holds.
+    /// A piece of business work that the caller may see, with what it holds; without a context of more
+    /// bytes than these, which only a plain SQL client can have inserted.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -118,6 +116,7 @@ impl Store {
         &self,
         reach: &CompensationReach,
         id: CompensateBizId,
+        context_bytes: usize,
     ) -> Result<Option<(Compensation, CompensationContent)>, StoreError> {
         let reach = reach.clone();
         self.transact(
@@ -127,7 +126,7 @@ impl Store {
                     return Ok(None);
                 };
                 let content: Content = sql_query(format!(
-                    "SELECT IF(LENGTH(context) <= {CONTEXT_BYTES}, context, NULL) AS context, \
+                    "SELECT IF(LENGTH(context) <= {context_bytes}, context, NULL) AS context, \
                      LENGTH(context) AS bytes FROM compensate_biz FORCE INDEX (PRIMARY) \
                      WHERE id = ?"
                 ))

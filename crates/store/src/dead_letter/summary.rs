@@ -13,7 +13,7 @@ use crate::error::StoreError;
 use crate::pool::Connection;
 
 /// The states of a letter that waits for a person: one that is PARKED does as one that is OPEN.
-pub(super) const WAITING: [DeadLetterStatus; 2] =
+pub(crate) const WAITING: [DeadLetterStatus; 2] =
     [DeadLetterStatus::Open, DeadLetterStatus::Parked];
 
 /// How many letters of one kind stand in one state.

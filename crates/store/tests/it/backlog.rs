@@ -1,9 +1,11 @@
 //! What is open on a lane.
 
-use store::{Backlog, Ending, Story};
+use domain::DeadLetterId;
+use store::{Backlog, DeadLetterActed, Ending, Story};
 use testkit::{TestDatabase, a_lane, an_export, terms};
 
-use crate::import::{Lanes, Outcome, a_split_import, recording, settle};
+use crate::dead_letter_acts::redrive;
+use crate::import::{Lanes, Outcome, a_split_import, acme, dying, recording, settle};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_waits_and_what_runs_is_open_and_what_has_ended_is_not() {
@@ -104,4 +106,37 @@ async fn what_is_open_of_imports_and_how_late_it_is_are_told_by_dataset() {
     assert!((3_600..7_200).contains(&told[1].oldest_seconds), "{told:?}");
     let of_none = store.backlog_by_dataset(&lanes.batches, &[]).await;
     assert_eq!(of_none.expect("answers"), []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn batches_that_a_worker_or_the_sweeper_gave_up_are_dead_until_somebody_puts_them_back() {
+    let database = TestDatabase::create().await;
+    let store = database.store();
+    let lanes = Lanes::new();
+    let datasets = ["employee", "member"].map(str::to_owned);
+    let dead = async |lane| {
+        let dead = store.dead_batches(lane, &datasets).await;
+        dead.expect("answers")
+    };
+    let (_, batches) = a_split_import(&store, &lanes, 30, 3).await;
+    assert_eq!(dead(&lanes.batches).await, [0, 0]);
+    settle(&store, &batches[0], dying()).await;
+    assert_eq!(dead(&lanes.batches).await, [0, 1]);
+    // the worker of another vanishes at the last of its tries
+    let vanished = format!(
+        "UPDATE compensate_biz SET cnt = max_cnt, wake_at = UTC_TIMESTAMP(6) WHERE id = {}",
+        batches[1].lease.id
+    );
+    database.execute(&vanished).await;
+    let swept = store.sweep(&lanes.batches, 10).await.expect("swept");
+    assert_eq!(swept.len(), 1);
+    assert_eq!(dead(&lanes.batches).await, [0, 2]);
+    assert_eq!(dead(&lanes.imports).await, [0, 0]);
+
+    let letters: Vec<u64> = database.query("SELECT id FROM dead_letter").await;
+    for (letter, left) in letters.into_iter().zip([1, 0]) {
+        let acted = redrive(&store, &[acme()], DeadLetterId(letter)).await;
+        assert!(matches!(acted, DeadLetterActed::Now(..)), "{acted:?}");
+        assert_eq!(dead(&lanes.batches).await, [0, left]);
+    }
 }

@@ -334,6 +334,17 @@ async fn a_row_that_is_refused_for_now_waits_for_another_try_until_they_are_spen
             .one("SELECT wake_at < UTC_TIMESTAMP(6) + INTERVAL 30 SECOND, announced FROM compensate_biz WHERE context = 'later'")
             .await;
         assert!(!due && !announced);
+        // nobody has announced it: a ring that names it all the same brings it no earlier
+        let early = club.run(&club.waiting().await).await;
+        assert_eq!(
+            (early.duplicates, early.done, early.failed.len()),
+            (1, 0, 0)
+        );
+        club.database
+            .execute(
+                "UPDATE compensate_biz SET wake_at = UTC_TIMESTAMP(6) WHERE wake_at IS NOT NULL",
+            )
+            .await;
     }
     let ran = club.run(&club.waiting().await).await;
     assert_eq!((ran.done, ran.first_tries), (0, 0));

@@ -192,6 +192,31 @@ async fn a_late_ring_of_an_earlier_epoch_claims_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_ring_brings_no_row_before_the_time_that_nobody_has_announced() {
+    let database = TestDatabase::create().await;
+    let store = database.store();
+    let lane = a_lane();
+    let rung = store
+        .submit_export(an_export(&lane))
+        .await
+        .expect("accepted")
+        .rung;
+    // as a further try waits, or work that was asked for later
+    let put_off = "UPDATE compensate_biz SET announced = FALSE, \
+                   wake_at = UTC_TIMESTAMP(6) + INTERVAL 1 HOUR";
+    database.execute(put_off).await;
+    let forged = store.claim_rung(&lane, &[rung], &terms("one")).await;
+    let forged = forged.expect("answers");
+    assert_eq!((forged.claimed.len(), forged.duplicates), (0, 1));
+    assert_eq!(forged.orphans, []);
+
+    let due = "UPDATE compensate_biz SET wake_at = UTC_TIMESTAMP(6)";
+    database.execute(due).await;
+    let rung = store.claim_rung(&lane, &[rung], &terms("one")).await;
+    assert_eq!(rung.expect("answers").claimed.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_ring_whose_rows_are_at_different_epochs_claims_each_at_its_own() {
     let store = TestDatabase::create().await.store();
     let lane = a_lane();

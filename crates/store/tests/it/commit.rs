@@ -69,6 +69,23 @@ async fn a_claim_whose_commit_was_not_answered_is_held_by_its_claimant_at_one_ep
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_scan_whose_commit_was_not_answered_holds_what_it_found_or_nothing() {
+    let Cut { proxy, store, .. } = behind_a_proxy().await;
+    let lane = a_lane();
+    for due in [0, 1] {
+        for _ in 0..due {
+            let submitted = store.submit_export(an_export(&lane)).await;
+            let rung = submitted.expect("accepted").rung;
+            store.retract(&[rung]).await.expect("it is due");
+        }
+        proxy.cut_next_commits(1);
+        let claimed = store.claim_due(&lane, 5, &terms("one")).await;
+        assert_eq!(proxy.cuts_left(), 0, "the cut happened");
+        assert_eq!(claimed.expect("read back").len(), due);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_finish_whose_commit_was_not_answered_is_known_to_have_happened() {
     let Cut {
         proxy,

@@ -111,7 +111,7 @@ pub(crate) async fn exercise(store: &Store) {
         ..reach()
     };
     for reach in [reach(), owned] {
-        store.compensation(&reach, id).await.expect("read");
+        store.compensation(&reach, id, 1 << 20).await.expect("read");
         let group = group.expect("a group");
         store.compensation_group(&reach, group).await.expect("read");
         for filter in list::every_kind_of_filter(group) {
@@ -431,7 +431,10 @@ async fn contexts_keep_every_character_and_large_ones_go_in_statements_of_their_
     let sent: Vec<String> = some.items.iter().map(|item| item.context.clone()).collect();
     let done = submit(&store, some).await;
     for (item, sent) in done.items.iter().zip(sent) {
-        let found = store.compensation(&reach(), item.id).await.expect("read");
+        let found = store
+            .compensation(&reach(), item.id, 1 << 20)
+            .await
+            .expect("read");
         let (_, content) = found.expect("it is there");
         assert_eq!(content.context_bytes, sent.len() as u64);
         assert!(content.context == Some(sent), "as it was sent");

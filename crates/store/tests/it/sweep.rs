@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use domain::{BizStatus, TaskStatus};
+use store::SweepPlace;
 use testkit::{TestDatabase, a_lane, terms};
 
 use crate::import::{Lanes, a_claimed_import, seen};
@@ -245,4 +246,142 @@ async fn a_walk_comes_to_every_row_though_none_at_the_head_can_be_rescued() {
         .query("SELECT id FROM compensate_biz WHERE status = 'PROCESSING' ORDER BY id")
         .await;
     assert_eq!(left, broken.map(|id| id.0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_long_backlog_is_walked_in_steps_and_hides_no_lease_that_has_ended() {
+    let (database, lane) = (TestDatabase::create().await, a_lane());
+    let store = database.store();
+    let mut rows = Vec::new();
+    for _ in 0..3 {
+        rows.push(a_claimed_export(&store, &lane).await.lease.id.0);
+    }
+    // two thousand wait, due at one moment, between the first ended lease and the others
+    database
+        .execute(&format!(
+            "SET cte_max_recursion_depth = 10000; \
+             UPDATE compensate_biz SET wake_at = UTC_TIMESTAMP(6) - INTERVAL IF(id = {}, 2, 0) DAY; \
+             INSERT INTO compensate_biz (tenant, biz_type, biz_id, context, lane, wake_at) \
+             WITH RECURSIVE s (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < 2000) \
+             SELECT 'acme', 'EXPORT', UUID(), '{{}}', '{lane}', UTC_TIMESTAMP(6) - INTERVAL 1 DAY FROM s",
+            rows[0]
+        ))
+        .await;
+    let mut from = None;
+    for expected in [&rows[..1], &[], &rows[1..2]] {
+        let swept = store.sweep_from(&lane, from, 1).await.expect("swept");
+        assert_eq!(ids(&swept.rescued), expected);
+        assert_eq!(swept.next, swept.seen, "there is more");
+        from = swept.next;
+        assert!(from.is_some());
+    }
+    let last = store.sweep_from(&lane, from, 1).await.expect("swept");
+    assert_eq!((ids(&last.rescued), last.next), (vec![rows[2]], None));
+    let behind = store.sweep_from(&lane, last.seen, 1).await.expect("swept");
+    assert_eq!((ids(&behind.rescued), behind.next), (vec![], None));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_has_just_ended_is_met_without_the_backlog_before_it() {
+    let (database, lane) = (TestDatabase::create().await, a_lane());
+    let store = database.store();
+    let (old, new) = held_rows_and_others(&database, &lane, 1).await;
+    let recent = SweepPlace::since(Duration::from_secs(240));
+    let swept = store
+        .sweep_from(&lane, Some(recent), 10)
+        .await
+        .expect("swept");
+    assert_eq!((ids(&swept.rescued), swept.next), (new, None));
+    assert_eq!(ids(&store.sweep(&lane, 10).await.expect("swept")), old);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_that_somebody_holds_keeps_back_its_own_rows_alone_however_many_they_are() {
+    let (database, lane) = (TestDatabase::create().await, a_lane());
+    let store = database.store();
+    let (held, behind) = held_rows_and_others(&database, &lane, 5).await;
+    // one group and one task, as the batches of an import have them
+    database
+        .execute(&format!(
+            "INSERT INTO compensate_group (id, tenant, total, sealed) VALUES (5, 'acme', 9, TRUE); \
+             SET @task = (SELECT task_id FROM compensate_biz WHERE id = {0}); \
+             UPDATE compensate_biz SET group_id = 5, task_id = @task WHERE id BETWEEN {0} AND {1}",
+            held[0], held[4]
+        ))
+        .await;
+    let somebody = locked(&database, "compensate_group", &[5]).await;
+
+    let swept = store
+        .sweep(&lane, 10)
+        .await
+        .expect("the others are rescued");
+    assert_eq!(ids(&swept), behind);
+    drop(somebody);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tasks_that_somebody_holds_keep_back_nothing_behind_them_from_whoever_walks_on() {
+    let (database, lane) = (TestDatabase::create().await, a_lane());
+    let store = database.store();
+    let (held, behind) = held_rows_and_others(&database, &lane, 3).await;
+    let tasks: Vec<u64> = database
+        .query(&format!(
+            "SELECT task_id FROM compensate_biz WHERE id <= {}",
+            held[2]
+        ))
+        .await;
+    let somebody = locked(&database, "task", &tasks).await;
+
+    let first = store.sweep_from(&lane, None, 10).await.expect("swept");
+    assert_eq!(
+        ids(&first.rescued),
+        [0; 0],
+        "three locks are enough to wait for"
+    );
+    let second = store
+        .sweep_from(&lane, first.next, 10)
+        .await
+        .expect("swept");
+    assert_eq!((ids(&second.rescued), second.next), (behind, None));
+    drop(somebody);
+}
+
+/// So many rows, which the test is to hold, and two that lie behind them; the leases of all have ended.
+async fn held_rows_and_others(
+    database: &TestDatabase,
+    lane: &domain::Lane,
+    held: usize,
+) -> (Vec<u64>, Vec<u64>) {
+    let store = database.store();
+    let mut rows = Vec::new();
+    for _ in 0..held + 2 {
+        rows.push(a_claimed_export(&store, lane).await.lease.id.0);
+    }
+    let behind = rows.split_off(held);
+    database
+        .execute(&format!(
+            "UPDATE compensate_biz SET hard_deadline = UTC_TIMESTAMP(6), \
+             wake_at = UTC_TIMESTAMP(6) - INTERVAL IF(id < {}, 5, 1) MINUTE",
+            behind[0]
+        ))
+        .await;
+    (rows, behind)
+}
+
+/// A connection that holds these rows until it is dropped.
+async fn locked(database: &TestDatabase, table: &str, ids: &[u64]) -> mysql_async::Conn {
+    use mysql_async::prelude::Queryable;
+
+    let mut somebody = database.plain_connection().await;
+    somebody.query_drop("BEGIN").await.expect("begins");
+    // one by one: a statement about several of few rows may read, and lock, all of them
+    for id in ids {
+        let lock = format!("SELECT id FROM {table} WHERE id = {id} FOR UPDATE");
+        somebody.query_drop(lock).await.expect("locks");
+    }
+    somebody
+}
+
+fn ids(rescued: &[store::Rescued]) -> Vec<u64> {
+    rescued.iter().map(|row| row.id.0).collect()
 }

@@ -7,12 +7,13 @@ mod judged;
 use std::path::PathBuf;
 
 use domain::{
-    Calendar, NumberForm, NumberStyle, RowCode, RowError, SheetCell, SheetChunk, TaskId,
-    UploadFormat,
+    Calendar, Empty, ImportMode, NumberForm, NumberStyle, RowCode, RowError, SheetCell, SheetChunk,
+    TaskId, UploadFormat,
 };
 use serde_json::Map;
 use tabular::{
-    FailureColumn, FailureTerms, FailureWriter, Merges, Stamp, import_of_header, is_failure_header,
+    FailureColumn, FailureTerms, FailureWriter, Merges, Said, Stamp, import_of_header,
+    is_failure_header,
 };
 
 use crate::openpyxl::python;
@@ -102,11 +103,16 @@ fn error(at: Option<&str>, field: Option<&str>, code: RowCode, message: &str) ->
 
 fn stamp() -> Stamp {
     Stamp {
-        mapping: [("Nr".to_owned(), "id".to_owned())].into(),
         dataset: "member".into(),
         version: "3".into(),
         task: Some(TaskId(u64::MAX)),
-        numbers: Some(NumberForm::PointComma),
+        said: Said {
+            mapping: [("Nr".to_owned(), "id".to_owned())].into(),
+            numbers: Some(NumberForm::PointComma),
+            timezone: Some(chrono_tz::America::New_York),
+            mode: Some(ImportMode::Update),
+            empty_means: Some(Empty::Keep),
+        },
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use domain::{ColumnType, FailureCode, SheetCell, UploadFormat};
 use tabular::{
-    Book, Merges, ReadTerms, Stamp, StopSign, Visibility, write_csv_template, write_template,
+    Book, Merges, ReadTerms, Said, Stamp, StopSign, Visibility, write_csv_template, write_template,
 };
 
 use crate::openpyxl::python;
@@ -119,8 +119,7 @@ fn a_template_says_what_it_was_made_of_where_nobody_looks() {
         dataset: "member".into(),
         version: "3".into(),
         task: None,
-        mapping: std::collections::BTreeMap::new(),
-        numbers: None,
+        said: Said::default(),
     };
     assert_eq!(Stamp::read(&book), Ok(Some(stamp)));
     assert_eq!(book.sheets()[0].visible, Visibility::Visible);

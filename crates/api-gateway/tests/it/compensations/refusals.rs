@@ -119,6 +119,31 @@ async fn each_fault_is_told_at_its_field_and_nothing_is_written() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn how_much_a_context_may_hold_is_a_setting_for_what_is_taken_and_what_is_told() {
+    const LIMIT: usize = 3 << 20;
+    let small = House::open_with(|settings| settings.handlers.max_context_bytes = 10).await;
+    let large = House::open_with(|settings| settings.handlers.max_context_bytes = LIMIT).await;
+    // a text of so many bytes, with its quotes
+    let of_bytes = |bytes: usize| with("context", json!("x".repeat(bytes - 2)));
+    for (house, limit) in [(&small, 10), (&large, LIMIT)] {
+        let beyond = house.post(&manager(), PATH, &of_bytes(limit + 1)).await;
+        assert_eq!(
+            (beyond.status, &*beyond.problem()),
+            (413, "context_too_large")
+        );
+        let detail = beyond.json()["detail"].as_str().unwrap().to_owned();
+        assert!(detail.contains(&limit.to_string()), "{detail}");
+        assert_eq!(house.written().await, (0, 0));
+    }
+    let taken = large.post(&manager(), PATH, &of_bytes(LIMIT)).await;
+    assert_eq!(taken.status, 202);
+    let id = taken.json()["items"][1]["id"].as_str().unwrap().to_owned();
+    let told = large.get(&manager(), &format!("{PATH}/{id}")).await.json();
+    assert_eq!(told["context_bytes"], LIMIT);
+    assert_eq!(told["context"].as_str().unwrap().len(), LIMIT - 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_unknown_kind_of_work_is_told_with_the_known_ones() {
     let house = House::open().await;
     let answer = house

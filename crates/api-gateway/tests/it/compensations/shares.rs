@@ -74,7 +74,7 @@ async fn whoever_has_nothing_open_any_more_has_its_whole_share_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn urgent_work_has_its_own_lane_and_counts_to_no_share() {
+async fn urgent_work_has_its_own_lane_and_a_share_of_its_own() {
     let (house, _handlers) = open().await;
     let mut items = Vec::new();
     for priority in 0..10 {
@@ -98,11 +98,37 @@ async fn urgent_work_has_its_own_lane_and_counts_to_no_share() {
     assert_eq!(
         lanes,
         [
-            told(usual.clone(), 0, 2, 30),
-            told(usual.urgent().unwrap(), 5, 9, 50),
-            told(usual.rest().unwrap(), 3, 4, 20),
+            told(usual.clone(), 4, 6, 30),
+            told(usual.urgent().unwrap(), 7, 9, 30),
+            told(usual.rest().unwrap(), 0, 3, 40),
         ]
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn urgent_work_beyond_its_share_is_as_usual_and_holds_up_nobody_elses() {
+    let (house, _handlers) = open().await;
+    let on_urgent = async |tenant: &str| {
+        let lane = lane().urgent().unwrap();
+        let rows = format!(
+            "SELECT COUNT(*) FROM compensate_biz WHERE tenant = '{tenant}' AND lane = '{lane}'"
+        );
+        house.database.one::<u64>(&rows).await
+    };
+    for (tenant, rows) in [("acme", 100), ("globex", 10)] {
+        let items = (0..rows).map(|n| {
+            let mut item = item(&format!("m{n}"));
+            item["priority"] = json!(9);
+            item
+        });
+        let items: Vec<_> = items.collect();
+        let caller = token(tenant, "9", &["MANAGER"]);
+        let answer = house.post(&caller, PATH, &json!({"items": items})).await;
+        assert_eq!(answer.status, 202, "{answer:?}");
+    }
+    assert_eq!(on_urgent("acme").await, 30);
+    assert_eq!(on_lanes(&house, "acme").await, (30, 40));
+    assert_eq!(on_urgent("globex").await, 10);
 }
 
 #[tokio::test(flavor = "multi_thread")]

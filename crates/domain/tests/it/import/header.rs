@@ -216,6 +216,17 @@ fn a_header_of_two_lines_is_read_as_one() {
     let expected = Some((2, header(&["编码", "姓名", "手机号"])));
     assert_eq!(found(json!({}), &[&upper, &lower]), expected);
     assert_eq!(found(json!({"header_row": 1}), &[&upper, &lower]), expected);
+    // one that lacks nothing is still one where its cells say so
+    let upper = [
+        SheetCell::Text("编码"),
+        SheetCell::Text("姓名"),
+        SheetCell::Text("联系方式"),
+    ];
+    let lower = [covered(1, 0), covered(1, 1), SheetCell::Text("手机号")];
+    assert_eq!(
+        found(json!({}), &[&upper, &lower]),
+        Some((2, header(&["编码", "姓名", "手机号"])))
+    );
     // the line below a whole header is data, even if it looks like a header
     let whole = text_row(&["编码", "姓名"]);
     let like = text_row(&["Code", "手机号"]);

@@ -166,3 +166,28 @@ fn a_mapping_whose_column_the_definition_has_lost_is_refused() {
     let lost = domain::RowCheck::new(now.iter().next().unwrap(), &mapping, &spec, None, calendar);
     assert_eq!(lost.unwrap_err().code, domain::FailureCode::UnknownColumn);
 }
+
+#[test]
+fn of_a_row_of_many_faults_twenty_are_told_and_how_many_more_there_are() {
+    let columns = (1..=23).map(|n| {
+        let label = format!(r#"{{ zh-CN = "数{n}", en = "N{n}" }}"#);
+        format!(r#"{{ name = "n{n}", label = {label}, type = "integer" }},"#)
+    });
+    let catalog = thing(&columns.collect::<String>());
+    let told = |locale: &str, bad: usize| {
+        let check = check(&catalog, &json!({"locale": locale}));
+        let cells = (0..=23).map(|at| SheetCell::Text(if at > bad { "1" } else { "x" }));
+        let (_, errors) = row(&check, &cells.collect::<Vec<_>>());
+        (errors.len(), errors[errors.len() - 1].message.clone())
+    };
+    let listed = "“N20” must be a whole number.";
+    assert_eq!(told("en", 20), (20, listed.to_owned()));
+    let more = format!("{listed} (Not listed: 3 more of this row.)");
+    assert_eq!(told("en", 23), (20, more));
+    let (count, message) = told("zh-CN", 21);
+    assert_eq!(count, 20);
+    assert!(
+        message.ends_with("（此行另有 1 处错误未列出）"),
+        "{message}"
+    );
+}

@@ -58,14 +58,17 @@ impl House {
         let user = UserId::parse("7").expect("a name");
         let upload = self.upload(&tenant, &user, &import).await;
         let dataset = self.catalog.get(import.dataset).expect("defined");
-        let options: ImportOptions =
-            serde_json::from_value(import.options.clone()).expect("options");
+        // as the gateway does: beside the options of the file
+        let mut options = import.options.clone();
+        let zone = options.as_object_mut().and_then(|it| it.remove("timezone"));
+        let zone = zone.as_ref().and_then(Value::as_str);
+        let options: ImportOptions = serde_json::from_value(options).expect("options");
         let spec = ImportSpec {
             dataset: import.dataset.to_owned(),
             dataset_version: dataset.version.clone(),
             upload: upload.clone(),
             locale: import.locale.to_owned(),
-            timezone: "Asia/Shanghai".parse().expect("a zone"),
+            timezone: zone.unwrap_or("Asia/Shanghai").parse().expect("a zone"),
             queue: "default".to_owned(),
             sees_sensitive: true,
             options,

@@ -39,7 +39,7 @@ impl House {
             terms.clone(),
         );
         let finish = FinishHandler::new(store.clone(), storage.clone(), catalog.clone(), terms);
-        let batch = BatchHandler::new(storage, catalog, 3);
+        let batch = BatchHandler::new(storage, catalog);
         let kind = |word| BizType::parse(word).expect("a name");
         let of_imports: [(_, Arc<dyn BizHandler>); 2] = [
             (kind(IMPORT), Arc::new(split)),

@@ -94,6 +94,31 @@ async fn the_few_rows_of_one_tenant_do_not_wait_for_the_many_of_another_that_cam
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_few_rows_of_one_tenant_do_not_wait_for_the_many_urgent_ones_of_another() {
+    let database = TestDatabase::create().await;
+    let store = database.store();
+    let Levels {
+        urgent,
+        usual,
+        rest,
+    } = levels();
+    ask(&database, "acme", 3_000, 9, 60).await;
+    ask(&database, "acme", 2, 0, 2).await;
+    ask(&database, "globex", 3, 4, 2).await;
+    ask(&database, "globex", 1, 5, 1).await;
+    announce(&store, 100, 100).await;
+    assert_eq!(
+        announced(&database).await,
+        [
+            told("acme", &usual, 2),
+            told("acme", &rest, 94),
+            told("globex", &usual, 3),
+            told("globex", &urgent, 1)
+        ]
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_share_is_announced_where_it_is_and_urgent_rows_on_their_lane() {
     let database = TestDatabase::create().await;
     let store = database.store();

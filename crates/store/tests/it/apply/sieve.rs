@@ -11,7 +11,7 @@ use tokio::sync::Mutex;
 
 use super::thing::{FIRST, KEEP, NULL, a_table, apply};
 
-const CASES: u32 = 48;
+const CASES: u32 = 64;
 const FIELDS: [&str; 6] = ["code", "name", "level", "price", "born", "serial"];
 
 /// What is wrong with a row.
@@ -28,6 +28,7 @@ enum Flaw {
     NoDate,
     Nameless,
     Ruled,
+    Unknown,
 }
 
 impl Flaw {
@@ -35,7 +36,9 @@ impl Flaw {
         match self {
             Self::None | Self::Keeps => None,
             // there, and so to be changed
-            Self::KeyTaken if mode == ImportMode::Upsert => None,
+            Self::KeyTaken if mode != ImportMode::Insert => None,
+            Self::Unknown if mode == ImportMode::Update => Some(RowCode::NotFound),
+            Self::Unknown => None,
             Self::KeyTaken | Self::SerialTaken => Some(RowCode::DuplicateInDb),
             Self::TooLong => Some(RowCode::TooLong),
             Self::NoNumber => Some(RowCode::TypeMismatch),
@@ -68,10 +71,31 @@ impl Flaw {
             Self::NoDate => (4, "2024-02-30".to_owned()),
             Self::Nameless => (1, NULL.to_owned()),
             Self::Ruled => (2, "66".to_owned()),
+            Self::Unknown => (0, format!("new{n}")),
         };
         row[at] = value;
         row
     }
+}
+
+/// What the table holds before, by code and serial: what is taken, and of the rows themselves all where
+/// they are to be changed, and every other where they may be there or not.
+fn before(flaws: &[Flaw], mode: ImportMode) -> Vec<(String, String)> {
+    let every = match mode {
+        ImportMode::Insert => None,
+        ImportMode::Upsert => Some(2),
+        ImportMode::Update => Some(1),
+    };
+    let mut rows = Vec::new();
+    for (n, flaw) in flaws.iter().enumerate() {
+        if matches!(flaw, Flaw::KeyTaken | Flaw::SerialTaken) {
+            rows.push((format!("old{n}"), format!("old{n}")));
+        }
+        if every.is_some_and(|every| n % every == 0) {
+            rows.push((format!("C{n}"), format!("T{n}")));
+        }
+    }
+    rows
 }
 
 fn flaw() -> impl Strategy<Value = Flaw> {
@@ -86,6 +110,7 @@ fn flaw() -> impl Strategy<Value = Flaw> {
         Flaw::NoDate,
         Flaw::Nameless,
         Flaw::Ruled,
+        Flaw::Unknown,
     ]);
     prop_oneof![6 => Just(Flaw::None), 1 => bad]
 }
@@ -97,7 +122,7 @@ async fn exactly_the_bad_rows_of_a_batch_fail_and_all_others_are_in() {
     let connection = Mutex::new(database.plain_connection().await);
     let few = prop::collection::vec(flaw(), 0..12);
     let many = prop::collection::vec(flaw(), 50..150);
-    let modes = prop::sample::select(vec![ImportMode::Insert, ImportMode::Upsert]);
+    let modes = prop::sample::select(ImportMode::ALL);
     let config = Config {
         cases: CASES,
         failure_persistence: None,
@@ -107,16 +132,12 @@ async fn exactly_the_bad_rows_of_a_batch_fail_and_all_others_are_in() {
     let one = async |flaws: &[Flaw], mode: ImportMode| {
         let mut connection = connection.lock().await;
         let fill = "INSERT INTO thing (tenant, code, serial) VALUES ('acme', ?, ?)";
-        let taken = |flaw| matches!(flaw, Flaw::KeyTaken | Flaw::SerialTaken);
-        let old = flaws.iter().enumerate().filter(|(_, flaw)| taken(**flaw));
-        let old: Vec<String> = old.map(|(n, _)| format!("old{n}")).collect();
+        let old = before(flaws, mode);
         connection
             .query_drop("DELETE FROM thing")
             .await
             .expect("emptied");
-        let filled = connection
-            .exec_batch(fill, old.iter().map(|it| (it, it)))
-            .await;
+        let filled = connection.exec_batch(fill, &old).await;
         filled.expect("filled");
 
         let given: Vec<[String; 6]> = flaws.iter().enumerate().map(|(n, it)| it.row(n)).collect();
@@ -146,6 +167,12 @@ async fn exactly_the_bad_rows_of_a_batch_fail_and_all_others_are_in() {
             applied.inserted + applied.updated,
             (flaws.len() - wanted.len()) as u64
         );
+        let as_it_was: Option<usize> = connection
+            .query_first("SELECT COUNT(*) FROM thing WHERE name = 'unnamed'")
+            .await
+            .expect("read");
+        let changed = usize::try_from(applied.updated).expect("few");
+        prop_assert_eq!(as_it_was, Some(old.len() - changed));
         Ok::<(), TestCaseError>(())
     };
     let outcome = tokio::task::block_in_place(|| {

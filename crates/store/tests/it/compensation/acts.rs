@@ -59,7 +59,7 @@ async fn a_dead_row_is_tried_again_with_its_letter_redriven_and_told_with_its_at
     let id = done.items[0].id;
     die(&store, &done).await;
     let (dead, content) = store
-        .compensation(&reach(), id)
+        .compensation(&reach(), id, 1 << 20)
         .await
         .expect("read")
         .expect("it is there");

@@ -36,6 +36,8 @@ pub(crate) async fn exercise(store: &Store) {
     let datasets = ["member".to_owned(), "employee".to_owned()];
     let open = store.backlog_by_dataset(&lanes.batches, &datasets).await;
     open.expect("counted");
+    let dead = store.dead_batches(&lanes.batches, &datasets).await;
+    dead.expect("counted");
     store.backlog(&lanes.batches).await.expect("counted");
     let filter = TaskFilter {
         limit: 5,

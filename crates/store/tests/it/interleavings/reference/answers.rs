@@ -9,11 +9,12 @@ use crate::interleavings::batch::{Ran, Refuses};
 use crate::interleavings::call::OnLetter;
 
 impl Reference {
-    /// Those of the rows that wait at their ring's epoch.
+    /// Those of the rows that wait at their ring's epoch, and for no later time of which nobody told.
     fn waiting_at(&self, rows: &[Rung]) -> Vec<usize> {
         let waits = |rung: &&Rung| {
             let row = &self.rows[self.number(rung.id)];
-            row.is(BizStatus::WaitHandle) && row.epoch == rung.epoch.0
+            let in_time = row.announced || row.due == Some(true);
+            row.is(BizStatus::WaitHandle) && row.epoch == rung.epoch.0 && in_time
         };
         let rows = rows.iter().filter(waits);
         rows.map(|rung| self.number(rung.id)).collect()
