@@ -62,6 +62,7 @@ impl Gateway {
         .listen(listener)?
         .run();
         self.state.events.start(lifecycle);
+        self.state.authenticator.start(lifecycle);
         let handle = server.handle();
         let soft = lifecycle.soft();
         let announcer = self.state.announcer.clone();

@@ -20,12 +20,14 @@ use crate::view::List;
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Attempt)]
 pub(crate) struct AttemptView {
-    /// Rises with each attempt, not always by one.
+    /// Rises with each attempt at one piece of work, not always by one; the file, each batch and the
+    /// end of an import are a piece of work each.
     epoch: u64,
     /// Who ran it, its host for operators alone; null when it has succeeded.
     #[schema(required)]
     worker: Option<String>,
-    /// Null when the worker vanished.
+    /// Null when the worker vanished; also of what runs or has succeeded, if it is a batch or the end of
+    /// an import, or business work.
     #[schema(required)]
     started_at: Option<DateTime<Utc>>,
     /// Null while it is under way.
@@ -42,6 +44,9 @@ pub(crate) struct AttemptView {
 }
 
 /// Shows what has been tried for a task, newest first.
+///
+/// What runs comes first, then what failed or was lost: of an import at its file, its batches and its
+/// end. Where nothing runs, the success of what was born last comes first.
 #[utoipa::path(
     get,
     path = "/api/v1/tasks/{id}/attempts",

@@ -3,6 +3,7 @@
 
 mod acts;
 mod body;
+mod call_hash;
 mod gather;
 mod item;
 mod read;

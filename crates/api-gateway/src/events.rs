@@ -97,7 +97,7 @@ pub(crate) async fn of_task(
 ) -> Result<HttpResponse, Problem> {
     // What is no id names the task that never was; it is looked for once it is known who asks.
     let id = path_id(&request, "id").map_or(TaskId(0), TaskId);
-    let caller = watcher(&state, &request, &query, Scope::Task(id))?;
+    let caller = watcher(&state, &request, &query, Scope::Task(id)).await?;
     let task = find(&state, &caller, &request).await?;
     let known = last_event_id(&request, &query).and_then(|id| id.parse().ok());
     let news = News::of(&task).map_err(Problem::internal)?;
@@ -137,7 +137,7 @@ pub(crate) async fn of_own(
     request: HttpRequest,
     query: web::Query<EventsQuery>,
 ) -> Result<HttpResponse, Problem> {
-    let caller = watcher(&state, &request, &query, Scope::Own)?;
+    let caller = watcher(&state, &request, &query, Scope::Own).await?;
     let known = last_event_id(&request, &query).map(moment).transpose()?;
     let finished_after = known.map(|moment| moment - store::COMMIT_SLACK);
     let watch = state.events.watch_own(caller.key(), finished_after);
@@ -201,14 +201,14 @@ fn give(state: &State, caller: &Caller, scope: Scope) -> Result<HttpResponse, Pr
 }
 
 /// Who watches: by a ticket if one is given, else by the token.
-fn watcher(
+async fn watcher(
     state: &State,
     request: &HttpRequest,
     query: &EventsQuery,
     scope: Scope,
 ) -> Result<Caller, Problem> {
     match &query.ticket {
-        None => Caller::of(state, request),
+        None => Caller::of(state, request).await,
         Some(ticket) => state
             .tickets
             .check(ticket, scope)

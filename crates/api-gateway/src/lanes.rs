@@ -4,15 +4,16 @@
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use chrono::{DateTime, Utc};
-use domain::{Lane, LaneState};
+use domain::{Lane, LaneState, ObjectKind, OperationAction};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use store::{Backlog, LaneAct, LaneStanding};
 use utoipa::ToSchema;
 
 use crate::auth::Caller;
 use crate::body::read_json;
 use crate::listing::fresh;
+use crate::log;
 use crate::problem::{Code, Problem};
 use crate::state::State;
 use crate::view::List;
@@ -182,6 +183,13 @@ pub(crate) async fn scan(
     if let Some(queue) = under {
         let usual = store.lane(&queue.usual).await?;
         if usual.state != LaneState::Open && usual.paused_by.is_some() {
+            let scan = (
+                OperationAction::LaneScan,
+                ObjectKind::Lane,
+                lane.to_string(),
+            );
+            let told = json!({"because": "state_conflict", "paused": queue.usual.as_str()});
+            log::refusal(&state, actor, scan, told).await?;
             let detail = format!("{} is paused, and this lane with it", queue.usual);
             return Err(refused(&usual, detail));
         }

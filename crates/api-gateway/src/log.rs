@@ -1,7 +1,8 @@
-//! What the operation log tells of that has no transaction of its own: downloads, and acts for which
-//! the caller lacks the right. Such an act is work for the biz type that writes the log: its row is
-//! durable before the caller is answered, so nothing is lost, and the entry is written soon after
-//! (adr/0009). Every other act writes its entry in its own transaction. Proven by `tests/it/log.rs`.
+//! What the operation log tells of that has no transaction of its own: downloads, acts for which the
+//! caller lacks the right, and acts whose transaction is taken back when a state refuses them. Such an
+//! act is work for the biz type that writes the log: its row is durable before the caller is answered,
+//! so nothing is lost, and the entry is written soon after (adr/0009). Every other act writes its entry
+//! in its own transaction. Proven by `tests/it/log.rs`.
 
 use actix_web::body::BoxBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
@@ -15,7 +16,7 @@ use domain::{
 };
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
-use store::{LogDesk, LoggedAct, StoreError};
+use store::{Actor, LogDesk, LoggedAct, StoreError};
 use uuid::Uuid;
 
 use crate::auth::Caller;
@@ -28,7 +29,7 @@ const DOWNLOAD_SECONDS: i64 = 3_600;
 
 /// Acts that a role may be missing for, by their route, with the part of the path that names the
 /// object.
-const ACTS: [(&str, OperationAction, ObjectKind, Option<&str>); 10] = {
+const ACTS: [(&str, OperationAction, ObjectKind, Option<&str>); 12] = {
     use ObjectKind::{Compensation, Dataset, DeadLetter, Lane, Task};
     use OperationAction as A;
     [
@@ -45,6 +46,18 @@ const ACTS: [(&str, OperationAction, ObjectKind, Option<&str>); 10] = {
             A::CompensationSubmit,
             Compensation,
             None,
+        ),
+        (
+            "/api/v1/compensations/{id}/retry",
+            A::CompensationRetry,
+            Compensation,
+            Some("id"),
+        ),
+        (
+            "/api/v1/compensations/{id}/cancel",
+            A::CompensationCancel,
+            Compensation,
+            Some("id"),
         ),
         (
             "/api/v1/dead-letters/redrive",
@@ -162,15 +175,28 @@ async fn refused(request: &HttpRequest, (action, kind, name): Act) -> Result<(),
     let Some(state) = request.app_data::<web::Data<State>>() else {
         return Ok(());
     };
-    let caller = Caller::of(state, request)?;
+    let caller = Caller::of(state, request).await?;
     let named = name.and_then(|name| request.match_info().get(name));
+    let named = named.unwrap_or_default().to_owned();
+    let detail = json!({"because": "forbidden"});
+    refusal(state, caller.actor(request), (action, kind, named), detail).await
+}
+
+/// Notes what could not be done and leaves no entry of its own: its transaction was taken back, or
+/// never begun. `detail` is an object.
+pub(crate) async fn refusal(
+    state: &State,
+    actor: Actor,
+    (action, kind, object_id): (OperationAction, ObjectKind, String),
+    detail: Value,
+) -> Result<(), Problem> {
     let act = LoggedAct {
-        actor: caller.actor(request),
+        actor,
         action,
         object: kind,
-        object_id: named.unwrap_or_default().to_owned(),
+        object_id,
         outcome: OperationOutcome::Refused,
-        detail: object(json!({"because": "forbidden"})),
+        detail: object(detail),
         once: OperationNote::name_of_the_house(&unique()),
         trace_context: traceparent(),
     };

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use actix_web::HttpResponse;
 use serde::Serialize;
+use utoipa::openapi::path::Operation;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{Components, RefOr, SecurityRequirement};
 use utoipa::{Modify, OpenApi, ToSchema};
@@ -64,7 +65,7 @@ use utoipa::{Modify, OpenApi, ToSchema};
         crate::template::show,
         crate::rows::submit,
     ),
-    modifiers(&Bearer, &Problems),
+    modifiers(&Bearer, &Provider, &Problems),
 )]
 struct Contract;
 
@@ -85,21 +86,46 @@ impl Modify for Bearer {
     }
 }
 
+fn operations(contract: &mut utoipa::openapi::OpenApi) -> impl Iterator<Item = &mut Operation> {
+    let paths = contract.paths.paths.values_mut();
+    paths
+        .flat_map(|path| {
+            let (get, post) = (path.get.as_mut(), path.post.as_mut());
+            [get, post, path.put.as_mut(), path.delete.as_mut()]
+        })
+        .flatten()
+}
+
+/// Wherever a token is asked for, whoever could check it may be away.
+struct Provider;
+
+impl Modify for Provider {
+    fn modify(&self, contract: &mut utoipa::openapi::OpenApi) {
+        const CODE: &str = "identity_unavailable";
+        for operation in operations(contract) {
+            let responses = &mut operation.responses.responses;
+            let Some(RefOr::T(refused)) = responses.get("401").cloned() else {
+                continue;
+            };
+            match responses.get_mut("503") {
+                Some(RefOr::T(away)) => away.description.extend([", ", CODE]),
+                _ => {
+                    let mut away = refused;
+                    away.description = CODE.to_owned();
+                    responses.insert("503".to_owned(), RefOr::T(away));
+                }
+            }
+        }
+    }
+}
+
 /// Every error is a problem, and says so by its media type.
 struct Problems;
 
 impl Modify for Problems {
     fn modify(&self, contract: &mut utoipa::openapi::OpenApi) {
-        let operations = contract
-            .paths
-            .paths
-            .values_mut()
-            .flat_map(|path| {
-                let (get, post) = (path.get.as_mut(), path.post.as_mut());
-                [get, post, path.put.as_mut(), path.delete.as_mut()]
-            })
-            .flatten();
-        let responses = operations.flat_map(|operation| &mut operation.responses.responses);
+        let responses =
+            operations(contract).flat_map(|operation| &mut operation.responses.responses);
         for (_, response) in responses.filter(|(status, _)| status.as_str() >= "400") {
             if let RefOr::T(response) = response
                 && let Some(body) = response.content.swap_remove("application/json")
@@ -144,15 +170,15 @@ pub(crate) struct ExportBody {
 pub(crate) struct ImportBody {
     /// Name of the dataset.
     dataset: String,
-    /// A JSON object: `mode` (insert, upsert, update), `validate_only`, `sheet`, `header_row`,
-    /// `mapping`, `on_error` (continue, abort), `batch_size`, `stagger_ms`, `empty_means` (null,
-    /// keep), `formulas` (value, error), `merged` (error, first_only, fill), `hidden_rows` (include,
-    /// skip), `locale`, `timezone`, `queue`; besides, of files that need it, `numbers` (how texts group
-    /// digits, in place of what columns declare: `1,234.5`, `1.234,5`, `1 234,5`, `1'234.5`), `encoding`
-    /// (of a csv without a byte order mark: utf-8, utf-16le, utf-16be, gb18030, big5, shift_jis, euc-kr,
-    /// windows-1252), `stop_after_blank_rows` (so many on end are the end of the data). What is left out
-    /// of `mode`, `empty_means`, `timezone`, `numbers` and `mapping` is, of a file of failures that comes
-    /// back, what held for the import that it mends.
+    /// A JSON object: `mode` (insert, upsert, update), `validate_only`, `sheet`, `header_row`, `mapping`
+    /// (of headers of at most 512 characters), `on_error` (continue, abort), `batch_size`, `stagger_ms`,
+    /// `empty_means` (null, keep), `formulas` (value, error), `merged` (error, first_only, fill),
+    /// `hidden_rows` (include, skip), `locale`, `timezone`, `queue`; besides, of files that need it,
+    /// `numbers` (how texts group digits, in place of what columns declare: `1,234.5`, `1.234,5`,
+    /// `1 234,5`, `1'234.5`), `encoding` (of a csv without a byte order mark: utf-8, utf-16le, utf-16be,
+    /// gb18030, big5, shift_jis, euc-kr, windows-1252), `stop_after_blank_rows` (so many on end are the
+    /// end of the data). What is left out of `mode`, `empty_means`, `formulas`, `timezone`, `numbers`
+    /// and `mapping` is, of a file of failures that comes back, what held for the import that it mends.
     options: Option<String>,
     /// The file, .xlsx or .csv.
     #[schema(format = Binary, value_type = String)]
@@ -163,7 +189,8 @@ pub(crate) struct ImportBody {
 #[derive(Serialize, ToSchema)]
 #[schema(as = RowsRequest)]
 pub(crate) struct RowsBody {
-    /// At most 1,000, each by column name; a column that a row lacks is left as the table has it.
+    /// At most 1,000, each by column name; a column that a row lacks is left as the table has it. Of a
+    /// datetime or time what is finer than the column's `scale` is cut.
     rows: Vec<BTreeMap<String, serde_json::Value>>,
     /// `insert`, `upsert` or `update`; `insert` when left out.
     mode: Option<String>,

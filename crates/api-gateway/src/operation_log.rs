@@ -9,7 +9,8 @@ use store::{OperationFilter, OperationRecord};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::auth::Caller;
-use crate::listing::{PageQuery, Paging, answer, given, moment, query};
+use crate::cursor;
+use crate::listing::{PageQuery, Paging, fresh, given, moment, query};
 use crate::problem::Problem;
 use crate::state::State;
 use crate::view::List;
@@ -85,6 +86,10 @@ fn action(query: &OperationsQuery) -> Result<Option<String>, Problem> {
 }
 
 /// Lists who did what in the tenant, newest first.
+///
+/// With `from`, `to`, or `actor` and `action` together, a page walks back over a bounded number of
+/// entries, so it may hold fewer than `limit` and none at all: the list goes on as long as there is a
+/// `next_cursor`.
 #[utoipa::path(
     get,
     path = "/api/v1/operation-log",
@@ -114,6 +119,11 @@ pub(crate) async fn list(
         before: paging.after,
         limit: paging.limit,
     };
-    let page = state.house.store.operations(&caller.tenant, filter).await?;
-    Ok(answer(page, |entry| entry.id, OperationView::from))
+    let store = &state.house.store;
+    let (found, next) = store.operations(&caller.tenant, filter).await?;
+    let items = found.into_iter().map(OperationView::from);
+    Ok(fresh().json(List {
+        items: items.collect(),
+        next_cursor: next.map(cursor::encode),
+    }))
 }

@@ -23,6 +23,9 @@ use body::FieldError;
 /// Characters of a field's name that are told back.
 const MAX_NAME_CHARS: usize = 64;
 
+/// Characters of a sentence: what the client sent may be part of it.
+const MAX_SENTENCE_CHARS: usize = 4_000;
+
 /// One error on its way out.
 #[derive(Debug)]
 pub(crate) struct Problem {
@@ -45,7 +48,7 @@ impl Problem {
     pub(crate) fn new(code: Code, detail: impl Into<String>) -> Self {
         Self {
             code,
-            detail: detail.into(),
+            detail: shortened(detail.into(), MAX_SENTENCE_CHARS),
             errors: Vec::new(),
             stands: None,
             headers: Vec::new(),
@@ -82,7 +85,7 @@ impl Problem {
     /// A refusal for the sake of one field or parameter, given as its JSON pointer without the first
     /// slash; empty for the body as a whole.
     pub(crate) fn at(code: Code, field: &str, message: impl Into<String>) -> Self {
-        let message = message.into();
+        let message = shortened(message.into(), MAX_SENTENCE_CHARS);
         let pointer = if field.is_empty() {
             String::new()
         } else {
@@ -161,6 +164,15 @@ impl Problem {
             allowed_actions: self.stands.as_ref().map(|it| it.allowed.clone()),
         })
     }
+}
+
+/// The text, or its beginning.
+fn shortened(mut text: String, most_chars: usize) -> String {
+    if let Some((end, _)) = text.char_indices().nth(most_chars) {
+        text.truncate(end);
+        text.push('…');
+    }
+    text
 }
 
 impl fmt::Display for Problem {

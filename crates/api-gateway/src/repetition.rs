@@ -71,12 +71,6 @@ pub(crate) fn rows_hash(dataset: &str, body: &[u8]) -> String {
     hash(&format!("{dataset}\n{}", fields_in_order(body)))
 }
 
-/// What two calls that submit business work have in common that are the same: every byte, as their
-/// contexts count to the last digit.
-pub(crate) fn call_hash(body: &[u8]) -> String {
-    hex::encode(Sha256::digest(body))
-}
-
 /// What two requests have in common that are the same: their fields, whatever their order.
 pub(crate) fn body_hash(body: &[u8]) -> String {
     hash(&fields_in_order(body))

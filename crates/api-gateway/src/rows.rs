@@ -19,7 +19,6 @@ use store::{Applied, KeyedRows, RowsOnce, StoreError};
 use utoipa::ToSchema;
 
 use crate::auth::Caller;
-use crate::body::read_json;
 use crate::datasets;
 use crate::imports::SHOW_SENSITIVE;
 use crate::language;
@@ -84,6 +83,8 @@ pub(crate) struct RowResultView {
         (status = 415, description = "unsupported_media", body = crate::problem::ProblemBody),
         (status = 422, description = "too_many_rows, unknown_column, idempotency_key_reused",
             body = crate::problem::ProblemBody),
+        (status = 429, description = "quota_exceeded: too many large calls at once",
+            body = crate::problem::ProblemBody),
         (status = 503, description = "database_unavailable", body = crate::problem::ProblemBody),
     )
 )]
@@ -96,7 +97,10 @@ pub(crate) async fn submit(
     let dataset = datasets::find(&state, &request)?;
     datasets::check_import(&caller, dataset)?;
     let key = repetition::key(&request)?;
-    let body = read_json(&request, payload, MAX_BODY_BYTES).await?;
+    let read = state
+        .large_bodies
+        .read_json(&request, payload, MAX_BODY_BYTES);
+    let (body, _room) = read.await?;
     let once = key.map(|key| (key, repetition::rows_hash(&dataset.name, &body)));
     let locale = language::of(&request, &state.defaults.locale);
     let mut checked = checked(&state, dataset, body, locale).await?;

@@ -9,13 +9,15 @@ use std::sync::Arc;
 
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
-use domain::{HandlerKind, NOTIFY, NotifySpec};
+use domain::{HandlerKind, NOTIFY, NotifySpec, ObjectKind, OperationAction};
+use serde_json::json;
 use store::{MAX_WEBHOOKS, NewWebhook, StoreError, WebhookKey, WebhookMade};
 use uuid::Uuid;
 
 use crate::auth::Caller;
 use crate::body::read_json;
 use crate::listing::{PageQuery, Paging, answer};
+use crate::log;
 use crate::problem::{Code, Problem};
 use crate::repetition::{self, REPLAYED, key_reused};
 use crate::state::State;
@@ -100,6 +102,13 @@ pub(crate) async fn make(
         WebhookMade::Replayed(made) => Ok(created(made, true)),
         WebhookMade::KeyReused => Err(key_reused()),
         WebhookMade::TooMany => {
+            let create = (
+                OperationAction::WebhookCreate,
+                ObjectKind::Webhook,
+                String::new(),
+            );
+            let detail = json!({"because": "state_conflict", "webhooks": MAX_WEBHOOKS});
+            log::refusal(&state, caller.actor(&request), create, detail).await?;
             let detail = format!("a user has {MAX_WEBHOOKS} webhooks at most; take one away first");
             Err(Problem::new(Code::StateConflict, detail))
         }

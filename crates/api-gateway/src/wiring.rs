@@ -8,7 +8,6 @@ use anyhow::Context;
 use chrono::{DateTime, Utc};
 use domain::{BizType, Clock, ExportDefaults, HandlerCatalog};
 use engine::{Announcer, Relay, RelayLane};
-use secrecy::ExposeSecret;
 use service::{AdminServer, House, Lifecycle, Process, Settings, read_handlers};
 use store::{EXPORT, IMPORT};
 use tokio_util::task::TaskTracker;
@@ -52,7 +51,7 @@ impl Gateway {
     /// A gateway as the settings say; reaches for nothing yet.
     ///
     /// # Errors
-    /// When a setting or a dataset's definition is wrong, or the JWT secret is missing or short.
+    /// When a setting or a dataset's definition is wrong, or there is nothing to check tokens with.
     ///
     /// # Panics
     /// Outside a tokio runtime.
@@ -85,7 +84,7 @@ impl Gateway {
             house,
             log_desk: crate::log::desk(&handlers),
             handlers: Arc::new(handlers),
-            tickets: Tickets::new(settings.auth.jwt_secret.expose_secret().as_bytes())?,
+            tickets: Tickets::new(&settings.auth.jwt_secret)?,
             keep_alive: settings.events.keep_alive(),
             authenticator: Authenticator::new(&settings.auth, settings.environment)?,
             defaults: defaults(settings)?,

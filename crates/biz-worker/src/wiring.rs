@@ -248,7 +248,6 @@ fn work(
                 batches: turns,
                 connections: bulk.connections.clone(),
                 scan_interval: handler.scan_interval,
-                hard_deadline: handler.hard_deadline,
                 retry: handler.retry.clone(),
                 budget: BudgetTerms::default(),
                 breaker: settings.breaker.terms(),

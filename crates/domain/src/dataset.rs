@@ -22,6 +22,6 @@ pub use label::Labels;
 pub(crate) use parse::{Checked, File};
 pub(crate) use pattern::compile_pattern;
 pub use types::{
-    Column, ColumnType, Dataset, Filter, ImportMode, Limits, LiveValue, NumberForm, Operator,
-    Place, SoftDelete, SortKey, Source, Tenancy,
+    Column, ColumnType, Dataset, Filter, ImportMode, Limits, LiveValue, MAX_SECOND_SCALE,
+    NumberForm, Operator, Place, SoftDelete, SortKey, Source, Tenancy,
 };

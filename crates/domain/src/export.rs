@@ -19,7 +19,7 @@ mod spec;
 pub use access::Access;
 pub use check::ExportDefaults;
 pub use fault::{FaultCode, FieldFault};
-pub(crate) use fault::{Pointer, body};
+pub(crate) use fault::{Faults, Pointer, body};
 pub use file_name::safe_stem;
 pub use filter::{Condition, Predicate};
 pub use operand::Operand;

@@ -25,7 +25,7 @@ closed_set! {
 closed_set! {
     /// The `error.code` of a failed task (api.md, request errors and codes of a failed task).
     FailureCode {
-        /// The hard deadline passed, or its workers kept vanishing.
+        /// An attempt passed the hard deadline, or its workers kept vanishing.
         TimedOut = "timed_out",
         /// A fault of ours; the operator's text has the details.
         Internal = "internal",

@@ -34,7 +34,7 @@ pub use check::{KeySet, RowCheck};
 pub use fields::{Field, Fields};
 pub use fold::fold_key;
 pub use header::Header;
-pub(crate) use header::normal_header;
+pub(crate) use header::{MAX_HEADER, normal_header};
 pub use json::{JsonRow, JsonRows, JsonTerms};
 pub use mapping::Mapping;
 pub use message::RowMessages;

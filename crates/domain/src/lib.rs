@@ -34,7 +34,8 @@ pub use cell::{Cell, RowChunk};
 pub use clock::Clock;
 pub use dataset::{
     Catalog, Column, ColumnType, CrossRule, Dataset, DefinitionError, Demand, Filter, ImportMode,
-    Labels, Limits, LiveValue, NumberForm, Operator, Place, SoftDelete, SortKey, Source, Tenancy,
+    Labels, Limits, LiveValue, MAX_SECOND_SCALE, NumberForm, Operator, Place, SoftDelete, SortKey,
+    Source, Tenancy,
 };
 pub use dead_letter::{DEAD_LETTER, DeadLetterAct, DeadLetterSource, DeadLetterStatus};
 pub use export::{

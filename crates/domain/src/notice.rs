@@ -83,6 +83,17 @@ impl Notice {
         serde_json::from_value(Value::Object(fields))
     }
 
+    /// The queue of rows that bear this, so that each way of telling has a lane of its own; none for
+    /// the inbox, whose rows are on the usual one.
+    #[must_use]
+    pub const fn queue(&self) -> Option<&'static str> {
+        match self {
+            Self::Inbox { .. } => None,
+            Self::Email { .. } => Some("email"),
+            Self::Webhook { .. } => Some("webhook"),
+        }
+    }
+
     /// Whether nobody but the house may tell this: of the end of a task, or to a webhook.
     #[must_use]
     pub const fn is_of_the_house(&self) -> bool {

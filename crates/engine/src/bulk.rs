@@ -37,6 +37,9 @@ use taking::Loop;
 /// Time for the consumer to commit its last offsets and leave the group, in seconds.
 const LEAVE_SECONDS: u64 = 5;
 
+/// Rows that fail are claimed and let go in one transaction: any time would do.
+const HELD: Duration = Duration::from_secs(600);
+
 /// Writes the effects of many rows at once.
 #[async_trait]
 pub trait BulkHandler: Send + Sync + 'static {
@@ -70,9 +73,6 @@ pub struct BulkSettings {
     pub connections: Arc<Semaphore>,
     /// How often due rows are looked for that no ring brought.
     pub scan_interval: Duration,
-    /// After this long, counted from its first failure, a row that another kind of worker holds gets
-    /// no further try.
-    pub hard_deadline: Duration,
     /// How often and how soon failures are repeated.
     pub retry: RetryPolicy,
     /// How many further tries this worker bears on the lane.
@@ -107,10 +107,9 @@ impl BulkWorker {
             announcer,
             terms: ClaimTerms {
                 worker: name.to_owned(),
-                // Rows that fail are held within one transaction, and no longer.
-                lease: settings.hard_deadline,
+                lease: HELD,
                 retry: settings.retry.clone().into(),
-                hard_deadline: settings.hard_deadline,
+                hard_deadline: HELD,
             },
             handler,
             breaker: Arc::new(Breaker::new(!settings.lane.is_dead_letters())),

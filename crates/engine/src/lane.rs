@@ -50,7 +50,7 @@ pub struct LaneSettings {
     pub lease: Duration,
     /// How often due rows are looked for that no ring brought.
     pub scan_interval: Duration,
-    /// After this long, counted from the first claim, a row gets no further try.
+    /// An attempt that runs longer than this is ended for good: its row gets no further try.
     pub hard_deadline: Duration,
     /// How often and how soon failures are repeated, by the kind of work.
     pub retry: RetryPolicies,

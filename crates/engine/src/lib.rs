@@ -30,5 +30,5 @@ pub use bulk::{BulkHandler, BulkSettings, BulkWorker};
 pub use handler::BizHandler;
 pub use lane::{LaneSettings, LaneWorker};
 pub use relay::{Relay, RelayAll, RelayLane};
-pub use sweeper::{Sweeper, until_answered};
+pub use sweeper::{Leases, Sweeper, until_answered};
 pub use turns::{Asked, Seat, Turn, Turns};

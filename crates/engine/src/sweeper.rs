@@ -50,59 +50,114 @@ struct Walks {
 /// Rescues rows whose lease has ended (`Store::sweep`), on every lane that any row names: also on
 /// those of retired queues, whose rows nobody else would miss.
 ///
-/// Does nothing in the first lease period after its start or after the database was away: workers
-/// that could not send heartbeats meanwhile get the time to (cases.md C 4). Shown by
-/// `tests/it/sweeper.rs`.
+/// Does nothing on a lane in the first lease period after its start or after the database was away:
+/// workers that could not send heartbeats meanwhile get the time to (cases.md C 4). Each lane has a lease
+/// of its own, so a long one keeps no other waiting. Shown by `tests/it/sweeper.rs`.
 pub struct Sweeper {
     /// The truth.
     pub store: Store,
-    /// The longest lease of all workers.
-    pub lease: Duration,
+    /// How long workers hold rows without a heartbeat.
+    pub leases: Leases,
     /// Pause between passes, plus up to half.
     pub interval: Duration,
+}
+
+/// How long workers hold rows of each lane without a heartbeat.
+pub struct Leases {
+    /// Of the lanes that definitions name.
+    pub defined: BTreeMap<Lane, Duration>,
+    /// Of the house's own lanes: exports, imports, dead letters.
+    pub common: Duration,
+}
+
+impl Leases {
+    /// Of business work that no definition names any more it is not known: the longest.
+    fn of(&self, lane: &Lane) -> Duration {
+        match self.defined.get(lane) {
+            Some(lease) => *lease,
+            None if lane.is_biz() && !lane.is_dead_letters() => self.longest(),
+            None => self.common,
+        }
+    }
+
+    fn longest(&self) -> Duration {
+        self.all().fold(self.common, Duration::max)
+    }
+
+    /// When the next lease will have passed, after so long; none when all have.
+    fn next_after(&self, calm: Duration) -> Option<Duration> {
+        let ahead = self.all().filter_map(|lease| lease.checked_sub(calm));
+        ahead.filter(|left| !left.is_zero()).min()
+    }
+
+    fn all(&self) -> impl Iterator<Item = Duration> {
+        self.defined.values().copied().chain([self.common])
+    }
+}
+
+impl From<Duration> for Leases {
+    /// The same for every lane.
+    fn from(common: Duration) -> Self {
+        let defined = BTreeMap::new();
+        Self { defined, common }
+    }
 }
 
 impl Sweeper {
     /// Runs until stopped.
     pub async fn run(self, stop: CancellationToken) {
         describe();
-        let mut wait = self.lease;
+        // since when the database is there, as far as workers can have noticed
+        let mut there = Instant::now();
+        let mut pause = None;
         let mut places = Places::default();
         loop {
+            // as soon as one more lane may be looked at, and not before the first may
+            let next = self.leases.next_after(there.elapsed());
+            let wait = pause.into_iter().chain(next).min().unwrap_or_default();
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep(wait) => {}
             }
-            wait = if self.pass(&mut places).await {
-                self.interval
-                    .mul_f64(1.0 + 0.5 * rand::rng().random::<f64>())
+            pause = if self.pass(there, &mut places).await {
+                let jitter = 1.0 + 0.5 * rand::rng().random::<f64>();
+                Some(self.interval.mul_f64(jitter))
             } else {
                 // Counted from the moment when the database is there again, not from when it left.
-                let there = until_answered(&self.store, self.bound());
-                if stop.run_until_cancelled(there).await.is_none() {
+                let back = until_answered(&self.store, self.bound());
+                if stop.run_until_cancelled(back).await.is_none() {
                     return;
                 }
-                self.lease
+                there = Instant::now();
+                None
             };
         }
     }
 
-    /// One pass over all lanes; whether the database answered, and at once: after a pause of its own
-    /// the workers' heartbeats must come first.
-    async fn pass(&self, places: &mut Places) -> bool {
+    /// One pass over all lanes whose lease has passed since the database is there; whether it answered,
+    /// and at once: after a pause of its own the workers' heartbeats must come first.
+    async fn pass(&self, there: Instant, places: &mut Places) -> bool {
         let asked = Instant::now();
         let mut lanes = match lanes_of_rows(&self.store).await {
             Ok(lanes) if asked.elapsed() < self.bound() => lanes,
             Ok(_) => return waits("it is slow"),
             Err(error) => return waits(&Chain(&error).to_string()),
         };
+        lanes.retain(|lane| there.elapsed() >= self.leases.of(lane));
         let failed = places.failed.take();
         if let Some(next) = lanes.iter().position(|lane| Some(lane) > failed.as_ref()) {
             lanes.rotate_left(next);
         }
         let mut rescued = Vec::new();
         for lane in lanes {
-            if !self.sweep(&lane, places, &mut rescued).await {
+            let asked = Instant::now();
+            if self.sweep(&lane, places, &mut rescued).await {
+                continue;
+            }
+            // one statement that was cut is no outage: no worker has missed a heartbeat by it
+            let patience = self.bound().saturating_sub(asked.elapsed());
+            let answer = tokio::time::timeout(patience, self.store.ping()).await;
+            if !matches!(answer, Ok(Ok(()))) {
                 places.failed = Some(lane);
                 break;
             }
@@ -117,7 +172,7 @@ impl Sweeper {
 
     /// How soon the database must answer.
     fn bound(&self) -> Duration {
-        SLOW.min(self.lease / 3)
+        SLOW.min(self.leases.longest() / 3)
     }
 
     /// Rescues what is to be rescued on a lane; whether the database answered. It walks on past what
@@ -150,7 +205,7 @@ impl Sweeper {
             return Ok(None);
         };
         // what ended since a pass looked at everything, with time to spare
-        let since = || SweepPlace::since(2 * (self.lease + self.interval));
+        let since = || SweepPlace::since(2 * (self.leases.of(lane) + self.interval));
         let fresh = fresh.unwrap_or_else(since);
         let (_, seen) = self.walk(lane, Some(fresh.clone()), rescued).await?;
         let fresh = seen.unwrap_or(fresh);
@@ -194,7 +249,7 @@ pub async fn until_answered(store: &Store, bound: Duration) {
 fn waits(error: &str) -> bool {
     tracing::warn!(
         error,
-        "the database is away or slow; the sweep waits for a lease period"
+        "the database is away or slow; the sweep waits, on each lane for its lease"
     );
     metrics::counter!("quayside_sweep_passes_total", "outcome" => "waited").increment(1);
     false
@@ -227,8 +282,8 @@ fn describe() {
     metrics::describe_counter!(
         "quayside_sweep_passes_total",
         Unit::Count,
-        "Passes over all lanes, by outcome: done; cut_short, by the database; waited, for a lease \
-         period, because the database was away or slow."
+        "Passes over all lanes, by outcome: done, but for lanes whose lease has not passed since the \
+         database is there; cut_short, by the database; waited, because it was away or slow."
     );
     metrics::describe_histogram!(
         "quayside_sweep_pass_duration_seconds",

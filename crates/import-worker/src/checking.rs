@@ -48,6 +48,8 @@ pub(crate) struct Checked {
     pub(crate) keys: Vec<Vec<Key>>,
     /// Values of good rows that were rounded at their column's scale.
     pub(crate) rounded: u64,
+    /// Values of good rows whose fractions of a second their column does not keep.
+    pub(crate) cut: u64,
     /// Columns that the widest row reaches across.
     pub(crate) width: u32,
 }
@@ -80,6 +82,7 @@ impl Judge {
                 Ok(()) => {
                     write_row(&fields, &mut good)?;
                     checked.rounded += u64::from(fields.rounded());
+                    checked.cut += u64::from(fields.cut());
                     checked.mark(number, Verdict::Good, good.size_bytes());
                 }
                 Err(errors) => checked.bad(number, errors, sets, &fields)?,

@@ -183,6 +183,7 @@ impl Writer {
                 timezone: Some(import.timezone),
                 mode: Some(import.options.mode),
                 empty_means: Some(import.options.empty_means),
+                formulas: Some(import.options.formulas),
             },
         };
         let columns = self.columns(header.cells);

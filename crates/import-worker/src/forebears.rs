@@ -86,6 +86,7 @@ fn said_with(task: &Task) -> Said {
         timezone: named(options, "timezone"),
         mode: named(options, "mode"),
         empty_means: named(options, "empty_means"),
+        formulas: named(options, "formulas"),
     }
 }
 

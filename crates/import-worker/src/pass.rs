@@ -26,6 +26,8 @@ pub(crate) struct Pass {
     pub(crate) keys: Vec<KeyList>,
     /// Values that were rounded at their column's scale.
     pub(crate) rounded: u64,
+    /// Values whose fractions of a second their column does not keep.
+    pub(crate) cut: u64,
     /// Columns that the widest row reaches across.
     pub(crate) width: u32,
     /// Rows behind the end of the data.
@@ -145,6 +147,7 @@ impl Pass {
             }),
             opened,
             rounded: 0,
+            cut: 0,
             width: 0,
             beyond: 0,
         }
@@ -160,6 +163,7 @@ impl Pass {
             keys.iter().for_each(|key| list.push(*key));
         }
         self.rounded += checked.rounded;
+        self.cut += checked.cut;
         self.width = self.width.max(checked.width);
         for full in self.cutter.add(&checked)? {
             write(split, full, writes).await?;

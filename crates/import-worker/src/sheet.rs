@@ -81,6 +81,7 @@ pub(crate) fn as_told(
     let offered = said.mode.filter(|mode| dataset.import_modes.contains(mode));
     options.mode = offered.unwrap_or(options.mode);
     options.empty_means = said.empty_means.unwrap_or(options.empty_means);
+    options.formulas = said.formulas.unwrap_or(options.formulas);
     Ok(spec)
 }
 

@@ -174,6 +174,7 @@ impl Split<'_> {
         let sheets = opened.ignored_sheets.iter().map(String::as_str);
         let warnings = [
             Warning::new("column_ignored", opened.mapping.ignored() as u64),
+            Warning::new("fraction_cut", pass.cut),
             Warning::new("number_rounded", pass.rounded),
             Warning::new("rows_after_blank_rows", pass.beyond),
             Warning::new("sheet_ignored", opened.ignored_sheets.len() as u64).naming(sheets),

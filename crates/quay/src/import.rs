@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use clap::ValueEnum;
-use domain::TaskStatus;
+use domain::{FailureCode, TaskStatus};
 use serde_json::{Map, Value, json};
 
 use crate::cli::ImportArgs;
@@ -37,7 +37,8 @@ pub(crate) async fn run(args: &ImportArgs) -> Result<Exit, Failure> {
         }
         return Ok(Exit::Done);
     }
-    let deed = if args.rows.validate_only {
+    let validate_only = options.get("validate_only") == Some(&json!(true));
+    let deed = if validate_only {
         "checking"
     } else {
         "importing"
@@ -50,7 +51,7 @@ pub(crate) async fn run(args: &ImportArgs) -> Result<Exit, Failure> {
     ));
     let timeout = collect.timeout.map(Duration::from_secs);
     let ended = until_finished(&gateway, submitted, timeout).await?;
-    finish(&gateway, ended, target.as_ref(), args).await
+    finish(&gateway, ended, target.as_ref(), (args, validate_only)).await
 }
 
 /// What is left to do when the task has ended: say so, and save the rows that failed.
@@ -58,7 +59,7 @@ async fn finish(
     gateway: &Gateway,
     ended: Answered,
     target: Option<&Target>,
-    args: &ImportArgs,
+    (args, validate_only): (&ImportArgs, bool),
 ) -> Result<Exit, Failure> {
     let Answered { task, mut json } = ended;
     let saved = match target {
@@ -79,7 +80,7 @@ async fn finish(
         }
         print_json(&json);
     } else if task.progress.total_rows.is_some() {
-        answer(summary(&task, saved.as_ref(), args.rows.validate_only));
+        answer(summary(&task, saved.as_ref(), validate_only));
     }
     match task.status {
         TaskStatus::Success => Ok(Exit::Done),
@@ -124,18 +125,20 @@ fn summary(task: &Task, saved: Option<&Saved>, validate_only: bool) -> String {
             text.push_str(&format!(": {}", names.join(", ")));
         }
     }
-    match (saved, task.main_file()) {
-        (Some(saved), _) => {
-            let path = saved.path.display();
-            text.push_str(&format!(
-                "\nThe rows that failed: {path}\nMend them there and import that file."
-            ));
-        }
-        (None, Some(_)) => text.push_str(&format!(
-            "\nThe rows that failed: quay tasks download {} -o .",
-            task.id
-        )),
-        (None, None) => {}
+    let failed = match (saved, task.main_file()) {
+        (Some(saved), _) => saved.path.display().to_string(),
+        (None, Some(_)) => format!("quay tasks download {} -o .", task.id),
+        (None, None) => return text,
+    };
+    text.push_str(&format!("\nThe rows that failed: {failed}\n"));
+    let aborted = FailureCode::Aborted.as_str();
+    if validate_only || task.error.as_ref().is_some_and(|it| it.code == aborted) {
+        // The failure file lacks the good rows, and they were not written either.
+        text.push_str(&format!(
+            "Nothing was written: mend them in {name} and import all of it."
+        ));
+    } else {
+        text.push_str("Mend them there and import that file.");
     }
     text
 }

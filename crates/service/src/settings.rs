@@ -121,6 +121,10 @@ impl Settings {
                 self.http.upload_silence_seconds == 0,
             ),
             ("http.upload_seconds", self.http.upload_seconds == 0),
+            (
+                "auth.jwks_refresh_seconds",
+                self.auth.jwks_refresh_seconds == 0,
+            ),
             ("worker.permits", worker.permits == 0),
             ("worker.lease_seconds", worker.lease_seconds == 0),
             (

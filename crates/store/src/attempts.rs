@@ -1,11 +1,14 @@
-//! What has been tried for a task: attempts that failed or were lost, as they were recorded, and on
-//! top of them the one that is under way or has succeeded, told from its row. What was handed back
-//! at a shutdown, or cancelled, left no record. Shown by `tests/it/attempts.rs`.
+//! What has been tried for a task: attempts at any of its rows that failed or were lost, as they were
+//! recorded, and on top of them those that are under way, told from their rows; where none is, the
+//! success of the row that was born last. What was handed back at a shutdown, or cancelled, left no
+//! record. Shown by `tests/it/attempts.rs`.
+
+use std::cmp::Reverse;
 
 use chrono::{DateTime, NaiveDateTime, Utc};
 use diesel::prelude::QueryableByName;
 use diesel::sql_query;
-use diesel::sql_types::{BigInt, Datetime, Nullable, Text, Unsigned};
+use diesel::sql_types::{BigInt, Bool, Datetime, Nullable, Text, Unsigned};
 use diesel_async::RunQueryDsl;
 use domain::{
     AttemptOutcome, BizStatus, CompensateBizId, FailureCode, LeaseEpoch, TaskId, TaskKind, Tenant,
@@ -15,19 +18,27 @@ use domain::{
 use crate::Store;
 use crate::door::Op;
 use crate::error::StoreError;
+use crate::fragment::list;
 use crate::pool::Connection;
+use crate::row::Id;
+use crate::submit::{IMPORT_BATCH, IMPORT_FINISH};
 use crate::task::{Page, Visibility, visible};
+
+/// The columns of [`AttemptRow`].
+const RECORDED: &str =
+    "id, epoch, worker, started_at, finished_at, outcome, error_class, error_text";
 
 /// One attempt, as it is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AttemptRecord {
-    /// Its place in the list; none for the attempt that its row tells of, which comes first.
+    /// Its place in the list; none for an attempt that its row tells of, which comes first.
     pub place: Option<u64>,
-    /// The fence that it ran under.
+    /// The fence that it ran under: each row of a task has its own.
     pub epoch: LeaseEpoch,
     /// Who ran it; not known of one that has succeeded.
     pub worker: Option<String>,
-    /// When it began; not known of one that was lost.
+    /// When it began; not known of one that was lost, nor of a batch or the end of an import that runs
+    /// or has succeeded.
     pub started_at: Option<DateTime<Utc>>,
     /// When it ended, or was found to have.
     pub finished_at: Option<DateTime<Utc>>,
@@ -43,7 +54,8 @@ pub struct AttemptRecord {
 
 impl Store {
     /// Attempts of a task that the caller may see, newest first, at most `limit`; `before` is the
-    /// place where the page before ended. Those of the task's first row: an export has no other.
+    /// place where the page before ended. Looks once at each row of the task: an import has at most
+    /// 10,002, but for ends that were superseded.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -64,14 +76,14 @@ impl Store {
                 let Some(told) = first::<ToldOfTask>(query.load(connection).await?) else {
                     return Ok(None);
                 };
-                let Some(row) = row_of(connection, &who, task).await? else {
-                    return Ok(Some(Page::empty()));
-                };
-                let recorded = recorded(connection, &who.tenant, row.id, before, limit).await?;
                 let mut items = Vec::new();
                 if before.is_none() {
-                    items.extend(row.present(told.attempt_at)?);
+                    for row in rows_to_tell(connection, &who, task, limit).await? {
+                        let began = told.attempt_at.filter(|_| row.begins_task);
+                        items.extend(row.present(began)?);
+                    }
                 }
+                let recorded = recorded_of_task(connection, &who, task, before, limit).await?;
                 let kind: TaskKind = told.kind.parse()?;
                 for attempt in recorded {
                     items.push(attempt.into_record(Some((kind, &told.locale)))?);
@@ -94,7 +106,7 @@ pub(crate) async fn attempts_of_row(
     limit: usize,
 ) -> Result<Vec<AttemptRecord>, StoreError> {
     let rows = sql_query(
-        "SELECT id, status, lease_epoch, lease_owner, finished_at \
+        "SELECT status, lease_epoch, lease_owner, finished_at, FALSE AS begins_task \
          FROM compensate_biz FORCE INDEX (PRIMARY) WHERE id = ?",
     )
     .bind::<Unsigned<BigInt>, _>(row.0)
@@ -104,9 +116,9 @@ pub(crate) async fn attempts_of_row(
         Some(row) => row.present(None)?,
         None => None,
     };
-    let recorded = recorded(connection, tenant, row.0, None, limit).await?;
+    let recorded = recorded(connection, tenant, row, limit).await?;
     let mut items: Vec<AttemptRecord> = present.into_iter().collect();
-    for attempt in recorded.into_iter().take(limit) {
+    for attempt in recorded {
         items.push(attempt.into_record(None)?);
     }
     Ok(items)
@@ -116,39 +128,80 @@ fn first<T>(rows: Vec<T>) -> Option<T> {
     rows.into_iter().next()
 }
 
-async fn row_of(
+/// The rows of the task that are under way, at most one more than `limit`; where none is, the one that
+/// was born last.
+async fn rows_to_tell(
     connection: &mut Connection,
     who: &Visibility,
     task: TaskId,
-) -> Result<Option<RowToTell>, StoreError> {
-    let rows = sql_query(
-        "SELECT id, status, lease_epoch, lease_owner, finished_at \
-         FROM compensate_biz FORCE INDEX (task_id) \
-         WHERE task_id = ? AND tenant = ? ORDER BY id LIMIT 1",
+    limit: usize,
+) -> Result<Vec<RowToTell>, StoreError> {
+    let under_way = format!("AND status = 'PROCESSING' ORDER BY id LIMIT {}", limit + 1);
+    for which in [under_way.as_str(), "ORDER BY id DESC LIMIT 1"] {
+        let rows: Vec<RowToTell> = sql_query(format!(
+            "SELECT status, lease_epoch, lease_owner, finished_at, \
+             biz_type NOT IN ('{IMPORT_BATCH}', '{IMPORT_FINISH}') AS begins_task \
+             FROM compensate_biz FORCE INDEX (task_id) WHERE task_id = ? AND tenant = ? {which}"
+        ))
+        .bind::<Unsigned<BigInt>, _>(task.0)
+        .bind::<Text, _>(who.tenant.as_str())
+        .load(connection)
+        .await?;
+        if !rows.is_empty() {
+            return Ok(rows);
+        }
+    }
+    Ok(Vec::new())
+}
+
+/// What was recorded of all rows of a task, newest first, at most one more than `limit`. The ids are
+/// sorted here, out of the indexes alone.
+async fn recorded_of_task(
+    connection: &mut Connection,
+    who: &Visibility,
+    task: TaskId,
+    before: Option<u64>,
+    limit: usize,
+) -> Result<Vec<AttemptRow>, StoreError> {
+    let all: Vec<Id> = sql_query(
+        "SELECT a.id FROM compensate_biz b FORCE INDEX (task_id) \
+         STRAIGHT_JOIN compensate_biz_attempt a FORCE INDEX (tenant_biz) \
+         ON a.tenant = ? AND a.compensate_biz_id = b.id \
+         WHERE b.task_id = ? AND a.id < ?",
     )
-    .bind::<Unsigned<BigInt>, _>(task.0)
     .bind::<Text, _>(who.tenant.as_str())
+    .bind::<Unsigned<BigInt>, _>(task.0)
+    .bind::<Unsigned<BigInt>, _>(before.unwrap_or(u64::MAX))
     .load(connection)
     .await?;
-    Ok(first(rows))
+    let mut ids: Vec<u64> = all.into_iter().map(|row| row.id).collect();
+    ids.sort_unstable_by_key(|id| Reverse(*id));
+    ids.truncate(limit + 1);
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut rows: Vec<AttemptRow> = sql_query(format!(
+        "SELECT {RECORDED} FROM compensate_biz_attempt FORCE INDEX (PRIMARY) WHERE id IN ({})",
+        list(ids)
+    ))
+    .load(connection)
+    .await?;
+    rows.sort_unstable_by_key(|row| Reverse(row.id));
+    Ok(rows)
 }
 
 async fn recorded(
     connection: &mut Connection,
     tenant: &Tenant,
-    row: u64,
-    before: Option<u64>,
+    row: CompensateBizId,
     limit: usize,
 ) -> Result<Vec<AttemptRow>, StoreError> {
     let rows = sql_query(format!(
-        "SELECT id, epoch, worker, started_at, finished_at, outcome, error_class, error_text \
-         FROM compensate_biz_attempt FORCE INDEX (tenant_biz) \
-         WHERE tenant = ? AND compensate_biz_id = ? AND id < ? ORDER BY id DESC LIMIT {}",
-        limit + 1
+        "SELECT {RECORDED} FROM compensate_biz_attempt FORCE INDEX (tenant_biz) \
+         WHERE tenant = ? AND compensate_biz_id = ? ORDER BY id DESC LIMIT {limit}"
     ))
     .bind::<Text, _>(tenant.as_str())
-    .bind::<Unsigned<BigInt>, _>(row)
-    .bind::<Unsigned<BigInt>, _>(before.unwrap_or(u64::MAX))
+    .bind::<Unsigned<BigInt>, _>(row.0)
     .load(connection)
     .await?;
     Ok(rows)
@@ -174,8 +227,6 @@ struct ToldOfTask {
 
 #[derive(QueryableByName)]
 struct RowToTell {
-    #[diesel(sql_type = Unsigned<BigInt>)]
-    id: u64,
     #[diesel(sql_type = Text)]
     status: String,
     #[diesel(sql_type = Unsigned<BigInt>)]
@@ -184,6 +235,9 @@ struct RowToTell {
     lease_owner: Option<String>,
     #[diesel(sql_type = Nullable<Datetime>)]
     finished_at: Option<NaiveDateTime>,
+    /// Its claim is what the task tells as its beginning.
+    #[diesel(sql_type = Bool)]
+    begins_task: bool,
 }
 
 impl RowToTell {

@@ -40,6 +40,8 @@ pub(crate) struct NewRow {
     /// The group that counts it.
     pub(crate) group_id: Option<u64>,
     pub(crate) task_id: Option<TaskId>,
+    /// 0 to 9; 5 and more are urgent.
+    pub(crate) priority: u8,
     /// Zero: due now.
     pub(crate) delay: Duration,
     /// The span that asks for it, as W3C `traceparent`.
@@ -126,7 +128,7 @@ async fn insert_some(
     let values: Vec<String> = rows.iter().map(|row| values(row, scan_interval)).collect();
     let mut insert = sql_query(format!(
         "INSERT INTO compensate_biz (tenant, biz_type, biz_id, lane, context, trace_context, \
-         max_cnt, group_id, task_id, announced, wake_at) VALUES {}",
+         max_cnt, group_id, task_id, priority, announced, wake_at) VALUES {}",
         values.join(",")
     ))
     .into_boxed::<Mysql>();
@@ -153,10 +155,11 @@ fn values(row: &NewRow, scan_interval: Option<Duration>) -> String {
         _ => ("FALSE", row.delay),
     };
     format!(
-        "(?, ?, ?, ?, ?, ?, {}, {}, {}, {is_announced}, {})",
+        "(?, ?, ?, ?, ?, ?, {}, {}, {}, {}, {is_announced}, {})",
         row.max_cnt,
         number(row.group_id),
         number(row.task_id.map(|task| task.0)),
+        row.priority,
         after(wait)
     )
 }

@@ -31,7 +31,8 @@ pub struct ClaimTerms {
     pub lease: Duration,
     /// Fills a `max_cnt` that the inserter left out, by the kind of work.
     pub retry: RetryPolicies,
-    /// Fills a hard deadline that the inserter left out, counted from this claim.
+    /// How long the row is held at most, whatever its heartbeats say, counted from this claim: past it
+    /// the sweep gives the row up.
     pub hard_deadline: Duration,
 }
 

@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use domain::{BizId, BizStatus, BizType, CompensateBizId, Lane};
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::announce::Announced;
@@ -32,14 +33,27 @@ pub use read::{Compensation, CompensationContent, CompensationReach, Group};
 const OF_BUSINESS: &str = "task_id IS NULL AND biz_type <> 'DEAD_LETTER'";
 
 /// When a row is due.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Due {
     /// At once.
+    #[default]
     Now,
-    /// So long after it was accepted.
+    /// So long after it was accepted, or after the end of the group that it follows.
     After(Duration),
     /// At this moment; at once, where it has passed.
     At(DateTime<Utc>),
+}
+
+impl Due {
+    /// How long until then, by the database's clock; zero when it is due.
+    pub(crate) fn wait(self, now: DateTime<Utc>) -> Duration {
+        match self {
+            Self::Now => Duration::ZERO,
+            Self::After(delay) => delay,
+            Self::At(moment) => (moment - now).to_std().unwrap_or_default(),
+        }
+    }
 }
 
 /// One piece of business work, checked.

@@ -189,6 +189,7 @@ async fn tell_of(
         max_cnt: MAX_CNT,
         group_id: None,
         task_id: None,
+        priority: 0,
         delay: std::time::Duration::ZERO,
         trace_context,
     };

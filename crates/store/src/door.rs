@@ -123,17 +123,13 @@ impl Op {
         }
     }
 
-    /// How often it is tried where locks are met. What many callers, or many vanished rows, wait for
-    /// together is tried once: each goes by itself then, and waits for nobody else's lock.
-    const fn most_tries(self) -> u32 {
-        if matches!(
+    /// Whether it is tried once where locks are met: what many callers, or many vanished rows, wait for
+    /// together. Each goes by itself then, and waits for nobody else's lock.
+    const fn is_tried_once(self) -> bool {
+        matches!(
             self,
             Self::SubmitGathered | Self::SettleTogether | Self::Sweep
-        ) {
-            1
-        } else {
-            MAX_TRIES
-        }
+        )
     }
 
     /// How long one try may take.
@@ -226,12 +222,12 @@ impl Store {
         T: Send,
     {
         let began = Instant::now();
+        let most_tries = if op.is_tried_once() { 1 } else { MAX_TRIES };
         let mut tried = 1;
         let done = loop {
             match self.try_once(op, body.clone()).await {
-                Err(StoreError::Contended(_)) if tried < op.most_tries() => {
-                    metrics::counter!("quayside_store_retries_total", "op" => op.as_str())
-                        .increment(1);
+                Err(StoreError::Contended(_)) if tried < most_tries => {
+                    count_retry(op);
                     tokio::time::sleep(pause(tried)).await;
                     tried += 1;
                 }
@@ -240,10 +236,13 @@ impl Store {
         };
         metrics::histogram!("quayside_store_transaction_duration_seconds", "op" => op.as_str())
             .record(began.elapsed());
-        if let Err(error) = &done {
-            metrics::counter!("quayside_store_errors_total",
+        match &done {
+            Ok(_) => {}
+            // nobody is told of it: each goes by itself now, or the sweep comes again
+            Err(StoreError::Contended(_)) if op.is_tried_once() => count_retry(op),
+            Err(error) => metrics::counter!("quayside_store_errors_total",
                 "op" => op.as_str(), "error" => error.word())
-            .increment(1);
+            .increment(1),
         }
         done
     }
@@ -323,6 +322,10 @@ where
             Err(error)
         }
     }
+}
+
+fn count_retry(op: Op) {
+    metrics::counter!("quayside_store_retries_total", "op" => op.as_str()).increment(1);
 }
 
 fn pause(tried: u32) -> Duration {

@@ -9,11 +9,11 @@ pub(crate) mod follow_up;
 pub(crate) mod keyed;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
+use chrono::NaiveDateTime;
 use diesel::prelude::QueryableByName;
 use diesel::sql_query;
-use diesel::sql_types::{BigInt, Bool, Integer, Nullable, Text, Unsigned};
+use diesel::sql_types::{BigInt, Bool, Datetime, Integer, Nullable, Text, Unsigned};
 use diesel_async::RunQueryDsl;
 use domain::{
     BizId, BizStatus, BizType, GROUP_FIELD, GroupState, Lane, Miscounted, TaskId, Tenant,
@@ -22,6 +22,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::born::{Births, NewRow, insert_rows};
+use crate::compensation::Due;
 use crate::effects::Tx;
 use crate::error::StoreError;
 use crate::pool::Connection;
@@ -38,6 +39,12 @@ pub struct FollowUp {
     pub context: String,
     /// Failures that may be followed by another try.
     pub max_cnt: u32,
+    /// 0 to 9; 5 and more are urgent.
+    #[serde(default)]
+    pub priority: u8,
+    /// When it is due, once the group has ended.
+    #[serde(default)]
+    pub due: Due,
 }
 
 impl Tx<'_> {
@@ -240,10 +247,13 @@ impl LockedGroup {
         state: GroupState,
         trace_context: Option<&str>,
     ) -> Result<Vec<NewRow>, StoreError> {
-        let stored: OnFinished = sql_query("SELECT on_finished FROM compensate_group WHERE id = ?")
-            .bind::<Unsigned<BigInt>, _>(self.id)
-            .get_result(connection)
-            .await?;
+        let stored: OnFinished = sql_query(
+            "SELECT on_finished, UTC_TIMESTAMP(6) AS now FROM compensate_group WHERE id = ?",
+        )
+        .bind::<Unsigned<BigInt>, _>(self.id)
+        .get_result(connection)
+        .await?;
+        let now = stored.now.and_utc();
         let Some(stored) = stored.on_finished else {
             return Ok(Vec::new());
         };
@@ -258,7 +268,8 @@ impl LockedGroup {
             max_cnt: follow_up.max_cnt,
             group_id: None,
             task_id: self.task_id,
-            delay: Duration::ZERO,
+            priority: follow_up.priority,
+            delay: follow_up.due.wait(now),
             trace_context: trace_context.map(str::to_owned),
         };
         Ok(follow_ups.into_iter().map(row).collect())
@@ -381,6 +392,9 @@ impl GroupRow {
 struct OnFinished {
     #[diesel(sql_type = Nullable<Text>)]
     on_finished: Option<String>,
+    /// The database's clock.
+    #[diesel(sql_type = Datetime)]
+    now: NaiveDateTime,
 }
 
 #[derive(QueryableByName)]

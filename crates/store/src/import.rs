@@ -11,6 +11,7 @@ use diesel_async::RunQueryDsl;
 use domain::{BizId, BizType, FailureCode, Lane, OnError, TaskId, TaskStatus, Tenant, Warning};
 
 use crate::born::{NewRow, insert_rows};
+use crate::compensation::Due;
 use crate::effects::{NewArtifact, Tx};
 use crate::error::StoreError;
 use crate::group::{FollowUp, insert_group};
@@ -84,6 +85,8 @@ impl Tx<'_> {
             lane: split.finish_lane.clone(),
             context: split.finish_context.clone(),
             max_cnt: split.finish_max_cnt,
+            priority: 0,
+            due: Due::Now,
         };
         let group =
             insert_group(self.connection, &self.tenant, Some(task), total, &[finish]).await?;
@@ -111,6 +114,7 @@ impl Tx<'_> {
                     max_cnt: split.max_cnt,
                     group_id: Some(group),
                     task_id: Some(task),
+                    priority: 0,
                     delay: batch.delay,
                     trace_context: self.trace_context.clone(),
                 })

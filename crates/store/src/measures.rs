@@ -12,8 +12,8 @@ pub(crate) fn describe() {
     metrics::describe_counter!(
         "quayside_store_retries_total",
         Unit::Count,
-        "Transactions begun anew after a deadlock, a lock wait or a table that was altered, by what \
-         they are for (op)."
+        "Transactions begun anew, or done again row by row, after a deadlock, a lock wait or a table \
+         that was altered, by what they are for (op)."
     );
     metrics::describe_counter!(
         "quayside_store_errors_total",

@@ -21,7 +21,6 @@ use crate::webhook::{MAX_WEBHOOKS, born_deliveries};
 /// What is to be told, and as which row.
 struct Telling {
     biz_id: String,
-    lane: Lane,
     notice: Notice,
 }
 
@@ -45,7 +44,6 @@ pub(crate) async fn tell_end(connection: &mut Connection, task: TaskId) -> Resul
         let about = About::Task(end.clone());
         tellings.push(Telling {
             biz_id: format!("task/{task}/{version}/inbox"),
-            lane: lane(None)?,
             notice: Notice::Inbox { user, about },
         });
     }
@@ -53,7 +51,6 @@ pub(crate) async fn tell_end(connection: &mut Connection, task: TaskId) -> Resul
         let about = About::Task(end.clone());
         tellings.push(Telling {
             biz_id: format!("task/{task}/{version}/email"),
-            lane: lane(Some("email"))?,
             notice: Notice::Email { to, about },
         });
     }
@@ -62,15 +59,10 @@ pub(crate) async fn tell_end(connection: &mut Connection, task: TaskId) -> Resul
         tellings.push(Telling {
             // By this name the list of deliveries finds it.
             biz_id: format!("delivery/{delivery}"),
-            lane: lane(Some("webhook"))?,
             notice: Notice::Webhook { delivery, about },
         });
     }
     bear(connection, &tenant, &tellings).await
-}
-
-fn lane(queue: Option<&str>) -> Result<Lane, StoreError> {
-    Ok(Lane::biz(&BizType::parse(NOTIFY)?, queue)?)
 }
 
 /// The rows as a service would insert them: what is left out, the definition says. The task must be able
@@ -91,11 +83,12 @@ async fn bear(
     .into_boxed::<Mysql>();
     for telling in tellings {
         let context = serde_json::to_string(&telling.notice).map_err(corrupt)?;
+        let lane = Lane::biz(&BizType::parse(NOTIFY)?, telling.notice.queue())?;
         insert = insert
             .bind::<Text, _>(tenant)
             .bind::<Text, _>(NOTIFY)
             .bind::<Text, _>(&telling.biz_id)
-            .bind::<Text, _>(telling.lane.as_str())
+            .bind::<Text, _>(lane.as_str().to_owned())
             .bind::<Text, _>(context);
     }
     insert.execute(connection).await?;

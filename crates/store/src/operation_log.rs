@@ -5,7 +5,7 @@
 mod act;
 mod note;
 
-use chrono::{DateTime, NaiveDateTime, Utc};
+use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
 use diesel::mysql::Mysql;
 use diesel::prelude::QueryableByName;
 use diesel::sql_query;
@@ -19,8 +19,9 @@ use crate::apply::Applied;
 use crate::door::Op;
 use crate::error::StoreError;
 use crate::pool::Connection;
+use crate::row::Id;
 use crate::settle::shortened;
-use crate::task::{Page, Visibility, storable};
+use crate::task::{Visibility, storable};
 
 pub use act::{LogDesk, LoggedAct};
 
@@ -29,6 +30,13 @@ const ENTRIES_PER_INSERT: usize = 500;
 
 /// Characters of an object's id.
 const OBJECT_ID_CHARACTERS: usize = 249;
+
+/// Entries that a page walks past at most. No index holds what is asked for beside its key, and one
+/// more would be paid by every entry.
+const WALKED: usize = 20_000;
+
+/// Minutes by which entries may stand out of the order in which they were written.
+const OUT_OF_ORDER_MINUTES: i64 = 10;
 
 /// Characters of an entry's detail.
 const DETAIL_CHARACTERS: usize = 8_000;
@@ -206,7 +214,9 @@ pub struct OperationRecord {
 }
 
 impl Store {
-    /// Entries of the tenant's log, newest first.
+    /// Entries of the tenant's log, newest first. Answers the page, and where the next one begins if
+    /// there may be more: what is sought by more than a key is walked for, a bounded number of entries
+    /// a page, which may hold few or none.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -214,39 +224,119 @@ impl Store {
         &self,
         tenant: &Tenant,
         filter: OperationFilter,
-    ) -> Result<Page<OperationRecord>, StoreError> {
+    ) -> Result<(Vec<OperationRecord>, Option<u64>), StoreError> {
         let tenant = tenant.clone();
         self.transact(
             Op::ReadOperations,
             async move |connection: &mut Connection| {
-                let rows = listed(connection, &tenant, &filter).await?;
+                let floor = floor(connection, &tenant, &filter).await?;
+                let mut rows = listed(connection, &tenant, &filter, floor).await?;
                 let more = rows.len() > filter.limit;
-                let rows = rows.into_iter().take(filter.limit);
-                let items = rows.map(OperationRow::into_record).collect();
-                Ok(Page { items, more })
+                rows.truncate(filter.limit);
+                let next = match rows.last().filter(|_| more) {
+                    Some(last) => Some(last.id),
+                    None => onward(connection, floor, filter.from).await?,
+                };
+                let items = rows.into_iter().map(OperationRow::into_record);
+                Ok((items.collect(), next))
             },
         )
         .await
     }
 }
 
+impl OperationFilter {
+    /// The index that is walked.
+    const fn key(&self) -> &'static str {
+        match (&self.actor, &self.action) {
+            (Some(_), _) => "tenant_actor",
+            (None, Some(_)) => "tenant_action",
+            (None, None) => "tenant_id",
+        }
+    }
+
+    /// Whether entries are walked past that are not wanted.
+    const fn is_sought(&self) -> bool {
+        let by_both = self.actor.is_some() && self.action.is_some();
+        by_both || self.from.is_some() || self.to.is_some()
+    }
+
+    fn below(&self) -> u64 {
+        self.before.unwrap_or(u64::MAX)
+    }
+}
+
+/// Where a walk ends; none when it comes to the end of all entries of its key, or needs no end.
+async fn floor(
+    connection: &mut Connection,
+    tenant: &Tenant,
+    filter: &OperationFilter,
+) -> Result<Option<u64>, StoreError> {
+    if !filter.is_sought() {
+        return Ok(None);
+    }
+    let of_key = match (&filter.actor, &filter.action) {
+        (Some(actor), _) => Some(("actor", actor)),
+        (None, Some(action)) => Some(("action", action)),
+        (None, None) => None,
+    };
+    let mut query = sql_query(format!(
+        "SELECT id FROM operation_log FORCE INDEX ({}) WHERE tenant = ? AND id < ?",
+        filter.key()
+    ))
+    .into_boxed::<Mysql>()
+    .bind::<Text, _>(tenant.as_str())
+    .bind::<Unsigned<BigInt>, _>(filter.below());
+    if let Some((column, word)) = of_key {
+        query = query
+            .sql(format!(" AND {column} = ?"))
+            .bind::<Text, _>(word);
+    }
+    let query = query.sql(format!(" ORDER BY id DESC LIMIT 1 OFFSET {WALKED}"));
+    let found: Vec<Id> = query.load(connection).await?;
+    Ok(found.into_iter().next().map(|row| row.id))
+}
+
+/// Where the list goes on behind a walk that ended at `floor`; nowhere when all that is older was
+/// written before `from`. By `written_at` alone: an entry's own time may lie long before it was written,
+/// and says nothing about those below it.
+async fn onward(
+    connection: &mut Connection,
+    floor: Option<u64>,
+    from: Option<DateTime<Utc>>,
+) -> Result<Option<u64>, StoreError> {
+    let (Some(floor), Some(from)) = (floor, from) else {
+        return Ok(floor);
+    };
+    let margin = TimeDelta::minutes(OUT_OF_ORDER_MINUTES);
+    let Some(clearly) = from.checked_sub_signed(margin) else {
+        return Ok(Some(floor));
+    };
+    let before: Vec<Id> = sql_query(format!(
+        "SELECT id FROM operation_log FORCE INDEX (PRIMARY) WHERE id = {floor} AND written_at < ?"
+    ))
+    .bind::<Datetime, _>(storable(clearly))
+    .load(connection)
+    .await?;
+    Ok(before.is_empty().then_some(floor))
+}
+
 async fn listed(
     connection: &mut Connection,
     tenant: &Tenant,
     filter: &OperationFilter,
+    floor: Option<u64>,
 ) -> Result<Vec<OperationRow>, StoreError> {
-    let key = match (&filter.actor, &filter.action) {
-        (Some(_), _) => "tenant_actor",
-        (None, Some(_)) => "tenant_action",
-        (None, None) => "tenant_id",
-    };
     let mut query = sql_query(format!(
         "SELECT id, actor, action, object_kind, object_id, outcome, detail, request_id, \
-         told_by, created_at FROM operation_log FORCE INDEX ({key}) WHERE tenant = ? AND id < ?"
+         told_by, created_at FROM operation_log FORCE INDEX ({}) \
+         WHERE tenant = ? AND id < ? AND id >= ?",
+        filter.key()
     ))
     .into_boxed::<Mysql>()
     .bind::<Text, _>(tenant.as_str())
-    .bind::<Unsigned<BigInt>, _>(filter.before.unwrap_or(u64::MAX));
+    .bind::<Unsigned<BigInt>, _>(filter.below())
+    .bind::<Unsigned<BigInt>, _>(floor.unwrap_or(0));
     if let Some(actor) = &filter.actor {
         query = query.sql(" AND actor = ?").bind::<Text, _>(actor);
     }

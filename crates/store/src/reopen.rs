@@ -117,28 +117,14 @@ pub(crate) async fn open_again(
     mark_letters(connection, rows, actor).await
 }
 
-/// Marks rows that were put back just now as announced, as a fresh submit is born.
+/// Marks rows that were put back just now as announced, as a fresh submit is born. A row whose lane can
+/// be no topic is left as it is: nobody could ring it, and whoever looks for strays gives it up again.
 pub(crate) async fn announce(
     connection: &mut Connection,
     rows: &[LockedRow],
     terms: &Announce,
 ) -> Result<Vec<(Lane, Announced)>, StoreError> {
-    for rows in rows.chunks(ROWS_PER_STATEMENT) {
-        let matched = sql_query(format!(
-            "UPDATE compensate_biz FORCE INDEX (PRIMARY) \
-             SET announced = TRUE, wake_at = {}, trace_context = ? \
-             WHERE id IN ({}) AND status = 'WAIT_HANDLE' AND announced = FALSE",
-            after(terms.scan_interval),
-            list(rows.iter().map(|row| row.id.0))
-        ))
-        .bind::<Nullable<Text>, _>(&terms.trace_context)
-        .execute(connection)
-        .await?;
-        if matched != rows.len() {
-            return Err(StoreError::Fenced);
-        }
-    }
-    let rung = |row: &LockedRow| {
+    let rung = rows.iter().filter_map(|row| {
         let announced = Announced {
             rung: Rung {
                 id: row.id,
@@ -146,9 +132,25 @@ pub(crate) async fn announce(
             },
             trace_context: terms.trace_context.clone(),
         };
-        Ok((Lane::parse(row.lane.clone())?, announced))
-    };
-    rows.iter().map(rung).collect()
+        Some((Lane::parse(row.lane.clone()).ok()?, announced))
+    });
+    let rung: Vec<(Lane, Announced)> = rung.collect();
+    for rung in rung.chunks(ROWS_PER_STATEMENT) {
+        let matched = sql_query(format!(
+            "UPDATE compensate_biz FORCE INDEX (PRIMARY) \
+             SET announced = TRUE, wake_at = {}, trace_context = ? \
+             WHERE id IN ({}) AND status = 'WAIT_HANDLE' AND announced = FALSE",
+            after(terms.scan_interval),
+            list(rung.iter().map(|(_, row)| row.rung.id.0))
+        ))
+        .bind::<Nullable<Text>, _>(&terms.trace_context)
+        .execute(connection)
+        .await?;
+        if matched != rung.len() {
+            return Err(StoreError::Fenced);
+        }
+    }
+    Ok(rung)
 }
 
 /// Marks the letters of the rows that are put back.

@@ -236,10 +236,15 @@ fn speaks_of_rows(error: &StoreError) -> bool {
     !error.is_transient() || matches!(error, StoreError::Contended(_))
 }
 
-/// Left as it is, for a person: whoever looks after the backlog sees how late it is.
+/// Left as it is: where others' locks were met, for the next pass; otherwise for a person. Whoever looks
+/// after the backlog sees how late it is.
 fn cannot(ids: &[u64], error: &StoreError) {
     for id in ids {
-        tracing::error!(compensate_biz.id = id, %error, "a row cannot be rescued");
+        if let StoreError::Contended(_) = error {
+            tracing::warn!(compensate_biz.id = id, %error, "a row is left to the next pass");
+        } else {
+            tracing::error!(compensate_biz.id = id, %error, "a row cannot be rescued");
+        }
     }
 }
 

@@ -44,14 +44,13 @@ impl Take {
         guard: &str,
     ) -> Result<(), StoreError> {
         let own: Vec<_> = self.terms.retry.own().collect();
-        // MySQL assigns from left to right: wake_at sees the hard deadline that was just filled. One
-        // that passed while the row waited (a paused lane, no workers) is begun anew: it is for what
-        // runs for ever, and the tries are counted.
+        // The hard deadline is for what runs for ever, so it is counted from each claim: neither a
+        // pause of the lane nor a backoff uses it up. MySQL assigns from left to right: wake_at sees it.
         let take = format!(
             "UPDATE compensate_biz FORCE INDEX (PRIMARY) \
              SET status = 'PROCESSING', lease_epoch = lease_epoch + 1, lease_owner = ?, \
                  announced = TRUE, max_cnt = COALESCE(max_cnt, CASE {own} ELSE {max_cnt} END), \
-                 hard_deadline = IF(hard_deadline > UTC_TIMESTAMP(6), hard_deadline, {deadline}), \
+                 hard_deadline = {deadline}, \
                  wake_at = LEAST({lease}, hard_deadline), updated_at = UTC_TIMESTAMP(6) \
              WHERE {guard} AND lane = ? AND status = 'WAIT_HANDLE'",
             own = "WHEN biz_type = ? THEN ? ".repeat(own.len()) + "WHEN FALSE THEN 0",

@@ -59,16 +59,6 @@ pub struct Page<T> {
     pub more: bool,
 }
 
-impl<T> Page<T> {
-    /// Nothing, and nothing behind it.
-    pub(crate) fn empty() -> Self {
-        Self {
-            items: Vec::new(),
-            more: false,
-        }
-    }
-}
-
 impl Store {
     /// A task that the caller may see, with its files.
     ///

@@ -72,9 +72,11 @@ impl Retention {
     }
 
     /// Runs until stopped, a pass every `interval` plus up to half; the first one after `lease`. After
-    /// a pass that left rows it waits as long as that took, so that it keeps up with workers at their
-    /// fastest and leaves them half of the time. After a pass that met no database it waits so long from
-    /// the moment when it is there again, because others come first then.
+    /// a pass that left rows it waits only as long as that took, up to half longer, which leaves the
+    /// workers more than half of the time. At their very fastest they finish rows about twice as fast as
+    /// it removes them (docs/PERFORMANCE.md); it catches up when they have less to do. After a pass that
+    /// met no database it waits so long from the moment when it is there again, because others come first
+    /// then.
     pub async fn run(mut self, interval: Duration, lease: Duration, stop: CancellationToken) {
         describe();
         let patient = interval.max(lease);

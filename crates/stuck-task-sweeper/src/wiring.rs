@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use domain::{HandlerCatalog, HandlerKind};
-use engine::{Announcer, RelayAll, RelayLane, Sweeper};
-use service::{AdminServer, House, Process, Settings, read_handlers};
+use domain::{HandlerCatalog, HandlerDef};
+use engine::{Announcer, Leases, RelayAll, RelayLane, Sweeper};
+use service::{AdminServer, House, Process, read_handlers};
 use store::RetentionTerms;
 
 use crate::retention::Retention;
@@ -41,11 +41,19 @@ pub async fn start(process: Process) -> anyhow::Result<()> {
         ringer,
         ..
     } = house;
-    let lease = longest_lease(&settings, &handlers);
+    let lease = seconds(settings.worker.lease_seconds);
 
+    let of_lanes = |handler: &HandlerDef| {
+        let lease = handler.lease;
+        let lanes = handler.lanes().cloned();
+        lanes.map(|lane| (lane, lease)).collect::<Vec<_>>()
+    };
     let sweeper = Sweeper {
         store: store.clone(),
-        lease,
+        leases: Leases {
+            defined: handlers.iter().flat_map(of_lanes).collect(),
+            common: lease,
+        },
         interval: settings.sweeper.interval(),
     };
     let soft = lifecycle.soft();
@@ -87,16 +95,6 @@ pub async fn start(process: Process) -> anyhow::Result<()> {
     lifecycle.set_ready();
     tracing::info!("the sweeper looks after every lane");
     Ok(())
-}
-
-/// Of all workers. Work that is done in batches has none: nobody sees its rows while they are held.
-fn longest_lease(settings: &Settings, handlers: &HandlerCatalog) -> Duration {
-    let defined = handlers.iter().filter_map(|handler| match handler.kind {
-        HandlerKind::Rows(_) | HandlerKind::OperationLog => None,
-        HandlerKind::Http(_) | HandlerKind::Code(_) | HandlerKind::Notify(_) => Some(handler.lease),
-    });
-    let common = seconds(settings.worker.lease_seconds);
-    defined.fold(common, Duration::max)
 }
 
 fn seconds(seconds: u32) -> Duration {

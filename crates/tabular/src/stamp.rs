@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono_tz::Tz;
-use domain::{Empty, ImportMode, NumberForm, SheetCell, TaskId};
+use domain::{Empty, Formulas, ImportMode, NumberForm, SheetCell, TaskId};
 use serde::{Deserialize, Serialize};
 
 use crate::read::{Book, Merges, Refusal, SheetInfo, Visibility};
@@ -46,6 +46,10 @@ pub struct Said {
     /// What an empty cell means.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub empty_means: Option<Empty>,
+    /// What a formula's cell gives. Merged cells and hidden rows have no such word: a failure file
+    /// has neither.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub formulas: Option<Formulas>,
 }
 
 impl Said {
@@ -58,6 +62,7 @@ impl Said {
         self.timezone = self.timezone.or(earlier.timezone);
         self.mode = self.mode.or(earlier.mode);
         self.empty_means = self.empty_means.or(earlier.empty_means);
+        self.formulas = self.formulas.or(earlier.formulas);
     }
 }
 

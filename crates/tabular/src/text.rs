@@ -1,6 +1,9 @@
 //! Bounds and oddities of text in a sheet.
 
-/// Most UTF-16 units in one cell (Excel's specifications and limits).
+/// Most UTF-16 units in one cell: all that Excel asks of a text in a file (MS-OI29500 2.1.706, `t`).
+/// The 253 line feeds of its specifications and limits are not told of files, nor is a file known that
+/// was refused for them. They are not counted: a cut would lose what was there, and, with the next
+/// import of the file, take it out of the table.
 const MAX_CELL_UNITS: usize = 32_767;
 /// Most UTF-16 units in a sheet's name.
 const MAX_NAME_UNITS: usize = 31;

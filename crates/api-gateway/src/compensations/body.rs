@@ -49,15 +49,11 @@ pub(super) struct Wanted {
 pub(super) type Fields<'b> = BTreeMap<String, &'b RawValue>;
 
 pub(super) fn read(body: &[u8], terms: &Terms<'_>) -> Result<Wanted, Problem> {
-    let mut body: Fields<'_> = serde_json::from_slice(body).map_err(|error| {
-        Problem::invalid("", format!("the body must be a JSON object: {error}"))
-    })?;
-    body.retain(|_, value| value.get() != "null");
     let mut wanted = Wanted {
         items: Vec::new(),
         group: None,
     };
-    for (name, value) in body {
+    for (name, value) in whole(body)? {
         match name.as_str() {
             "items" => wanted.items = items(value, terms)?,
             "group" => wanted.group = Some(group(value, terms)?),
@@ -166,15 +162,24 @@ impl<'t> Terms<'t> {
     }
 }
 
+/// The fields of the body.
+pub(super) fn whole(body: &[u8]) -> Result<Fields<'_>, Problem> {
+    let mut fields: Fields<'_> = serde_json::from_slice(body).map_err(|error| {
+        Problem::invalid("", format!("the body must be a JSON object: {error}"))
+    })?;
+    fields.retain(|_, value| value.get() != "null");
+    Ok(fields)
+}
+
 /// The fields of an object that are not null.
-fn fields<'b>(at: &str, raw: &'b RawValue) -> Result<Fields<'b>, Problem> {
+pub(super) fn fields<'b>(at: &str, raw: &'b RawValue) -> Result<Fields<'b>, Problem> {
     let fields: Result<Fields<'b>, _> = serde_json::from_str(raw.get());
     let mut fields = fields.map_err(|_odd| Problem::invalid(at, "this is a JSON object"))?;
     fields.retain(|_, value| value.get() != "null");
     Ok(fields)
 }
 
-fn list<'b>(at: &str, raw: &'b RawValue) -> Result<Vec<&'b RawValue>, Problem> {
+pub(super) fn list<'b>(at: &str, raw: &'b RawValue) -> Result<Vec<&'b RawValue>, Problem> {
     serde_json::from_str(raw.get())
         .map_err(|_odd| Problem::invalid(at, "this is a list of JSON objects"))
 }

@@ -46,12 +46,7 @@ pub(super) fn read(
 ) -> Result<NewCompensation, Problem> {
     let (handler, lane, context) = kind(at, &mut fields, terms)?;
     let biz_id = fields.remove("biz_id");
-    let priority = fields.remove("priority");
-    let priority = self::priority(&format!("{at}/priority"), priority)?;
-    let lane = match handler.levels_of(&lane) {
-        Some(levels) if priority >= URGENT_FROM => levels.urgent.clone(),
-        Some(_) | None => lane,
-    };
+    let (priority, lane) = level(at, &mut fields, handler, lane)?;
     let due = due(at, &mut fields, terms.now)?;
     if let Some(name) = fields.keys().next() {
         return Err(unknown(at, name));
@@ -68,7 +63,7 @@ pub(super) fn read(
 }
 
 /// A piece of work that follows the end of a group. What it is about is the group, so a `biz_id` is
-/// taken and changes nothing; it is due at once, with the usual priority.
+/// taken and changes nothing; a delay begins with the end. It takes none of the tenant's shares.
 pub(super) fn follow_up(
     at: &str,
     mut fields: Fields<'_>,
@@ -76,12 +71,8 @@ pub(super) fn follow_up(
 ) -> Result<FollowUp, Problem> {
     let (handler, lane, context) = kind(at, &mut fields, terms)?;
     fields.remove("biz_id");
-    for name in ["priority", "delay_level", "run_at"] {
-        if fields.contains_key(name) {
-            let message = "what follows the end of a group is due with it, and like any other";
-            return Err(Problem::invalid(&format!("{at}/{name}"), message));
-        }
-    }
+    let (priority, lane) = level(at, &mut fields, handler, lane)?;
+    let due = due(at, &mut fields, terms.now)?;
     if let Some(name) = fields.keys().next() {
         return Err(unknown(at, name));
     }
@@ -90,7 +81,25 @@ pub(super) fn follow_up(
         lane,
         context,
         max_cnt: handler.retry.max_cnt(),
+        priority,
+        due,
     })
+}
+
+/// The priority, and the lane that goes with it.
+fn level(
+    at: &str,
+    fields: &mut Fields<'_>,
+    handler: &HandlerDef,
+    lane: Lane,
+) -> Result<(u8, Lane), Problem> {
+    let priority = fields.remove("priority");
+    let priority = self::priority(&format!("{at}/priority"), priority)?;
+    let lane = match handler.levels_of(&lane) {
+        Some(levels) if priority >= URGENT_FROM => levels.urgent.clone(),
+        Some(_) | None => lane,
+    };
+    Ok((priority, lane))
 }
 
 /// The definition, the lane and the context: what both have in common.
@@ -104,14 +113,25 @@ fn kind<'t>(
     let biz_type = fields.remove("biz_type").ok_or_else(needed)?;
     let biz_type: String = typed(&at_type, biz_type, "biz_type is a text, and needed")?;
     let handler = terms.handler(&at_type, &biz_type)?;
-    let lane = lane(&format!("{at}/queue"), fields.remove("queue"), handler)?;
+    let (at_queue, queue) = (format!("{at}/queue"), fields.remove("queue"));
+    let named = lane(&at_queue, queue, handler)?;
     let at_context = format!("{at}/context");
     let context = context(
         &at_context,
         fields.remove("context"),
         terms.max_context_bytes,
     )?;
-    own_words(&context, handler).map_err(|message| Problem::invalid(&at_context, message))?;
+    let told = own_words(&context, handler);
+    let told = told.map_err(|message| Problem::invalid(&at_context, message))?;
+    // The way of telling is the queue: a slow mail server must not hold up the inbox.
+    let lane = match told.and_then(|notice| handler.lane_of(notice.queue())) {
+        Some(lane) if queue.is_some() && *lane != named => {
+            let message = "the channel says which queue it is, and it is another one";
+            return Err(Problem::invalid(&at_queue, message));
+        }
+        Some(lane) => lane.clone(),
+        None => named,
+    };
     Ok((handler, lane, context))
 }
 
@@ -151,20 +171,25 @@ fn context(at: &str, raw: Option<&RawValue>, most_bytes: usize) -> Result<String
 
 /// What only the house may tell of, nobody may submit: acts of its own, ends of tasks, calls that it
 /// signs. What follows a group is the house's own row, so its context is looked at here or nowhere.
-fn own_words(context: &str, handler: &HandlerDef) -> Result<(), String> {
-    let is_of_the_house = match &handler.kind {
-        HandlerKind::Notify(_) => Notice::read(context)
-            .map_err(|error| format!("the context is no notice: {error}"))?
-            .is_of_the_house(),
-        HandlerKind::OperationLog => OperationNote::read(context)
-            .map_err(str::to_owned)?
-            .is_of_the_house(),
-        HandlerKind::Rows(_) | HandlerKind::Http(_) | HandlerKind::Code(_) => false,
+/// Answers the notice, where it is one.
+fn own_words(context: &str, handler: &HandlerDef) -> Result<Option<Notice>, String> {
+    let (notice, is_of_the_house) = match &handler.kind {
+        HandlerKind::Notify(_) => {
+            let notice = Notice::read(context);
+            let notice = notice.map_err(|error| format!("the context is no notice: {error}"))?;
+            let is_of_the_house = notice.is_of_the_house();
+            (Some(notice), is_of_the_house)
+        }
+        HandlerKind::OperationLog => {
+            let note = OperationNote::read(context).map_err(str::to_owned)?;
+            (None, note.is_of_the_house())
+        }
+        HandlerKind::Rows(_) | HandlerKind::Http(_) | HandlerKind::Code(_) => (None, false),
     };
     if is_of_the_house {
         return Err("only the house itself tells of this".to_owned());
     }
-    Ok(())
+    Ok(notice)
 }
 
 fn biz_id(at: &str, raw: Option<&RawValue>, handler: &HandlerDef) -> Result<BizId, Problem> {

@@ -4,15 +4,18 @@ use std::sync::Arc;
 
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
-use domain::BizType;
+use domain::{BizType, ObjectKind, OperationAction};
+use serde_json::json;
 use store::{
     CallKey, CompensationsOnce, GroupRefusal, NewCompensations, StoreError, SubmittedCompensations,
 };
 
 use super::body::{self, Terms, Wanted};
+use super::call_hash::call_hash;
 use super::view::SubmittedView;
 use crate::auth::Caller;
 use crate::exports::traceparent;
+use crate::log;
 use crate::problem::{Code, Problem};
 use crate::repetition::{self, REPLAYED, key_reused};
 use crate::state::State;
@@ -70,6 +73,7 @@ pub(crate) async fn submit(
     let biz_ids = wanted.items.iter().map(|item| item.biz_id.clone());
     let biz_ids: Arc<[_]> = biz_ids.collect();
     let biz_types: Vec<BizType> = wanted.items.iter().map(|it| it.biz_type.clone()).collect();
+    let group_key = wanted.group.as_ref().map(|group| group.key.clone());
     let call = NewCompensations {
         actor: caller.actor(&request),
         items: wanted.items,
@@ -100,7 +104,16 @@ pub(crate) async fn submit(
             Ok(as_before(answer, first))
         }
         CompensationsOnce::KeyReused => Err(key_reused()),
-        CompensationsOnce::Refused(refusal) => Err(refused(refusal)),
+        CompensationsOnce::Refused(refusal) => {
+            let submit = (
+                OperationAction::CompensationSubmit,
+                ObjectKind::Compensation,
+                String::new(),
+            );
+            let detail = json!({"because": "state_conflict", "group_key": group_key});
+            log::refusal(&state, caller.actor(&request), submit, detail).await?;
+            Err(refused(refusal))
+        }
     }
 }
 
@@ -123,7 +136,8 @@ async fn wanted(
             max_context_bytes,
         };
         let wanted = body::read(&body, &terms)?;
-        Ok((wanted, has_key.then(|| repetition::call_hash(&body))))
+        let request_hash = has_key.then(|| call_hash(&body)).transpose()?;
+        Ok((wanted, request_hash))
     };
     if quick {
         return read();

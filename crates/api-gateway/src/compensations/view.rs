@@ -32,7 +32,7 @@ pub(crate) struct ItemBody {
     context: Value,
     /// 0 to 9; 0 when left out.
     priority: Option<u8>,
-    /// One that the definition offers; `default` when left out.
+    /// One that the definition offers; `default` when left out. Of `notify` the channel says it.
     queue: Option<String>,
     /// 1s 5s 10s 30s 1m 2m 3m 4m 5m 6m 7m 8m 9m 10m 20m 30m 1h 2h.
     delay_level: Option<String>,
@@ -63,7 +63,13 @@ pub(crate) struct FollowUpBody {
     /// Taken, and without effect.
     biz_id: Option<String>,
     context: Value,
+    /// 0 to 9; 0 when left out.
+    priority: Option<u8>,
     queue: Option<String>,
+    /// As of an item, from the end of the group on.
+    delay_level: Option<String>,
+    /// As of an item; at once, if the group ends later.
+    run_at: Option<DateTime<Utc>>,
 }
 
 /// What a call came to.

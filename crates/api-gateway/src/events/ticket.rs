@@ -2,13 +2,15 @@
 //!
 //! A ticket stands in a URL, so it opens one stream alone and only for a minute. It is signed with
 //! a key of its own, made from the secret: no ticket is ever a token, and no token a ticket.
-//! Any gateway with the same secret takes it.
+//! Any gateway with the same secret takes it; one without a secret takes its own tickets alone.
 
 use std::time::Duration;
 
 use domain::{TaskId, Tenant, UserId};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use crate::auth::Caller;
 
@@ -65,8 +67,15 @@ pub(crate) struct Ticket {
 impl Tickets {
     /// # Errors
     /// When the secret cannot sign.
-    pub(crate) fn new(secret: &[u8]) -> anyhow::Result<Self> {
-        let secret = EncodingKey::from_secret(secret);
+    pub(crate) fn new(secret: &SecretString) -> anyhow::Result<Self> {
+        let secret = match secret.expose_secret().as_bytes() {
+            [] => EncodingKey::from_secret(
+                &[Uuid::new_v4(), Uuid::new_v4()]
+                    .map(Uuid::into_bytes)
+                    .concat(),
+            ),
+            secret => EncodingKey::from_secret(secret),
+        };
         let key = jsonwebtoken::crypto::sign(PURPOSE, &secret, Algorithm::HS256)?;
         let mut validation = Validation::new(Algorithm::HS256);
         validation.leeway = 0;

@@ -4,6 +4,12 @@ use domain::FieldFault;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::shortened;
+
+/// Characters that are told of a fault that may be one of a hundred, and of its pointer: names in them
+/// are the client's, of any length.
+const MAX_FAULT_CHARS: usize = 300;
+
 /// A problem as it is sent.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = Problem)]
@@ -13,7 +19,7 @@ pub(crate) struct ProblemBody {
     /// The code in words; always the same for a code.
     pub(super) title: String,
     pub(super) status: u16,
-    /// What is wrong this time.
+    /// What is wrong this time; of many faults the first ten.
     pub(super) detail: String,
     /// The path that was asked for.
     pub(super) instance: String,
@@ -21,7 +27,8 @@ pub(crate) struct ProblemBody {
     pub(super) code: String,
     /// Leads to the log.
     pub(super) request_id: String,
-    /// The fields at fault, if fields are.
+    /// The fields at fault, if fields are: the first 100, the last of which says how many more there
+    /// are.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     pub(super) errors: Vec<FieldError>,
@@ -45,9 +52,9 @@ pub(crate) struct FieldError {
 impl From<FieldFault> for FieldError {
     fn from(fault: FieldFault) -> Self {
         Self {
-            pointer: fault.pointer,
+            pointer: shortened(fault.pointer, MAX_FAULT_CHARS),
             code: fault.code.as_str().to_owned(),
-            message: fault.message,
+            message: shortened(fault.message, MAX_FAULT_CHARS),
         }
     }
 }

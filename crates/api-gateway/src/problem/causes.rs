@@ -13,6 +13,9 @@ use super::{Code, Problem};
 /// What a client is told to wait whose earlier request is still under way, in seconds.
 const RETRY_WHEN_UNDER_WAY: u32 = 2;
 
+/// Faults that the sentence tells of.
+const FAULTS_IN_DETAIL: usize = 10;
+
 /// What a client is told to wait when a dependency is away.
 const RETRY_WHEN_AWAY: Duration = Duration::from_secs(5);
 
@@ -42,6 +45,13 @@ impl Problem {
                       learn what became of it";
         Self::new(Code::IdempotencyInProgress, detail)
             .with_header(header::RETRY_AFTER, RETRY_WHEN_UNDER_WAY)
+    }
+
+    /// `503 identity_unavailable`.
+    pub(crate) fn provider_away() -> Self {
+        let detail = "the token cannot be checked just now; nothing was accepted, please try again";
+        Self::new(Code::IdentityUnavailable, detail)
+            .with_header(header::RETRY_AFTER, RETRY_WHEN_AWAY.as_secs())
     }
 
     /// `503 database_unavailable`.
@@ -78,17 +88,18 @@ impl From<StorageError> for Problem {
 }
 
 impl From<Vec<FieldFault>> for Problem {
-    /// The first fault decides the code; all of them are listed.
+    /// The first fault decides the code; all of them are listed, and the sentence has the first ones.
     fn from(faults: Vec<FieldFault>) -> Self {
         let code = faults
             .first()
             .map_or(Code::InvalidRequest, |fault| fault.code.into());
-        let detail = faults
-            .iter()
-            .map(|fault| fault.message.as_str())
-            .collect::<Vec<_>>()
-            .join("; ");
-        let errors = faults.into_iter().map(FieldError::from).collect();
+        let errors: Vec<FieldError> = faults.into_iter().map(FieldError::from).collect();
+        let first = errors.iter().take(FAULTS_IN_DETAIL);
+        let first: Vec<&str> = first.map(|error| error.message.as_str()).collect();
+        let mut detail = first.join("; ");
+        if errors.len() > FAULTS_IN_DETAIL {
+            detail.push_str("; and more, see errors");
+        }
         Self {
             errors,
             ..Self::new(code, detail)

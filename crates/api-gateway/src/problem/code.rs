@@ -40,6 +40,7 @@ pub(crate) enum Code {
     TooManyOpenTasks,
     DatabaseUnavailable,
     StorageUnavailable,
+    IdentityUnavailable,
     Internal,
 }
 
@@ -208,6 +209,11 @@ impl Code {
                 StatusCode::SERVICE_UNAVAILABLE,
                 "storage_unavailable",
                 "File storage is unavailable",
+            ),
+            Self::IdentityUnavailable => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "identity_unavailable",
+                "The identity provider is unavailable",
             ),
             Self::Internal => (
                 StatusCode::INTERNAL_SERVER_ERROR,

@@ -76,6 +76,8 @@ pub(crate) struct ColumnView {
     /// Inclusive.
     #[schema(required)]
     max: Option<String>,
+    /// Digits after the point: of a decimal, or of a second, where what is finer is cut by imports;
+    /// null for 6 of a second.
     #[schema(required)]
     scale: Option<u8>,
     #[schema(required)]
@@ -99,7 +101,9 @@ pub(crate) struct FilterView {
 }
 
 /// A rule that an imported row must keep, told as `business_rule` with `params.rule`: `left op
-/// right` where both have a value, or `required` has one.
+/// right` where both have a value, or `required` has one. In mode insert a column that a row is not
+/// given counts as null, whatever default the table has for it; in upsert and update a rule counts only
+/// as far as the columns that it looks at are given.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Rule)]
 pub(crate) struct RuleView {

@@ -1,3 +1,6 @@
+mod jwks;
+mod provider;
+
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::json;
 use service::{Environment, Settings};

@@ -145,6 +145,51 @@ async fn a_key_stands_for_one_call_to_the_last_digit() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_is_written_anew_is_the_same_if_its_fields_and_its_contexts_are() {
+    let house = House::open().await;
+    let first = r#"{"items": [
+        {"biz_type": "coupon_grant", "biz_id": "员工", "context": {"n": 1.10}, "priority": 3},
+        {"biz_type": "coupon_grant", "biz_id": "b", "context": [2], "delay_level": "1h"}],
+        "group": {"key": "g", "seal": true, "on_finished": [
+            {"biz_type": "callback", "context": {"url": "x"}, "priority": 5}]}}"#;
+    let anew = r#"{"group":{"on_finished":[{"priority":5,"context":{"url": "x"},
+        "biz_type":"callback"}],"key":"g","seal":true},
+        "items":[{"priority":3,"biz_id":"\u5458\u5de5","context":{"n": 1.10},"queue":null,
+        "biz_type":"coupon_grant"},
+        {"context":[2],"biz_id":"b","delay_level":"1h","biz_type":"coupon_grant"}]}"#;
+    let told = send_text(&house, first, Some("k")).await;
+    assert_eq!(told.status, 202, "{told:?}");
+    let again = send_text(&house, anew, Some("k")).await;
+    assert_eq!(
+        again.header("idempotency-replayed"),
+        Some("true"),
+        "{again:?}"
+    );
+    assert_eq!(again.body, told.body);
+
+    let swapped = json!({"items": [item("b"), item("a")], "group": {"key": "h"}}).to_string();
+    let in_order = json!({"items": [item("a"), item("b")], "group": {"key": "h"}}).to_string();
+    let others = [
+        (first, first.replace(r#"{"n": 1.10}"#, r#"{"n":1.10}"#)),
+        (first, first.replace(r#""priority": 3"#, r#""priority": 4"#)),
+        (first, first.replace(r#""seal": true"#, r#""seal": false"#)),
+        (first, first.replace(r#""priority": 5"#, r#""priority": 6"#)),
+        (first, first.replace(r#"{"url": "x"}"#, r#"{"url": "y"}"#)),
+        // a text is not what it looks like
+        (first, first.replace("[2]", r#""[2]""#)),
+        (&in_order, swapped),
+    ];
+    for (n, (from, other)) in others.into_iter().enumerate() {
+        assert_ne!(from, other);
+        let key = format!("k{n}");
+        assert_eq!(send_text(&house, from, Some(&key)).await.status, 202);
+        let refused = send_text(&house, &other, Some(&key)).await;
+        let told = (refused.status, refused.problem());
+        assert_eq!(told, (422, "idempotency_key_reused".to_owned()), "{other}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn ten_thousand_items_are_taken_and_one_more_is_not() {
     let house = House::open().await;
     let many: Vec<Value> = (0..10_001).map(|n| item(&format!("m{n}"))).collect();

@@ -264,6 +264,16 @@ async fn what_the_caller_has_no_right_to_is_logged_as_refused() {
         ("datasets/member/rows", &rows, "ROWS_SUBMIT DATASET member"),
         ("compensations", &work, "COMPENSATION_SUBMIT COMPENSATION "),
         (
+            "compensations/5/retry",
+            &none,
+            "COMPENSATION_RETRY COMPENSATION 5",
+        ),
+        (
+            "compensations/5/cancel",
+            &none,
+            "COMPENSATION_CANCEL COMPENSATION 5",
+        ),
+        (
             "dead-letters/redrive",
             &none,
             "DEAD_LETTER_REDRIVE DEAD_LETTER ",
@@ -305,6 +315,71 @@ async fn what_the_caller_has_no_right_to_is_logged_as_refused() {
     let nobody = house.post("x", "/api/v1/exports", &export).await;
     assert_eq!(nobody.status, 401);
     log.grew_by(&[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_state_does_not_allow_is_logged_as_refused_though_nothing_of_it_was_done() {
+    let house = open().await;
+    let group = |biz_id: &str, group: Value| {
+        let mut body = compensations::items(&[biz_id]);
+        body["group"] = group;
+        body
+    };
+    let follow = json!([{"biz_type": "callback", "context": {"url": "x"}}]);
+    compensations::submit(&house, &group("a", json!({"key": "open"}))).await;
+    compensations::submit(&house, &group("b", json!({"key": "shut", "seal": true}))).await;
+    for _ in 0..10 {
+        let hook = json!({"url": "https://example.com/hook"});
+        let made = house.post(&manager(), "/api/v1/webhooks", &hook).await;
+        assert_eq!(made.status, 201);
+    }
+    let usual = "quayside.biz.coupon_grant";
+    let pause = format!("/api/v1/lanes/{usual}/pause");
+    let reason = json!({"reason": "x"});
+    let paused = house.post(&operator(), &pause, &reason).await;
+    assert_eq!(paused.status, 200);
+    let mut log = Log {
+        house: &house,
+        seen: logged(&house).await,
+    };
+    let (seven, eight) = (manager(), token("acme", "8", &["MANAGER"]));
+    let scan = format!("lanes/{usual}.high/scan");
+    let scanned = format!("op LANE_SCAN LANE {usual}.high REFUSED");
+    for (who, path, body, entry) in [
+        (
+            &seven,
+            "compensations",
+            group("c", json!({"key": "shut"})),
+            "7 COMPENSATION_SUBMIT COMPENSATION  REFUSED",
+        ),
+        (
+            &seven,
+            "compensations",
+            group("c", json!({"key": "open", "on_finished": follow})),
+            "7 COMPENSATION_SUBMIT COMPENSATION  REFUSED",
+        ),
+        (
+            &eight,
+            "compensations",
+            group("c", json!({"key": "open"})),
+            "8 COMPENSATION_SUBMIT COMPENSATION  REFUSED",
+        ),
+        (
+            &seven,
+            "webhooks",
+            json!({"url": "https://example.com/hook"}),
+            "7 WEBHOOK_CREATE WEBHOOK  REFUSED",
+        ),
+        (&operator(), &scan, json!({}), &scanned),
+    ] {
+        let answer = house.post(who, &format!("/api/v1/{path}"), &body).await;
+        assert_eq!(
+            (answer.status, &*answer.problem()),
+            (409, "state_conflict"),
+            "{path}"
+        );
+        log.grew_by(&[entry]).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

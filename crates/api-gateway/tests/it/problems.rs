@@ -1,9 +1,12 @@
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::house::{House, manager};
+
+const EXPORTS: &str = "/api/v1/exports";
+const ROWS: &str = "/api/v1/datasets/member/rows";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_problem_has_the_shape_of_the_contract() {
@@ -124,4 +127,62 @@ async fn what_is_no_http_is_refused_and_the_next_client_is_served() {
     }
     let next = house.get(&manager(), "/api/v1/tasks").await;
     assert_eq!(next.status, 200);
+}
+
+/// As many faults as the body has room for, each with a name of the client's.
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_faults_a_hundred_are_told_and_how_many_more_there_are() {
+    let house = House::with_tables().await;
+    let unknown: Vec<String> = (0..5_000).map(|n| format!("x{n}")).collect();
+    let keys: Map<String, Value> = unknown[..50]
+        .iter()
+        .map(|it| (it.clone(), 1.into()))
+        .collect();
+    let fields: Map<String, Value> = unknown.iter().map(|it| (it.clone(), 1.into())).collect();
+    for (path, body, many) in [
+        (ROWS, json!({"rows": vec![keys; 1_000]}), 50_000),
+        (
+            EXPORTS,
+            json!({"dataset": "employee", "columns": unknown}),
+            5_000,
+        ),
+        (
+            EXPORTS,
+            json!({"dataset": "employee", "filters": fields}),
+            5_000,
+        ),
+        (
+            EXPORTS,
+            json!({"dataset": "employee", "options": fields}),
+            5_000,
+        ),
+        (EXPORTS, Value::Object(fields), 5_000),
+    ] {
+        let answer = house.post(&manager(), path, &body).await;
+        answer.problem();
+        let problem = answer.json();
+        let errors = problem["errors"].as_array().unwrap();
+        assert_eq!(errors.len(), 100, "{path}");
+        let last = errors[99]["message"].as_str().unwrap();
+        let more = format!("; {} more faults are not listed", many - 100);
+        assert!(last.ends_with(&more), "{last}");
+        let detail = problem["detail"].as_str().unwrap();
+        assert!(detail.ends_with("; and more, see errors"), "{detail}");
+        assert!(detail.len() < 1_000, "{detail}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_client_sent_is_told_back_in_part_if_it_is_long() {
+    let house = House::with_tables().await;
+    let long = "x".repeat(200_000);
+    for (path, body) in [
+        (ROWS, json!({"rows": [{&long: 1}]})),
+        (EXPORTS, json!({"dataset": "employee", "columns": [&long]})),
+        (crate::compensations::PATH, json!(long)),
+    ] {
+        let answer = house.post(&manager(), path, &body).await;
+        answer.problem();
+        assert!(answer.body.len() < 10_000, "{path}: {}", answer.body.len());
+    }
 }

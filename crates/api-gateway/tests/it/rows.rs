@@ -99,6 +99,20 @@ async fn what_can_be_stored_is_stored_and_each_row_is_told_what_became_of_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_fraction_of_a_second_that_the_table_does_not_keep_is_cut_and_carries_into_nothing() {
+    let house = House::with_tables().await;
+    let mut last = member("M1");
+    last["created_at"] = json!("2026-12-31T23:59:59.600Z");
+    let answer = write(&house, &json!({"rows": [last]})).await;
+    assert_eq!(statuses(&answer), ["INSERTED"]);
+    let stored: String = house
+        .database
+        .one("SELECT CAST(created_at AS CHAR) FROM member")
+        .await;
+    assert_eq!(stored, "2026-12-31 23:59:59");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn each_mode_does_what_it_says_and_tells_inserted_from_updated() {
     let house = House::with_tables().await;
     write(&house, &json!({"rows": [member("M1"), member("M3")]})).await;

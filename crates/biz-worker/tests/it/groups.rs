@@ -50,6 +50,8 @@ fn three(service: &Service) -> NewCompensations {
         biz_type,
         context: service.context("/answer/200"),
         max_cnt: 3,
+        priority: 0,
+        due: Due::Now,
     };
     NewCompensations {
         actor: seven(),

@@ -393,6 +393,38 @@ async fn a_mail_server_that_is_silent_holds_up_no_other_way_of_telling() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn many_mails_for_a_server_that_is_silent_hold_up_no_inbox() {
+    let house = House::open().await;
+    let mails = Mails::serving(Manner::Silent).await;
+    defined(&house);
+    let about = json!({"text": {"subject": "s", "text": "t"}});
+    let mail = json!({"channel": "email", "to": "seven@example.com", "about": about});
+    // more than a worker has in hand at once
+    for number in 0..100 {
+        let sql = format!(
+            "INSERT INTO compensate_biz (tenant, biz_type, biz_id, context, lane) VALUES \
+             ('acme', 'notify', 'm{number}', '{mail}', 'quayside.biz.notify.email')"
+        );
+        house.database.execute(&sql).await;
+    }
+    let _worker = work(&house, &mails, "none");
+    testkit::eventually("mails are under way", async || {
+        let rows = house.rows("notify").await;
+        rows.iter().any(|row| row.1 == "PROCESSING").then_some(())
+    })
+    .await;
+    let words = json!({"channel": "inbox", "user": "7", "about": about});
+    house.ask("notify", "words", &words.to_string()).await;
+    testkit::eventually("the inbox goes on", async || {
+        (!inbox(&house).await.is_empty()).then_some(())
+    })
+    .await;
+    let open = house.rows("notify").await;
+    let open = open.iter().filter(|row| row.1 != "SUCCESS").count();
+    assert_eq!(open, 100, "not a mail went out meanwhile");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_operators_own_words_come_to_the_inbox_once_and_rubbish_becomes_a_letter() {
     let house = House::open().await;
     let mails = Mails::open().await;

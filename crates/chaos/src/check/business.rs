@@ -5,14 +5,25 @@ use std::collections::{BTreeMap, HashMap};
 
 use anyhow::Result;
 
+use super::rows::DIED_OF_FAULTS;
 use super::{Checker, Tally};
 use crate::book::AcceptedBusiness;
 use crate::business::{Business, END, Way};
 use crate::service::Heard;
 use crate::wish::Rows;
 
-/// Status by kind and name.
-type Standing = HashMap<(String, String), String>;
+/// Where a row stands.
+#[derive(Default)]
+struct Stand {
+    status: String,
+    /// What its last try met.
+    why: String,
+    /// That is what the faults of a run may come to.
+    died_of_faults: bool,
+}
+
+/// By kind and name.
+type Standing = HashMap<(String, String), Stand>;
 
 /// What there is; what is explained is taken out.
 struct Found<'f> {
@@ -28,14 +39,22 @@ impl Checker {
         written: &mut HashMap<String, u64>,
         tally: &mut Tally,
     ) -> Result<()> {
-        let rows = "SELECT biz_type, biz_id, status FROM compensate_biz
-                    WHERE biz_type LIKE 'chaos\\_%' OR biz_type = 'notify'";
-        let rows: Vec<(String, String, String)> = self.database.query(rows).await?;
-        let rows = rows.into_iter();
+        let rows = format!(
+            "SELECT biz_type, biz_id, status, COALESCE(last_failed_reason, ''),
+                    COALESCE({DIED_OF_FAULTS}, FALSE) FROM compensate_biz b
+             WHERE biz_type LIKE 'chaos\\_%' OR biz_type = 'notify'"
+        );
+        let rows: Vec<(String, String, String, String, bool)> = self.database.query(&rows).await?;
+        let stands = |(kind, name, status, why, died_of_faults)| {
+            let stand = Stand {
+                status,
+                why,
+                died_of_faults,
+            };
+            ((kind, name), stand)
+        };
         let mut found = Found {
-            standing: rows
-                .map(|(kind, name, status)| ((kind, name), status))
-                .collect(),
+            standing: rows.into_iter().map(stands).collect(),
             written,
             heard: self.service.heard(),
         };
@@ -47,7 +66,7 @@ impl Checker {
                 self.group(one, &mut found).await?;
             }
         }
-        for ((kind, name), status) in found.standing {
+        for ((kind, name), Stand { status, .. }) in found.standing {
             tally.doubled += 1;
             self.journal
                 .violation(format!("nobody asked for {kind} {name}, which is {status}"));
@@ -63,10 +82,14 @@ impl Checker {
     fn item(&self, one: &AcceptedBusiness, number: u32, found: &mut Found<'_>, tally: &mut Tally) {
         let Business { kind, rows, .. } = &one.wish;
         let name = Rows::effect(&one.key, number);
-        let status = found
+        let stand = found
             .standing
             .remove(&(kind.biz_type().to_owned(), name.clone()));
-        let status = status.unwrap_or_default();
+        let Stand {
+            status,
+            why,
+            died_of_faults,
+        } = stand.unwrap_or_default();
         tally.accepted += 1;
         tally.business += 1;
         match status.as_str() {
@@ -84,14 +107,16 @@ impl Checker {
             self.journal
                 .violation(format!("{name} of {kind:?} is a bad one and is done"));
         }
+        // nobody holds a row of the bulk lane, so nothing but its own fault ends it
+        let may_die = died_of_faults && !kind.is_bulk();
+        if status == "FAILED" && rows.is_good(number) && !may_die {
+            self.journal.violation(format!(
+                "{name} of {kind:?} is a good one and was given up: {why}"
+            ));
+        }
         if kind.calls() {
             let key = format!("{}/{name}", kind.biz_type());
             return self.call(&key, done, found, tally);
-        }
-        // nobody holds such a row, so nothing but its own fault ends it
-        if kind.is_bulk() && status == "FAILED" && rows.is_good(number) {
-            self.journal
-                .violation(format!("{name} of {kind:?} is a good one and was given up"));
         }
         let times = found.written.remove(&name).unwrap_or_default();
         if times > 1 {
@@ -121,7 +146,7 @@ impl Checker {
         let mut follow_ups = 0;
         for number in 1..=generation {
             let name = (END.to_owned(), format!("{id}/{number}"));
-            let status = found.standing.remove(&name);
+            let status = found.standing.remove(&name).map(|stand| stand.status);
             follow_ups += u64::from(status.is_some());
             let is_last = number == generation;
             if status.as_deref() != Some("SUCCESS") && (is_last || status.is_some()) {

@@ -57,6 +57,15 @@ const NOTHING: &[(&str, &str)] = &[
          WHERE b.status = 'FAILED' AND d.status = 'OPEN'",
     ),
     (
+        "a task failed, and nothing of it was given up",
+        "SELECT CONCAT_WS(' ', t.id, t.kind, t.error_code) FROM task t
+         WHERE t.status = 'FAILED'
+           AND COALESCE(t.error_code, '') NOT IN ('aborted', 'all_rows_failed')
+           AND NOT EXISTS (SELECT 1 FROM compensate_biz b WHERE b.task_id = t.id
+                             AND (b.status = 'FAILED'
+                                  OR b.status = 'CANCELLED' AND t.kind = 'IMPORT'))",
+    ),
+    (
         "a group whose counters are not those of its rows",
         "SELECT CONCAT_WS(' ', g.id, g.total, g.succeeded, g.dead, g.cancelled, 'rows', b.n, b.succeeded,
                 b.dead, b.cancelled)
@@ -114,11 +123,30 @@ const NOTHING: &[(&str, &str)] = &[
     ),
 ];
 
+/// Ends of good work under the faults of a run: it was lost, or met what goes away by itself, until
+/// its tries were spent, or ran beyond its deadline. `internal` goes away by itself where a service is
+/// called; elsewhere it is a panic. Of a row `b`; NULL where nothing tells why.
+pub(super) const DIED_OF_FAULTS: &str = "\
+    b.last_failed_reason LIKE 'lease\\_lost timed\\_out: the hard deadline passed%'
+    OR b.cnt > b.max_cnt AND (b.last_failed_reason LIKE 'lease\\_lost timed\\_out: %'
+      OR b.last_failed_reason LIKE 'transient %'
+         AND (b.last_failed_reason NOT LIKE 'transient internal: %'
+              OR b.biz_type IN ('chaos_call', 'chaos_batch')))";
+
 impl Checker {
     pub(super) async fn rows(&self, tally: &mut Tally) -> Result<()> {
         for (what, query) in NOTHING {
             self.none(what, query).await?;
         }
+        let of_tasks = format!(
+            "SELECT CONCAT_WS(' ', b.id, b.biz_type, b.cnt, 'of', b.max_cnt, b.last_failed_reason)
+             FROM compensate_biz b LEFT JOIN task t ON t.id = b.task_id
+             WHERE b.biz_type IN ('EXPORT', 'IMPORT', 'IMPORT_BATCH', 'IMPORT_FINISH')
+               AND b.status = 'FAILED' AND COALESCE(t.dataset, '') <> 'chaos_broken'
+               AND COALESCE({DIED_OF_FAULTS}, FALSE) = FALSE"
+        );
+        self.none("good work of a task was given up", &of_tasks)
+            .await?;
         tally.letters = self
             .database
             .one("SELECT COUNT(*) FROM dead_letter")

@@ -7,6 +7,10 @@ use super::label::Labels;
 use super::types::{Column, ColumnType, Operator};
 
 /// A rule that a row must keep, told as `business_rule`.
+///
+/// It judges what is given. A new row (mode insert) has null in a column that it is not given,
+/// whatever default the table would put there. Of an upsert or an update a rule counts only as far as
+/// what it looks at is given: what the table has already is not asked for.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CrossRule {
     /// For programs: the error's `params.rule`.

@@ -10,7 +10,8 @@ use super::catalog::DefinitionError;
 use super::label::Labels;
 use super::raw::{RawColumn, RawDataset, RawFilter, RawSoftDelete};
 use super::types::{
-    Column, ColumnType, Dataset, Filter, LiveValue, Place, SoftDelete, SortKey, Source, Tenancy,
+    Column, ColumnType, Dataset, Filter, LiveValue, MAX_SECOND_SCALE, Place, SoftDelete, SortKey,
+    Source, Tenancy,
 };
 
 /// Longest identifier that MySQL takes, in characters.
@@ -99,20 +100,27 @@ impl File<'_> {
 
     fn column(&self, raw: RawColumn) -> Checked<Column> {
         let place = self.place(raw.name.span());
-        let only_for = |present: bool, what: &str, kind: ColumnType| {
-            let fits = !present || raw.kind == kind;
-            let reason = || format!("`{what}` is for columns of type {}", kind.as_str());
-            if fits {
-                Ok(())
-            } else {
-                Err(DefinitionError::new(place.clone(), reason()))
+        let only_for = |present: bool, what: &str, kinds: &[ColumnType]| {
+            if !present || kinds.contains(&raw.kind) {
+                return Ok(());
             }
+            let kinds: Vec<&str> = kinds.iter().map(|kind| kind.as_str()).collect();
+            let reason = format!("`{what}` is for columns of type {}", kinds.join(", "));
+            Err(DefinitionError::new(place.clone(), reason))
         };
-        only_for(raw.max_length.is_some(), "max_length", ColumnType::String)?;
-        only_for(raw.pattern.is_some(), "pattern", ColumnType::String)?;
-        only_for(raw.scale.is_some(), "scale", ColumnType::Decimal)?;
-        only_for(raw.trim, "trim", ColumnType::String)?;
-        only_for(raw.stored_in.is_some(), "stored_in", ColumnType::Datetime)?;
+        let texts = [ColumnType::String];
+        let scaled = [ColumnType::Decimal, ColumnType::Datetime, ColumnType::Time];
+        only_for(raw.max_length.is_some(), "max_length", &texts)?;
+        only_for(raw.pattern.is_some(), "pattern", &texts)?;
+        only_for(raw.scale.is_some(), "scale", &scaled)?;
+        only_for(raw.trim, "trim", &texts)?;
+        let moments = [ColumnType::Datetime];
+        only_for(raw.stored_in.is_some(), "stored_in", &moments)?;
+        let most_scale = if raw.kind == ColumnType::Decimal {
+            MAX_SCALE
+        } else {
+            MAX_SECOND_SCALE
+        };
         Ok(Column {
             label: self.labels(raw.label)?,
             kind: raw.kind,
@@ -123,7 +131,7 @@ impl File<'_> {
             numbers: self.number_form(raw.numbers, raw.kind)?,
             min: raw.min.map(|bound| self.bound(bound, &place)).transpose()?,
             max: raw.max.map(|bound| self.bound(bound, &place)).transpose()?,
-            scale: self.at_most(raw.scale, MAX_SCALE, "scale")?,
+            scale: self.at_most(raw.scale, most_scale, "scale")?,
             allowed: raw.allowed,
             unique: raw.unique,
             sensitive: raw.sensitive,

@@ -9,7 +9,7 @@ use super::cross::{CrossRule, RawRule};
 use super::parse::{Checked, File};
 use super::pattern::compile_pattern;
 use super::types::{Column, ColumnType, ImportMode, NumberForm};
-use crate::import::{canonical, compare, normal_header};
+use crate::import::{MAX_HEADER, canonical, compare, normal_header};
 
 impl File<'_> {
     pub(super) fn pattern(&self, raw: Option<Spanned<String>>) -> Checked<Option<String>> {
@@ -125,7 +125,13 @@ impl File<'_> {
         for column in importable() {
             let labels = column.label.iter().map(|(_, label)| label);
             for header in labels.chain([column.name.as_str()]) {
-                let owner = owners.entry(normal_header(header)).or_insert(&column.name);
+                let Some(normal) = normal_header(header) else {
+                    let reason = format!(
+                        "a label of an importable column has at most {MAX_HEADER} characters"
+                    );
+                    return Err(DefinitionError::new(column.place.clone(), reason));
+                };
+                let owner = owners.entry(normal).or_insert(&column.name);
                 if *owner != column.name {
                     let reason = format!("the header `{header}` means `{owner}`, too");
                     return Err(DefinitionError::new(column.place.clone(), reason));

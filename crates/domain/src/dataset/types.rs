@@ -143,7 +143,9 @@ pub struct Column {
     pub min: Option<String>,
     /// Upper bound, inclusive.
     pub max: Option<String>,
-    /// Digits after the point of a decimal.
+    /// Digits after the point: of a decimal, or of the seconds of a datetime or time, where an import
+    /// cuts what is finer. Without it a decimal keeps all that it has, and a second
+    /// [`MAX_SECOND_SCALE`].
     pub scale: Option<u8>,
     pub allowed: Option<Vec<String>>,
     pub unique: bool,
@@ -159,6 +161,17 @@ pub struct Column {
     /// The zone of the wall-clock times that a datetime column holds.
     pub stored_in: Tz,
     pub place: Place,
+}
+
+/// Most digits of a second after the point that MySQL keeps.
+pub const MAX_SECOND_SCALE: u8 = 6;
+
+impl Column {
+    /// Digits after the point that an import keeps of a second in this column.
+    #[must_use]
+    pub fn second_scale(&self) -> u8 {
+        self.scale.unwrap_or(MAX_SECOND_SCALE)
+    }
 }
 
 closed_set! {

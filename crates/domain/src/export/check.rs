@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
 use super::access::Access;
-use super::fault::{FaultCode, FieldFault, Pointer, body};
+use super::fault::{FaultCode, Faults, FieldFault, Pointer, body};
 use super::filter;
 use super::options::ExportOptions;
 use super::request::ExportRequest;
@@ -25,7 +25,8 @@ impl ExportRequest {
     /// when the export was submitted: nobody asks again when it is run.
     ///
     /// # Errors
-    /// All faults at once, in the order dataset, columns, filters, sort, the rest.
+    /// All faults at once, in the order dataset, columns, filters, sort, the rest; of more than 100 the
+    /// first ones.
     pub fn check(
         &self,
         catalog: &Catalog,
@@ -37,7 +38,7 @@ impl ExportRequest {
         let mut check = Check {
             dataset,
             access,
-            faults: Vec::new(),
+            faults: Faults::default(),
         };
         let columns = check.columns(self.columns.as_deref());
         let conditions = self.filters.as_ref().map_or_else(Vec::new, |raw| {
@@ -55,7 +56,7 @@ impl ExportRequest {
                 ExportOptions::read(raw, format, &mut check.faults)
             });
         if !check.faults.is_empty() {
-            return Err(check.faults);
+            return Err(check.faults.told());
         }
         Ok(ExportSpec {
             file_name: ExportSpec::name_file(dataset, (format, &options), (&locale, timezone), at),
@@ -96,7 +97,7 @@ impl ExportRequest {
 struct Check<'d> {
     dataset: &'d Dataset,
     access: Access,
-    faults: Vec<FieldFault>,
+    faults: Faults,
 }
 
 impl Check<'_> {

@@ -34,6 +34,40 @@ impl FieldFault {
     }
 }
 
+/// Faults of a request that are told, at most.
+const MAX_TOLD: usize = 100;
+
+/// The faults of a request, as they are found. The first 100 are kept, the others counted: a request
+/// may hold as many as its body has room for.
+#[derive(Debug, Default)]
+pub(crate) struct Faults {
+    told: Vec<FieldFault>,
+    more: usize,
+}
+
+impl Faults {
+    pub(crate) fn push(&mut self, fault: FieldFault) {
+        if self.told.len() < MAX_TOLD {
+            self.told.push(fault);
+        } else {
+            self.more += 1;
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.told.is_empty()
+    }
+
+    /// What is told of them; of many, the last one says how many more there are.
+    pub(crate) fn told(mut self) -> Vec<FieldFault> {
+        if let (Some(last), 1..) = (self.told.last_mut(), self.more) {
+            let more = format!("; {} more faults are not listed", self.more);
+            last.message.push_str(&more);
+        }
+        self.told
+    }
+}
+
 /// A place in a JSON body.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Pointer(String);

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::access::Access;
-use super::fault::{FaultCode, FieldFault, Pointer, body};
+use super::fault::{FaultCode, Faults, FieldFault, Pointer, body};
 use super::operand::Operand;
 use crate::{Column, Dataset, Operator};
 
@@ -42,7 +42,7 @@ pub(super) fn read(
     dataset: &Dataset,
     raw: &Map<String, Value>,
     access: Access,
-    faults: &mut Vec<FieldFault>,
+    faults: &mut Faults,
 ) -> Vec<Condition> {
     let mut conditions = Vec::new();
     for (name, value) in raw {
@@ -83,7 +83,7 @@ pub(super) fn read(
 fn tests<'v>(
     at: &Pointer,
     value: &'v Value,
-    faults: &mut Vec<FieldFault>,
+    faults: &mut Faults,
 ) -> Vec<(Pointer, Operator, &'v Value)> {
     let Value::Object(named) = value else {
         return vec![(at.clone(), Operator::Eq, value)];

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::fault::{FaultCode, FieldFault, Pointer, body};
+use super::fault::{FaultCode, Faults, FieldFault, Pointer, body};
 use super::file_name::safe_stem;
 use super::spec::ExportFormat;
 
@@ -68,7 +68,7 @@ impl ExportOptions {
     pub(super) fn read(
         raw: &Map<String, Value>,
         format: ExportFormat,
-        faults: &mut Vec<FieldFault>,
+        faults: &mut Faults,
     ) -> Self {
         let mut options = Self::default();
         let mut refuse = |name: &str, message: String| {

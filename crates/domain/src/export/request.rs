@@ -4,7 +4,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::fault::{FaultCode, FieldFault, Pointer, body};
+use super::fault::{FaultCode, Faults, FieldFault, Pointer, body};
 
 /// The body of `POST /exports`. A field that is null counts as left out.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -36,7 +36,8 @@ impl ExportRequest {
     /// Reads a body, and tells of every field that is unknown or of the wrong shape.
     ///
     /// # Errors
-    /// All faults at once, each `invalid_request` with the field's pointer.
+    /// All faults at once, each `invalid_request` with the field's pointer; of more than 100 the first
+    /// ones.
     pub fn from_json(bytes: &[u8]) -> Result<Self, Vec<FieldFault>> {
         let whole = Pointer::default();
         let refused =
@@ -48,7 +49,7 @@ impl ExportRequest {
         };
         let mut reader = Reader {
             fields,
-            faults: Vec::new(),
+            faults: Faults::default(),
         };
         let request = Self {
             dataset: reader.take("dataset", "a text").unwrap_or_default(),
@@ -74,7 +75,7 @@ impl ExportRequest {
 /// Takes fields out of an object; what is left at the end is unknown.
 struct Reader {
     fields: Map<String, Value>,
-    faults: Vec<FieldFault>,
+    faults: Faults,
 }
 
 impl Reader {
@@ -103,6 +104,6 @@ impl Reader {
                 message,
             ));
         }
-        self.faults
+        self.faults.told()
     }
 }

@@ -31,7 +31,8 @@ pub struct HandlerDef {
     pub concurrency: u32,
     /// How long a row is held without a heartbeat.
     pub lease: Duration,
-    /// After this long, counted from the first claim, a row gets no further try.
+    /// An attempt that runs longer than this is ended for good: its row gets no further try. Work that
+    /// is done in one transaction has none.
     pub hard_deadline: Duration,
     /// How often and how soon a transient failure is tried again.
     pub retry: RetryPolicy,

@@ -95,7 +95,7 @@ impl RowCheck {
         let (locale, sees) = (&spec.locale, spec.sees_sensitive);
         Ok(Self {
             keys: KeySet::of(dataset, &fields),
-            across: Across::new(dataset, &fields),
+            across: Across::new(dataset, &fields, spec.options.mode),
             policy: Policy {
                 formulas: spec.options.formulas,
                 merged: spec.options.merged,
@@ -240,32 +240,35 @@ impl<'a> Finding<'a> {
     }
 
     pub(super) fn cell(&mut self, field: usize, fault: Fault, value: Option<&str>) {
-        if self.errors.len() < MAX_ERRORS {
-            let field = self.fields.get(field).map(String::as_str);
-            let Fault { code, params } = fault;
-            self.errors
-                .push(self.messages.error(self.row, code, field, value, params));
-        } else {
-            self.more += 1;
+        let field = self.fields.get(field).map(String::as_str);
+        if let Some(error) = self.error(field, fault, value) {
+            self.errors.push(error);
         }
     }
 
     pub(super) fn rules(&mut self, across: &Across, values: &Fields) {
         for broken in across.broken(values) {
             let fault = Fault::with(RowCode::BusinessRule, "rule", broken.name);
-            let value = match values.get(broken.field) {
-                Field::Text(text) => Some(text),
-                Field::Missing | Field::Null | Field::Keep => None,
-            };
-            let before = self.errors.len();
-            self.cell(broken.field, fault, value);
-            if self.errors.len() > before
-                && let Some(error) = self.errors.pop()
-            {
+            if let Some(error) = self.error(Some(broken.column), fault, broken.value) {
                 self.errors
                     .push(self.messages.of_rule(error, broken.message));
             }
         }
+    }
+
+    /// A fault of a column; none when no more are told.
+    fn error(
+        &mut self,
+        field: Option<&str>,
+        fault: Fault,
+        value: Option<&str>,
+    ) -> Option<RowError> {
+        if self.errors.len() >= MAX_ERRORS {
+            self.more += 1;
+            return None;
+        }
+        let Fault { code, params } = fault;
+        Some(self.messages.error(self.row, code, field, value, params))
     }
 
     pub(super) fn end(mut self) -> Result<(), Vec<RowError>> {

@@ -30,6 +30,7 @@ pub struct Fields {
     /// Where the text of the value under way begins.
     begun: usize,
     rounded: u32,
+    cut: u32,
 }
 
 impl Fields {
@@ -45,6 +46,7 @@ impl Fields {
         self.text.clear();
         self.begun = 0;
         self.rounded = 0;
+        self.cut = 0;
     }
 
     /// Number cells whose digits went beyond the scale of their column, floating-point noise apart:
@@ -56,6 +58,17 @@ impl Fields {
 
     pub(super) fn was_rounded(&mut self) {
         self.rounded += 1;
+    }
+
+    /// Datetimes and times with a fraction of a second that is finer than their column's scale: it
+    /// is cut.
+    #[must_use]
+    pub fn cut(&self) -> u32 {
+        self.cut
+    }
+
+    pub(super) fn was_cut(&mut self) {
+        self.cut += 1;
     }
 
     /// Number of values.

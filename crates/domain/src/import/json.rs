@@ -10,7 +10,7 @@ use super::fault::Fault;
 use super::fields::{Field, Fields};
 use super::message::RowMessages;
 use super::rule::{ColumnRule, Policy};
-use crate::export::{Pointer, body};
+use crate::export::{Faults, Pointer, body};
 use crate::{
     Calendar, Column, ColumnType, Dataset, Empty, FaultCode, FieldFault, Formulas, ImportMode,
     Merged, NumberStyle, PlacedCell, RowCode, RowError, SheetCell,
@@ -59,7 +59,8 @@ impl JsonRows {
     /// `required` where a new row would need it; null is null.
     ///
     /// # Errors
-    /// `unknown_column` for every key that is no importable column, with its pointer (`/rows/0/x`).
+    /// `unknown_column` for every key that is no importable column, with its pointer (`/rows/0/x`); of
+    /// more than 100 the first ones.
     pub fn read(
         dataset: &Dataset,
         rows: &[Map<String, Value>],
@@ -67,7 +68,7 @@ impl JsonRows {
     ) -> Result<Self, Vec<FieldFault>> {
         let faults = unknown(dataset, rows);
         if !faults.is_empty() {
-            return Err(faults);
+            return Err(faults.told());
         }
         let reading = Reading::new(dataset, rows, terms);
         let numbered = rows.iter().zip(0..);
@@ -108,9 +109,9 @@ impl JsonRows {
     }
 }
 
-fn unknown(dataset: &Dataset, rows: &[Map<String, Value>]) -> Vec<FieldFault> {
+fn unknown(dataset: &Dataset, rows: &[Map<String, Value>]) -> Faults {
     let known = |name: &str| dataset.column(name).is_some_and(|column| column.importable);
-    let mut faults = Vec::new();
+    let mut faults = Faults::default();
     for (index, row) in rows.iter().enumerate() {
         for name in row.keys().filter(|name| !known(name)) {
             let at: Pointer = body("rows").index(index).field(name);
@@ -155,7 +156,7 @@ impl Reading {
         }
         let (locale, sees) = (terms.locale, terms.sees_sensitive);
         Self {
-            across: Across::new(dataset, &fields),
+            across: Across::new(dataset, &fields, terms.mode),
             messages: RowMessages::new(dataset, &[], None, locale, sees),
             fields,
             columns,

@@ -1,6 +1,8 @@
 //! Which column of the sheet is which column of the dataset.
 
-use super::header::{Header, Names, find};
+use std::collections::HashSet;
+
+use super::header::{Header, Names, find, normal_header};
 use crate::{Column, Dataset, Failure, FailureCode, ImportOptions, SheetRow, column_letters};
 
 /// Most columns that a refusal names.
@@ -29,14 +31,13 @@ impl Mapping {
         options: &ImportOptions,
         rows: impl Iterator<Item = SheetRow<'a>>,
     ) -> Option<Header> {
-        let names = Names::of(dataset, options);
-        find(&names, options.header_row, Self::HEADER_ROWS, rows)
+        find(dataset, options, Self::HEADER_ROWS, rows)
     }
 
     /// Reads a header. A header means the column that the options map it to, else the one whose
     /// label in any language or whose name it is. Compared without regard to case, width, spaces at
-    /// the ends, runs of spaces, line ends and stars around it. `is_extra` tells headers that we
-    /// wrote ourselves; they do not count as ignored.
+    /// the ends, runs of spaces, line ends and stars around it; a text of more than 512 characters
+    /// means none. `is_extra` tells headers that we wrote ourselves; they do not count as ignored.
     ///
     /// # Errors
     /// `missing_columns` when a required importable column is not there (for updates: a key column),
@@ -50,10 +51,17 @@ impl Mapping {
         is_extra: &dyn Fn(&str) -> bool,
     ) -> Result<Self, Failure> {
         let names = Names::of(dataset, options);
-        let mut columns: Vec<(u16, String)> = Vec::with_capacity(header.len());
+        let mut columns: Vec<(u16, String)> = Vec::new();
         let mut ignored = 0;
+        let mut known = Vec::new();
+        // each text is compared once, each mapped header once: there may be thousands of both
+        let mut there: HashSet<String> = HashSet::new();
         for (at, text) in header {
-            match names.column(text).filter(|column| column.importable) {
+            let normal = normal_header(text);
+            let column = normal.as_deref().and_then(|normal| names.column(normal));
+            known.extend(column);
+            there.extend(normal);
+            match column.filter(|column| column.importable) {
                 Some(column) => {
                     if let Some((other, _)) = columns.iter().find(|(_, it)| *it == column.name) {
                         return Err(twice(locale, column, [*other, *at]));
@@ -64,13 +72,13 @@ impl Mapping {
                 None => ignored += 1,
             }
         }
-        let is_there = |mapped: &str| header.iter().any(|(_, text)| Names::is(mapped, text));
+        let is_there = |mapped: &&str| normal_header(mapped).is_some_and(|it| there.contains(&it));
         let mapped = options.mapping.keys().map(String::as_str);
         let absent: Vec<&str> = mapped.filter(|mapped| !is_there(mapped)).collect();
         if !absent.is_empty() {
             return Err(unmapped(locale, &absent));
         }
-        let missing = names.missing(header);
+        let missing = names.missing(known.into_iter());
         if !missing.is_empty() {
             return Err(lacking(locale, &missing));
         }

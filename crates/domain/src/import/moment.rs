@@ -1,13 +1,17 @@
 //! Dates and times from cells.
 //!
 //! The declared type decides, not the cell's style (cases.md A 8). A number is a day number of the
-//! workbook's calendar, rounded to milliseconds once. A text is ISO 8601 or one of `2026/1/2`,
+//! workbook's calendar, rounded to milliseconds once. What of a second is finer than the column's
+//! scale is cut and counted ([`Fields::cut`]): it is never carried into the next second, so that the
+//! last moment of a day, month or year stays in it. A text is ISO 8601 or one of `2026/1/2`,
 //! `2026.1.2` and `2026年1月2日`, the year first and with four digits: anything else could be read
 //! in two ways. A sheet's dates have no zone: a datetime is wall clock of the task's zone unless the
 //! text gives an offset. A clock time that the zone skips is no moment; of one that comes twice the
 //! earlier is meant.
 
-use chrono::{Datelike, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, TimeZone, Timelike};
+use chrono::{
+    Datelike, NaiveDate, NaiveDateTime, NaiveTime, SubsecRound, TimeDelta, TimeZone, Timelike,
+};
 use chrono_tz::Tz;
 use unicode_normalization::UnicodeNormalization;
 
@@ -36,6 +40,8 @@ pub(super) struct MomentRule {
     pub(super) zone: Tz,
     /// The zone of what the table holds.
     pub(super) stored_in: Tz,
+    /// Digits of a second after the point that are kept.
+    pub(super) second_scale: u8,
 }
 
 impl MomentRule {
@@ -75,20 +81,21 @@ impl MomentRule {
             .checked_sub_signed(TimeDelta::minutes(i64::from(minutes)))
             .ok_or(RowCode::DateInvalid)?;
         let stored = self.stored_in.from_utc_datetime(&utc).naive_local();
-        write_datetime(stored, out)
+        self.write_datetime(stored, out)
     }
 
     /// A part of a day.
-    pub(super) fn time(number: &str, out: &mut Fields) -> Result<(), Fault> {
+    pub(super) fn time(&self, number: &str, out: &mut Fields) -> Result<(), Fault> {
         let (day, ms) = split(number).ok_or(RowCode::DateInvalid)?;
         let time = time_of_ms(ms).filter(|_| day == 0);
-        write_time(time.ok_or(RowCode::DateInvalid)?, out);
+        let time = time.ok_or(RowCode::DateInvalid)?;
+        write_time(self.kept(time, out), out);
         Ok(())
     }
 
-    pub(super) fn time_text(text: &str, out: &mut Fields) -> Result<(), Fault> {
+    pub(super) fn time_text(&self, text: &str, out: &mut Fields) -> Result<(), Fault> {
         let time = read(text, clock_text::read_time).ok_or(RowCode::DateInvalid)?;
-        write_time(time, out);
+        write_time(self.kept(time, out), out);
         Ok(())
     }
 
@@ -130,12 +137,31 @@ impl MomentRule {
     /// Wall clock of the task's zone.
     fn local(&self, wall: NaiveDateTime, out: &mut Fields) -> Result<(), Fault> {
         if self.zone == self.stored_in {
-            return write_datetime(wall, out);
+            return self.write_datetime(wall, out);
         }
         let moment = self.zone.from_local_datetime(&wall).earliest();
         let moment = moment
             .ok_or_else(|| Fault::with(RowCode::DateInvalid, "skipped_in", self.zone.name()))?;
-        write_datetime(moment.with_timezone(&self.stored_in).naive_local(), out)
+        self.write_datetime(moment.with_timezone(&self.stored_in).naive_local(), out)
+    }
+
+    fn write_datetime(&self, moment: NaiveDateTime, out: &mut Fields) -> Result<(), Fault> {
+        if !(1..=9999).contains(&moment.year()) {
+            return Err(RowCode::DateInvalid.into());
+        }
+        write_date(moment.date(), out);
+        out.write(" ");
+        write_time(self.kept(moment.time(), out), out);
+        Ok(())
+    }
+
+    /// What the column keeps of a time of day.
+    fn kept(&self, time: NaiveTime, out: &mut Fields) -> NaiveTime {
+        let kept = time.trunc_subsecs(self.second_scale.into());
+        if kept != time {
+            out.was_cut();
+        }
+        kept
     }
 }
 
@@ -197,16 +223,6 @@ fn read<T>(text: &str, reader: fn(&str) -> Option<T>) -> Option<T> {
         return reader(text);
     }
     reader(text).or_else(|| reader(&text.nfkc().collect::<String>()))
-}
-
-fn write_datetime(moment: NaiveDateTime, out: &mut Fields) -> Result<(), Fault> {
-    if !(1..=9999).contains(&moment.year()) {
-        return Err(RowCode::DateInvalid.into());
-    }
-    write_date(moment.date(), out);
-    out.write(" ");
-    write_time(moment.time(), out);
-    Ok(())
 }
 
 fn write_date(date: NaiveDate, out: &mut Fields) {

@@ -23,7 +23,7 @@ const MAX_FRACTION: usize = 30;
 /// How the numbers of a column are written.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct NumberRule {
-    /// Digits after the point: 0 for integers; none where the table alone knows.
+    /// Digits after the point: 0 for integers; none for columns of floating point.
     pub(super) scale: Option<u8>,
     pub(super) whole_only: bool,
     /// How texts group digits, if that was declared.

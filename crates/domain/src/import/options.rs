@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value};
 
-use crate::export::{Pointer, body};
+use super::header::{MAX_HEADER, normal_header};
+use crate::export::{Faults, Pointer, body};
 use crate::{Dataset, FaultCode, FieldFault, ImportMode, ImportOptions, SheetChoice, UnknownWord};
 
 /// Most rows of one batch.
@@ -13,7 +14,7 @@ const MAX_ROW: u32 = 1_048_576;
 const MAX_STAGGER: u32 = 60_000;
 /// Most entries of a mapping: the columns of a sheet.
 const MAX_MAPPING: usize = 16_384;
-/// Longest name of a sheet and of a header that is looked at, in characters.
+/// Longest name of a sheet, in characters.
 const MAX_TEXT: usize = 32_767;
 
 type Refusal = (FaultCode, String);
@@ -23,7 +24,7 @@ type Refusal = (FaultCode, String);
 pub(super) fn read(
     dataset: &Dataset,
     raw: &Map<String, Value>,
-    faults: &mut Vec<FieldFault>,
+    faults: &mut Faults,
 ) -> ImportOptions {
     let at = body("options");
     let mut reading = Reading {
@@ -47,7 +48,7 @@ pub(super) fn read(
 struct Reading<'a> {
     dataset: &'a Dataset,
     options: ImportOptions,
-    faults: &'a mut Vec<FieldFault>,
+    faults: &'a mut Faults,
 }
 
 impl Reading<'_> {
@@ -104,6 +105,9 @@ impl Reading<'_> {
             let (code, message) = match column.as_str() {
                 None => refused(shape),
                 Some(_) if header.trim().is_empty() => refused("a header is no empty text"),
+                Some(_) if normal_header(header).is_none() => {
+                    refused(format!("a header has at most {MAX_HEADER} characters"))
+                }
                 Some(name) if self.importable(name) => {
                     let entry = (header.clone(), name.to_owned());
                     self.options.mapping.extend([entry]);

@@ -22,7 +22,7 @@ pub(super) enum Reader {
     Boolean,
     Date(MomentRule),
     Datetime(MomentRule),
-    Time,
+    Time(MomentRule),
 }
 
 impl Reader {
@@ -44,6 +44,7 @@ impl Reader {
             calendar,
             zone,
             stored_in: column.stored_in,
+            second_scale: column.second_scale(),
         };
         match column.kind {
             ColumnType::String => Self::Text(calendar),
@@ -52,7 +53,7 @@ impl Reader {
             ColumnType::Boolean => Self::Boolean,
             ColumnType::Date => Self::Date(moment),
             ColumnType::Datetime => Self::Datetime(moment),
-            ColumnType::Time => Self::Time,
+            ColumnType::Time => Self::Time(moment),
         }
     }
 
@@ -71,7 +72,7 @@ impl Reader {
                 }
                 Self::Date(rule) => rule.date(number, out),
                 Self::Datetime(rule) => rule.datetime(number, out),
-                Self::Time => MomentRule::time(number, out),
+                Self::Time(rule) => rule.time(number, out),
             },
             SheetCell::Error(shown) => {
                 let told: String = shown.chars().take(MAX_ERROR).collect();
@@ -99,7 +100,7 @@ impl Reader {
             }
             Self::Date(_) => MomentRule::date_text(text, out),
             Self::Datetime(rule) => rule.datetime_text(text, out),
-            Self::Time => MomentRule::time_text(text, out),
+            Self::Time(rule) => rule.time_text(text, out),
         }
     }
 
@@ -111,7 +112,7 @@ impl Reader {
                 MomentRule::shown_iso(text, out);
                 Ok(())
             }
-            Self::Date(_) | Self::Datetime(_) | Self::Time => self.text(text, out),
+            Self::Date(_) | Self::Datetime(_) | Self::Time(_) => self.text(text, out),
             Self::Number(_) | Self::Boolean => Err(RowCode::TypeMismatch.into()),
         }
     }
@@ -144,11 +145,11 @@ pub(crate) fn compare(kind: ColumnType, left: &str, right: &str) -> std::cmp::Or
 }
 
 /// A value of a definition (`min`, `allowed`) as MySQL takes it; none if it is no value of the
-/// column's type. A datetime without an offset is wall clock of the zone that the column is stored
+/// column's type, or has fractions of a second that the column does not keep. A datetime without an offset is wall clock of the zone that the column is stored
 /// in.
 pub(crate) fn canonical(column: &Column, text: &str) -> Option<String> {
     let mut fields = Fields::new();
     let reader = Reader::of(column, None, column.stored_in, Calendar::From1900);
     let read = reader.read(SheetCell::Text(text), &mut fields);
-    read.is_ok().then(|| fields.begun().to_owned())
+    (read.is_ok() && fields.cut() == 0).then(|| fields.begun().to_owned())
 }

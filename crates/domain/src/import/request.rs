@@ -4,7 +4,7 @@ use chrono_tz::Tz;
 use serde_json::{Map, Value};
 
 use super::options;
-use crate::export::{Pointer, body};
+use crate::export::{Faults, Pointer, body};
 use crate::{Catalog, Dataset, ExportDefaults, FaultCode, FieldFault, ImportSpec, Upload};
 
 /// The fields of `POST /imports` beside the file.
@@ -56,7 +56,8 @@ impl ImportRequest {
     /// it may be put into the spec afterwards.
     ///
     /// # Errors
-    /// All faults at once, each with its pointer (`/dataset`, `/options/mode`).
+    /// All faults at once, each with its pointer (`/dataset`, `/options/mode`); of more than 100 the
+    /// first ones.
     pub fn check(
         &self,
         catalog: &Catalog,
@@ -65,7 +66,7 @@ impl ImportRequest {
         sees_sensitive: bool,
     ) -> Result<ImportSpec, Vec<FieldFault>> {
         let dataset = self.find(catalog)?;
-        let mut faults = Vec::new();
+        let mut faults = Faults::default();
         let options = options::read(dataset, &self.options, &mut faults);
         let mut texts = Texts {
             options: &self.options,
@@ -75,7 +76,7 @@ impl ImportRequest {
         let timezone = texts.timezone(defaults);
         let queue = texts.queue(dataset);
         if !faults.is_empty() {
-            return Err(faults);
+            return Err(faults.told());
         }
         Ok(ImportSpec {
             dataset: dataset.name.clone(),
@@ -109,7 +110,7 @@ impl ImportRequest {
 /// The options that are about the request as a whole.
 struct Texts<'a> {
     options: &'a Map<String, Value>,
-    faults: &'a mut Vec<FieldFault>,
+    faults: &'a mut Faults,
 }
 
 impl<'a> Texts<'a> {

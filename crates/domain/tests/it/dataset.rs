@@ -90,6 +90,10 @@ fn the_shipped_definitions_are_whole() {
 
 #[test]
 fn a_wrong_definition_is_refused_with_file_line_and_reason() {
+    let long = "x".repeat(513);
+    let long_label = format!(
+        "import_modes = [\"insert\"]\ncolumns = [\n  {{ name = \"code\", label = {{ en = \"{long}\" }}"
+    );
     let cases = [
         (
             "version = \"1\"",
@@ -161,6 +165,18 @@ fn a_wrong_definition_is_refused_with_file_line_and_reason() {
             "type = \"string\", scale = 2",
             "thing.toml:9: ",
             "`scale` is for",
+        ),
+        (
+            "stored_in = \"Asia/Tokyo\"",
+            "scale = 7",
+            "thing.toml:10: ",
+            "`scale` is 7, it may be 0 to 6",
+        ),
+        (
+            "stored_in = \"Asia/Tokyo\"",
+            "scale = 1, min = \"2026-01-01 00:00:00.25\"",
+            "thing.toml:10: ",
+            "`min` is 2026-01-01 00:00:00.25, which is no datetime",
         ),
         ("{ en = \"Code\" }", "{}", "thing.toml:9: ", "label"),
         (
@@ -240,6 +256,12 @@ fn a_wrong_definition_is_refused_with_file_line_and_reason() {
             "key = [\"code\"]\nversion_column = \"made_at\"",
             "thing.toml:8: ",
             "type integer",
+        ),
+        (
+            "columns = [\n  { name = \"code\", label = { en = \"Code\" }",
+            long_label.as_str(),
+            "thing.toml:10: ",
+            "at most 512 characters",
         ),
         (
             "filters = [",

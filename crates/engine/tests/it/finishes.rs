@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use mysql_async::prelude::Queryable;
-use testkit::eventually;
+use testkit::{a_lane, eventually};
 
+use crate::counted::Counted;
 use crate::probe::{House, Probe, Running, Step};
 
 const ROWS: usize = 60;
@@ -74,6 +75,37 @@ async fn a_group_that_somebody_holds_keeps_back_its_own_rows_alone() {
         probe.runs().values().all(|times| *times == 1),
         "each ran once"
     );
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_born_by_the_slower_of_two_tenants_is_rung_as_soon_as_it_is_born() {
+    let counted = Counted::begin();
+    let house = House::build().await;
+    let (probe, worker) = under_way(&house, 60).await;
+    let follow_lane = a_lane();
+    let topic = house.broker.create_topic(follow_lane.as_str(), 1);
+    topic.expect("a topic");
+    let group = format!(
+        r#"INSERT INTO compensate_group (id, tenant, total, sealed, on_finished) VALUES
+           (5, 'globex', 20, TRUE, '[{{"biz_type": "FOLLOW", "lane": "{follow_lane}",
+           "context": "{{}}", "max_cnt": 3}}]');
+           UPDATE compensate_biz SET group_id = 5 WHERE tenant = 'globex'"#
+    );
+    house.database.execute(&group).await;
+    let mut person = house.database.plain_connection().await;
+    let held = "BEGIN; SELECT id FROM compensate_group WHERE id = 5 FOR UPDATE";
+    person.query_drop(held).await.expect("locked");
+    probe.gate.add_permits(60);
+    until_done(&house, 40).await;
+    person.query_drop("ROLLBACK").await.expect("let go");
+    until_done(&house, 60).await;
+    // nobody relays here: a ring that is lost stays lost
+    eventually("the follow-up to be rung", async || {
+        let rung = counted.of("quayside_ring_sent_total", &follow_lane);
+        (rung == 1).then_some(())
+    })
+    .await;
     worker.stop().await;
 }
 

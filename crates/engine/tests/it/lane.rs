@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use bus::{Ringer, TraceHeaders};
 use domain::{CompensateBizId, LeaseEpoch, Rung, TaskStatus};
-use testkit::eventually;
+use store::NewExport;
+use testkit::{a_lane, an_export, eventually};
 
 use crate::probe::{House, Probe, Step, announced};
 
@@ -62,6 +63,59 @@ async fn two_workers_share_a_lane() {
         house.until(task, TaskStatus::Success).await;
     }
     assert_eq!(first.runs().len() + second.runs().len(), 6);
+    one.stop().await;
+    two.stop().await;
+}
+
+/// Cases.md C 15: the rings of all the lane lie behind one worker that has no hand free.
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_whose_rings_wait_behind_one_busy_worker_are_done_by_another_ones_scan() {
+    let mut house = House::build().await;
+    house.lane = a_lane();
+    let made = house.broker.create_topic(house.lane.as_str(), 1);
+    made.expect("a topic of one partition");
+    let mut settings = house.settings();
+    settings.permits = 1;
+    let (busy, idle) = (
+        Probe::always(Step::FinishWhenLet),
+        Probe::always(Step::Finish),
+    );
+    let one = house.work("one", settings.clone(), &busy);
+    let announcer = house.announcer();
+    let held = house.submit(&announcer).await;
+    eventually(
+        "the first to hold the only partition and a row",
+        async || (busy.runs().len() == 1).then_some(()),
+    )
+    .await;
+    // This one has a ring and no scan: it tells where the rings go.
+    let rung = house.submit(&announcer).await;
+    let mut waiting = Vec::new();
+    for _ in 0..8 {
+        let export = NewExport {
+            scan_interval: settings.scan_interval,
+            ..an_export(&house.lane)
+        };
+        let submitted = house.store.submit_export(export).await;
+        let submitted = submitted.expect("accepted");
+        announcer.announce(house.lane.clone(), announced(submitted.rung));
+        waiting.push(submitted.task);
+    }
+    // It joins the group, and the partition stays where it is.
+    let two = house.work("two", settings, &idle);
+    for task in waiting {
+        house.until(task, TaskStatus::Success).await;
+    }
+    let mut standing = Vec::new();
+    for task in [held, rung] {
+        standing.push(house.task(task).await.status);
+    }
+    assert_eq!(standing, [TaskStatus::Processing, TaskStatus::Pending]);
+    busy.gate.add_permits(2);
+    for task in [held, rung] {
+        house.until(task, TaskStatus::Success).await;
+    }
+    assert_eq!((busy.runs().len(), idle.runs().len()), (2, 8));
     one.stop().await;
     two.stop().await;
 }

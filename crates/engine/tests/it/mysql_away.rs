@@ -89,7 +89,7 @@ async fn a_sweeper_waits_for_a_lease_period_after_mysql_was_away() {
     let lease = Duration::from_secs(2);
     let sweeper = Sweeper {
         store: house.through(),
-        lease,
+        leases: lease.into(),
         interval: Duration::from_millis(50),
     };
     proxy.go_away();

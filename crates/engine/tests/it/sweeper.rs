@@ -1,9 +1,10 @@
 //! Rescue.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use domain::TaskStatus;
-use engine::Sweeper;
+use domain::{Lane, TaskStatus};
+use engine::{Leases, Sweeper};
 use testkit::{eventually, terms};
 use tokio_util::sync::CancellationToken;
 
@@ -28,7 +29,7 @@ async fn the_row_of_a_worker_that_vanished_is_run_by_another_after_the_first_lea
     let lease = Duration::from_secs(1);
     let sweeper = Sweeper {
         store: house.store.clone(),
-        lease,
+        leases: lease.into(),
         interval: Duration::from_millis(100),
     };
     let stop = CancellationToken::new();
@@ -55,6 +56,55 @@ async fn the_row_of_a_worker_that_vanished_is_run_by_another_after_the_first_lea
     stop.cancel();
     sweeping.await.expect("the sweeper ends well");
     worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_long_lease_keeps_no_other_lane_waiting_for_its_rescue() {
+    let house = House::build().await;
+    let [quick, slow, long] = [testkit::a_lane(), testkit::a_lane(), testkit::a_lane()];
+    let retired = Lane::parse(format!("quayside.biz.{quick}")).expect("a name");
+    for lane in [&quick, &slow, &long, &retired] {
+        house
+            .database
+            .execute(&format!(
+                "INSERT INTO compensate_biz (tenant, biz_type, biz_id, context, lane) \
+                 VALUES ('acme', 'EXPORT', '{lane}', '{{}}', '{lane}')"
+            ))
+            .await;
+        let claimed = house.store.claim_due(lane, 1, &terms("vanished")).await;
+        assert_eq!(claimed.expect("claimed").len(), 1);
+    }
+    let end = "UPDATE compensate_biz SET wake_at = UTC_TIMESTAMP(6)";
+    house.database.execute(end).await;
+    let (second, hour) = (Duration::from_secs(1), Duration::from_secs(3600));
+    let sweeper = Sweeper {
+        store: house.store.clone(),
+        leases: Leases {
+            defined: BTreeMap::from([(slow.clone(), 3 * second), (long.clone(), hour)]),
+            common: second,
+        },
+        interval: hour,
+    };
+    let stop = CancellationToken::new();
+    let began = Instant::now();
+    #[expect(clippy::disallowed_methods, reason = "awaited below")]
+    let sweeping = tokio::spawn(sweeper.run(stop.clone()));
+    for (lease, held) in [
+        (second, vec![&slow, &long, &retired]),
+        (3 * second, vec![&long, &retired]),
+    ] {
+        eventually("the next lane to be rescued", async || {
+            let lanes: Vec<String> = house
+                .database
+                .query("SELECT lane FROM compensate_biz WHERE status = 'PROCESSING' ORDER BY id")
+                .await;
+            (lanes == held.iter().map(|lane| lane.as_str()).collect::<Vec<_>>()).then_some(())
+        })
+        .await;
+        assert!(began.elapsed() >= lease, "not before its own lease");
+    }
+    stop.cancel();
+    sweeping.await.expect("the sweeper ends well");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -87,7 +137,7 @@ async fn a_row_that_cannot_be_rescued_ends_no_pass_before_its_time() {
         .await;
     let sweeper = Sweeper {
         store: house.store.clone(),
-        lease: Duration::from_secs(1),
+        leases: Duration::from_secs(1).into(),
         interval: Duration::from_secs(3600),
     };
     let stop = CancellationToken::new();
@@ -136,7 +186,7 @@ async fn a_hundred_rows_that_cannot_be_rescued_hold_up_nobody_behind_them() {
         .await;
     let sweeper = Sweeper {
         store: house.store.clone(),
-        lease: Duration::from_secs(1),
+        leases: Duration::from_secs(1).into(),
         interval: Duration::from_secs(3600),
     };
     let stop = CancellationToken::new();
@@ -184,7 +234,7 @@ async fn a_backlog_longer_than_a_pass_looks_at_keeps_no_ended_lease_from_being_m
     for (interval, left) in [(3600.0, 1), (0.1, 0)] {
         let sweeper = Sweeper {
             store: house.store.clone(),
-            lease: Duration::from_secs(1),
+            leases: Duration::from_secs(1).into(),
             interval: Duration::from_secs_f64(interval),
         };
         let stop = CancellationToken::new();
@@ -232,7 +282,7 @@ async fn a_lane_at_which_the_database_fails_keeps_the_passes_from_no_other() {
         .await;
     let sweeper = Sweeper {
         store: house.store.clone(),
-        lease: Duration::from_millis(300),
+        leases: Duration::from_millis(300).into(),
         interval: Duration::from_secs(3600),
     };
     let stop = CancellationToken::new();

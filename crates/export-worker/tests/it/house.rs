@@ -268,7 +268,7 @@ impl Running {
 fn sweep(store: &Store) -> DropGuard {
     let sweeper = Sweeper {
         store: store.clone(),
-        lease: Duration::from_secs(LEASE_SECONDS),
+        leases: Duration::from_secs(LEASE_SECONDS).into(),
         interval: Duration::from_secs(1),
     };
     let stop = CancellationToken::new();

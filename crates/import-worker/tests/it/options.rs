@@ -6,7 +6,7 @@ use testkit::eventually;
 
 use crate::club::{club_of, clubs, import_club};
 use crate::house::{House, Import, imports};
-use crate::workbook::{Value, members, number, text};
+use crate::workbook::{Value, member, member_header, members, number, text, workbook};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_modes_insert_upsert_and_update_and_what_empty_means() {
@@ -119,6 +119,41 @@ async fn an_import_that_only_checks_says_so_while_it_does() {
     let task = house.import_members(members(3, |_, _| ()), options).await;
     assert_eq!(told(task).await, "importing");
     splitting.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fractions_of_a_second_that_a_column_does_not_keep_are_cut_and_counted_as_a_warning() {
+    let house = House::build().await;
+    let worker = house.work();
+    let created = [
+        text("2026-12-31 23:59:59.600"),
+        // as NOW() gives it
+        number("46387.99999537037"),
+        text("2026-12-31 23:59:59"),
+        number("46387.99998842593"),
+    ];
+    let mut rows = vec![member_header()];
+    rows[0].push(text("创建时间"));
+    for (n, created) in (1..).zip(created) {
+        let mut row = member(n);
+        row.push(created);
+        rows.push(row);
+    }
+    let options = json!({"timezone": "UTC"});
+    let task = house.import_members(workbook(rows), options).await;
+    let done = house.until(task, TaskStatus::Success).await;
+    let warnings: Vec<(&str, u64)> = done
+        .warnings
+        .iter()
+        .map(|it| (it.code.as_str(), it.count))
+        .collect();
+    let stored: Vec<String> = house
+        .database
+        .query("SELECT CAST(created_at AS CHAR) FROM member")
+        .await;
+    assert_eq!(stored, ["2026-12-31 23:59:59"; 4]);
+    assert_eq!(warnings, [("fraction_cut", 2)]);
+    worker.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -70,9 +70,18 @@ pub struct CompensationFollowUp {
     pub biz_type: String,
     /// Any JSON value of at most as much as the gateway takes (1 MiB by default).
     pub context: Value,
+    /// 0 to 9; 0 when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub priority: Option<u8>,
     /// One that the definition offers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub queue: Option<String>,
+    /// `1s` to `2h`, from the end of the group on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delay_level: Option<String>,
+    /// RFC 3339, at most 365 days ahead; not with `delay_level`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run_at: Option<String>,
 }
 
 /// What a call came to.

@@ -137,6 +137,40 @@ async fn validating_alone_writes_nothing_and_says_what_is_wrong() {
     assert_eq!(members_in(&house).await, 0);
 }
 
+/// The failure file lacks the good rows: whoever mended that alone would lose them.
+#[tokio::test(flavor = "multi_thread")]
+async fn where_nothing_was_written_a_person_is_told_to_import_the_whole_file_again() {
+    let (house, folder) = house().await;
+    let (file, failed) = (folder.join("members.xlsx"), folder.join("failed.xlsx"));
+    members(&file, &[5]);
+    let into_failed = ["-o", text(&failed), "--overwrite"];
+    let whole = "Nothing was written: mend them in members.xlsx and import all of it.";
+    let alone = "Mend them there and import that file.";
+    for (said, code, told) in [
+        (&["--validate-only", "--wait"][..], 6, whole),
+        (
+            &["--options", r#"{"validate_only": true}"#, "--wait"],
+            6,
+            whole,
+        ),
+        (&["--abort-on-error", "--wait"], 1, whole),
+        (&[&["--validate-only"][..], &into_failed].concat(), 6, whole),
+        (&into_failed, 6, alone),
+    ] {
+        let ran = house.quay(&[&["import", "member", text(&file)][..], said].concat());
+        assert_eq!(
+            ran.code, code,
+            "{said:?}: {}
+{}",
+            ran.stdout, ran.stderr
+        );
+        assert!(ran.stdout.contains(told), "{said:?}: {}", ran.stdout);
+        let other = if told == whole { alone } else { whole };
+        assert!(!ran.stdout.contains(other), "{said:?}: {}", ran.stdout);
+    }
+    assert_eq!(members_in(&house).await, 11);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_template_filled_in_is_an_import_without_faults() {
     let (house, folder) = house().await;

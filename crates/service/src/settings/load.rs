@@ -80,6 +80,7 @@ pub(super) fn load(
     }
     let fault = settings.storage.fault();
     let fault = fault.or_else(|| settings.export.fault());
+    let fault = fault.or_else(|| settings.auth.fault());
     match fault.or_else(|| settings.handlers.fault()) {
         None => Ok(settings),
         Some((key, reason)) => Err(SettingsError::Unfit { key, reason }),

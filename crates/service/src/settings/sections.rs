@@ -8,6 +8,7 @@ use std::time::Duration;
 use domain::{BreakerTerms, Tenant};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
+use url::Url;
 
 use super::{load, redact};
 
@@ -112,17 +113,54 @@ impl Default for AdminSettings {
     }
 }
 
-/// `[auth]`
-#[derive(Clone, Default, Deserialize, Serialize)]
+/// `[auth]`: a secret, a provider, or both.
+#[derive(Clone, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct AuthSettings {
     /// The HS256 secret, 32 bytes or more. No default.
     #[serde(serialize_with = "redact::secret")]
     pub jwt_secret: SecretString,
+    /// Where the identity provider's public keys lie (a JSON Web Key Set), `https://` or, where the
+    /// network is trusted, `http://`: RS256, ES256 and EdDSA.
+    #[serde(serialize_with = "redact::optional_url")]
+    pub jwks_url: Option<String>,
+    /// How often the keys are fetched anew: so long a key may still work that was taken out.
+    pub jwks_refresh_seconds: u32,
     /// Demanded `iss`, when set.
     pub issuer: Option<String>,
     /// Demanded `aud`, when set.
     pub audience: Option<String>,
+}
+
+impl AuthSettings {
+    /// `jwks_refresh_seconds` as a duration.
+    pub fn jwks_refresh(&self) -> Duration {
+        Duration::from_secs(self.jwks_refresh_seconds.into())
+    }
+
+    /// A key whose value cannot be used, and why.
+    pub(super) fn fault(&self) -> Option<(&'static str, String)> {
+        let url = self.jwks_url.as_deref()?;
+        let fits = Url::parse(url).is_ok_and(|url| {
+            matches!(url.scheme(), "http" | "https")
+                && url.username().is_empty()
+                && url.password().is_none()
+        });
+        let form = "must be an address that begins with http:// or https:// and names no user";
+        (!fits).then(|| ("auth.jwks_url", form.to_owned()))
+    }
+}
+
+impl Default for AuthSettings {
+    fn default() -> Self {
+        Self {
+            jwt_secret: SecretString::default(),
+            jwks_url: None,
+            jwks_refresh_seconds: 600,
+            issuer: None,
+            audience: None,
+        }
+    }
 }
 
 /// `[quotas]`

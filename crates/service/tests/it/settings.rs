@@ -105,6 +105,7 @@ fn zero_is_refused_by_key_where_nothing_would_happen_or_everything_at_once() {
         ("http", "workers"),
         ("http", "upload_silence_seconds"),
         ("http", "upload_seconds"),
+        ("auth", "jwks_refresh_seconds"),
         ("worker", "permits"),
         ("worker", "lease_seconds"),
         ("worker", "scan_interval_seconds"),
@@ -204,6 +205,33 @@ fn storage_that_cannot_work_is_refused_by_key_and_no_value_is_shown() {
     s3("path_style = false\nendpoint = \"https://s3.example.com\"").unwrap();
     s3("presign_seconds = 604800").unwrap();
     s3("max_file_bytes = 52428800000").unwrap();
+}
+
+#[test]
+fn the_address_of_the_providers_keys_is_one_for_http_and_no_other_is_shown() {
+    for url in [
+        "hunter2",
+        "",
+        "ftp://hunter2/keys",
+        "file:///hunter2",
+        "https://me:hunter2@idp/keys",
+        "https://hunter2@idp/keys",
+    ] {
+        let error = load(&format!("[auth]\njwks_url = \"{url}\"\n"), &[]);
+        let error = error.err().unwrap().to_string();
+        assert!(error.contains("the setting auth.jwks_url must"), "{error}");
+        assert!(!error.contains("hunter2"), "{error}");
+    }
+    let set = [("QUAYSIDE__AUTH__JWKS_URL", "https://idp/keys?p=hunter2")];
+    let settings = load("", &set).unwrap();
+    assert_eq!(settings.auth.jwks_url.as_deref(), Some(set[0].1));
+    assert_eq!(settings.auth.jwks_refresh_seconds, 600);
+    let shown = settings.redacted().to_string();
+    assert!(
+        shown.contains("https://idp/keys") && !shown.contains("hunter2"),
+        "{shown}"
+    );
+    load("[auth]\njwks_url = \"http://127.0.0.1:9/keys\"\n", &[]).unwrap();
 }
 
 #[test]

@@ -214,13 +214,10 @@ impl<'c> Placing<'c> {
 
     /// How long until the item is due; zero when it is.
     fn wait(&self, item: &NewCompensation) -> Duration {
-        match item.due {
-            Due::Now => Duration::ZERO,
-            Due::After(delay) => delay,
-            Due::At(moment) => {
-                let ahead = self.now.and_then(|now| (moment - now).to_std().ok());
-                ahead.unwrap_or_default()
-            }
+        match (item.due, self.now) {
+            (due, Some(now)) => due.wait(now),
+            (Due::After(delay), None) => delay,
+            (Due::Now | Due::At(_), None) => Duration::ZERO,
         }
     }
 

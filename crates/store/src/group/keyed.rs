@@ -128,8 +128,8 @@ impl Found {
         }
     }
 
-    /// What was given with the first call holds. A definition may have changed since, so that it is
-    /// work of the same kinds with the same contexts counts as the same.
+    /// What was given with the first call holds. A definition may have changed since, so lanes and
+    /// tries are not compared.
     fn check_follow_ups(&self, group: &NewGroup) -> Result<(), StoreError> {
         let Some(given) = &group.on_finished else {
             return Ok(());
@@ -138,7 +138,8 @@ impl Found {
         let stored: Vec<FollowUp> =
             serde_json::from_str(stored).map_err(|error| StoreError::Corrupt(error.to_string()))?;
         let alike = |(one, other): (&FollowUp, &FollowUp)| {
-            one.biz_type == other.biz_type && one.context == other.context
+            (&one.biz_type, &one.context, one.priority, one.due)
+                == (&other.biz_type, &other.context, other.priority, other.due)
         };
         if given.len() == stored.len() && given.iter().zip(&stored).all(alike) {
             Ok(())

@@ -123,6 +123,7 @@ impl LoggedAct {
             max_cnt: desk.max_cnt,
             group_id: None,
             task_id: None,
+            priority: 0,
             delay: Duration::ZERO,
             trace_context: self.trace_context.clone(),
         })

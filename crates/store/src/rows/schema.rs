@@ -63,17 +63,24 @@ impl Store {
 
 /// What the database says of a table.
 struct Table {
-    /// Type and collation by column.
-    columns: BTreeMap<String, (String, Option<String>)>,
+    columns: BTreeMap<String, TableColumn>,
     /// The columns of each unique index; the primary key is `PRIMARY`.
     unique: BTreeMap<String, BTreeSet<String>>,
 }
 
+struct TableColumn {
+    kind: String,
+    collation: Option<String>,
+    /// Digits after the point of an exact number, or of a second.
+    scale: Option<u64>,
+}
+
 impl Table {
     async fn read(connection: &mut Conn, name: &str) -> Result<Self, StoreError> {
-        let columns: Vec<(String, String, Option<String>)> = connection
+        let columns: Vec<(String, String, Option<String>, Option<u64>)> = connection
             .exec(
-                "SELECT COLUMN_NAME, DATA_TYPE, COLLATION_NAME FROM information_schema.COLUMNS \
+                "SELECT COLUMN_NAME, DATA_TYPE, COLLATION_NAME, \
+                 COALESCE(DATETIME_PRECISION, NUMERIC_SCALE) FROM information_schema.COLUMNS \
                  WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = ?",
                 (name,),
             )
@@ -93,11 +100,18 @@ impl Table {
                 .or_default()
                 .insert(column.unwrap_or_default());
         }
-        let columns = columns
-            .into_iter()
-            .map(|(name, kind, collation)| (name, (kind, collation)))
-            .collect();
-        Ok(Self { columns, unique })
+        let columns = columns.into_iter().map(|(name, kind, collation, scale)| {
+            let column = TableColumn {
+                kind,
+                collation,
+                scale,
+            };
+            (name, column)
+        });
+        Ok(Self {
+            columns: columns.collect(),
+            unique,
+        })
     }
 }
 
@@ -130,17 +144,44 @@ impl Check<'_> {
     }
 
     fn column(&mut self, column: &Column) {
-        let Some((actual, _)) = self.table.columns.get(&column.name) else {
+        let Some(found) = self.table.columns.get(&column.name) else {
             self.fault(
                 &column.place,
                 format!("`{}` has no column `{}`", self.dataset.table, column.name),
             );
             return;
         };
+        let actual = &found.kind;
         if !fits(column.kind, actual) {
             let reason = format!(
                 "column `{}` is {actual} in the table, which is no {}",
                 column.name, column.kind
+            );
+            self.fault(&column.place, reason);
+        } else if let Some(held) = found.scale {
+            self.scale(column, held);
+        }
+    }
+
+    /// MySQL rounds what is finer than the table keeps, and says nothing: an import must not give it
+    /// such values.
+    fn scale(&mut self, column: &Column, held: u64) {
+        let imports = self.source.is_none() && !self.dataset.import_modes.is_empty();
+        if !imports || !column.importable {
+            return;
+        }
+        let given = match column.kind {
+            ColumnType::Decimal => column.scale,
+            ColumnType::Datetime | ColumnType::Time => Some(column.second_scale()),
+            ColumnType::String | ColumnType::Integer | ColumnType::Boolean | ColumnType::Date => {
+                return;
+            }
+        };
+        if given.is_none_or(|given| u64::from(given) > held) {
+            let reason = format!(
+                "column `{}` keeps {held} digits after the point in the table, so that imports \
+                 need a `scale` of at most {held}",
+                column.name
             );
             self.fault(&column.place, reason);
         }
@@ -157,7 +198,7 @@ impl Check<'_> {
             .table
             .columns
             .get(name)
-            .and_then(|(_, collation)| collation.as_deref());
+            .and_then(|column| column.collation.as_deref());
         if collation != Some(EXACT_COLLATION) {
             let actual = collation.unwrap_or("no collation");
             let reason =

@@ -3,7 +3,7 @@
 use diesel::sql_query;
 use diesel::sql_types::{BigInt, Integer, Nullable, Text, Unsigned};
 use diesel_async::RunQueryDsl;
-use domain::{BizStatus, Change, Event, Failure, FailureKind};
+use domain::{BizStatus, Change, Failure, FailureKind};
 
 use super::{Case, Story};
 use crate::error::StoreError;
@@ -51,11 +51,6 @@ async fn update(
     } else {
         (after(case.delay), "NULL")
     };
-    let deadline = if case.event == Event::Redrive {
-        "NULL"
-    } else {
-        "hard_deadline"
-    };
     let reason = case
         .cause
         .as_ref()
@@ -63,7 +58,7 @@ async fn update(
     let matched = sql_query(format!(
         "UPDATE compensate_biz FORCE INDEX (PRIMARY) \
          SET status = ?, lease_epoch = ?, lease_owner = NULL, cnt = ?, announced = FALSE, \
-             wake_at = {wake_at}, hard_deadline = {deadline}, \
+             wake_at = {wake_at}, \
              last_failed_reason = COALESCE(?, last_failed_reason), \
              updated_at = UTC_TIMESTAMP(6), finished_at = {finished_at} \
          WHERE id IN ({}) AND status = ? AND lease_epoch = ?",

@@ -6,6 +6,9 @@ use domain::{AttemptOutcome, Failure, FailureCode, TaskId};
 use store::{AttemptRecord, Effects, Ending, Page, Store, Story};
 use testkit::{TestDatabase, a_lane, terms};
 
+use crate::import::{
+    Lanes, Outcome, a_split_import, an_end, born, claim, finishing, recording, settle,
+};
 use crate::settle::{a_claimed_export, owner};
 
 async fn attempts(
@@ -87,6 +90,62 @@ async fn attempts_are_told_newest_first_with_the_one_under_way_on_top() {
     );
     let ran = failed.finished_at.expect("ended") - failed.started_at.expect("began");
     assert_eq!(ran.num_milliseconds().div_euclid(100), 30, "{ran}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_an_import_attempts_at_its_batches_and_at_its_end_are_told() {
+    use AttemptOutcome::{Failed, Running, Success};
+    let database = TestDatabase::create().await;
+    let store = database.store();
+    let lanes = Lanes::new();
+    let (task, batches) = a_split_import(&store, &lanes, 20, 2).await;
+    let outcomes = async || -> Vec<AttemptOutcome> {
+        let page = attempts(&store, task, None, 10).await;
+        page.items.iter().map(|attempt| attempt.outcome).collect()
+    };
+    assert_eq!(outcomes().await, [Running, Running]);
+    let failing = |why: &str| {
+        let failure = Failure::transient(FailureCode::StorageUnavailable, why);
+        Ending::Failed(failure, Duration::ZERO)
+    };
+    settle(&store, &batches[0], failing("a batch")).await;
+    assert_eq!(outcomes().await, [Running, Failed]);
+    let ten_rows = |number| {
+        recording(Outcome {
+            number,
+            first_row: number * 10,
+            inserted: 10,
+            ..Outcome::default()
+        })
+    };
+    settle(&store, &batches[1], ten_rows(2)).await;
+    assert_eq!(outcomes().await, [Success, Failed]);
+    let again = store.claim_due(&lanes.batches, 1, &terms("two")).await;
+    let again = again.expect("claimed");
+    let end = born(settle(&store, &again[0], ten_rows(1)).await);
+    let first = claim(&store, &end).await;
+    settle(&store, &first[0], failing("the end")).await;
+    assert_eq!(outcomes().await, [Failed, Failed]);
+    let second = store.claim_due(&lanes.imports, 1, &terms("three")).await;
+    let second = second.expect("claimed");
+    settle(&store, &second[0], finishing(an_end())).await;
+
+    let all = attempts(&store, task, None, 10).await.items;
+    let told: Vec<_> = all
+        .iter()
+        .map(|attempt| (attempt.outcome, attempt.detail.as_deref()))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            (Success, None),
+            (Failed, Some("the end")),
+            (Failed, Some("a batch"))
+        ]
+    );
+    assert_eq!(all[0].epoch, second[0].lease.epoch);
+    let page = attempts(&store, task, all[1].place, 10).await;
+    assert_eq!(page.items, all[2..], "pages go through all rows");
 }
 
 #[tokio::test(flavor = "multi_thread")]

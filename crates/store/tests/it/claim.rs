@@ -342,6 +342,40 @@ async fn a_heartbeat_extends_the_lease_but_never_past_the_hard_deadline() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn each_claim_has_a_hard_deadline_of_its_own_however_long_the_row_has_waited() {
+    let database = TestDatabase::create().await;
+    let store = database.store();
+    let lane = a_lane();
+    store
+        .submit_export(an_export(&lane))
+        .await
+        .expect("accepted");
+    // as after a claim 28 minutes ago, or a pause of the lane over night
+    for left in ["+ INTERVAL 2 SECOND", "- INTERVAL 9 HOUR"] {
+        let waited = format!(
+            "UPDATE compensate_biz SET wake_at = UTC_TIMESTAMP(6), \
+             hard_deadline = UTC_TIMESTAMP(6) {left}"
+        );
+        database.execute(&waited).await;
+        let claimed = store.claim_due(&lane, 1, &terms("one")).await;
+        let claimed = claimed.expect("claimed");
+        let granted: (bool, bool) = database
+            .one(
+                "SELECT wake_at > UTC_TIMESTAMP(6) + INTERVAL 15 SECOND, \
+                 hard_deadline > UTC_TIMESTAMP(6) + INTERVAL 29 MINUTE FROM compensate_biz",
+            )
+            .await;
+        assert_eq!(
+            granted,
+            (true, true),
+            "all of its lease and deadline: {left}"
+        );
+        let back = store.settle_held(&claimed[0].lease, Ending::HandedBack, Story::default());
+        back.await.expect("handed back");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_claim_holds_up_nobody_over_rows_of_its_ring_that_it_did_not_take() {
     use mysql_async::prelude::Queryable;
 

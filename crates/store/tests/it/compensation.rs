@@ -408,7 +408,7 @@ async fn the_log_tells_of_a_call_how_much_of_what_and_by_which_request() {
         ..OperationFilter::default()
     };
     let log = store.operations(&actor("acme").tenant, filter).await;
-    let log = log.expect("read").items;
+    let (log, _) = log.expect("read");
     assert_eq!(log.len(), 1);
     assert_eq!(log[0].action, "COMPENSATION_SUBMIT");
     assert_eq!(log[0].object_id, done.items[0].id.to_string());

@@ -74,8 +74,8 @@ async fn told(store: &Store) -> Vec<(String, String, String)> {
         limit: 100,
         ..OperationFilter::default()
     };
-    let page = store.operations(&acme()[0], filter).await.expect("read");
-    let entries = page.items.into_iter().rev();
+    let (entries, _) = store.operations(&acme()[0], filter).await.expect("read");
+    let entries = entries.into_iter().rev();
     entries
         .map(|entry| (entry.action, entry.object_id, entry.outcome))
         .collect()

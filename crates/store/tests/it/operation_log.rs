@@ -23,7 +23,7 @@ async fn log(store: &Store, tenant: &str, filter: OperationFilter) -> Vec<Operat
         limit: 100,
         ..filter
     };
-    store.operations(&tenant, filter).await.expect("read").items
+    store.operations(&tenant, filter).await.expect("read").0
 }
 
 fn told(entries: &[OperationRecord]) -> Vec<(&str, &str, &str)> {
@@ -177,10 +177,93 @@ async fn the_log_is_filtered_and_paged_newest_first() {
         };
         store.operations(&tenant, filter).await.expect("read")
     };
-    let first = page(None).await;
-    let second = page(first.items.last().map(|entry| entry.id)).await;
-    assert_eq!((first.more, second.more), (true, false));
-    assert_eq!([first.items, second.items].concat(), all);
+    let (first, next) = page(None).await;
+    assert_eq!(next, first.last().map(|entry| entry.id));
+    let (second, end) = page(next).await;
+    assert_eq!(end, None);
+    assert_eq!([first, second].concat(), all);
+}
+
+/// So many entries of user 9, whose acts were done then and written then.
+async fn many(database: &TestDatabase, (done, written): (&str, &str)) {
+    let sql = format!(
+        "INSERT INTO operation_log (tenant, actor, action, object_kind, object_id, outcome, \
+         created_at, written_at) \
+         WITH RECURSIVE n AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM n WHERE n < 150) \
+         SELECT 'acme', '9', 'TASK_SUBMIT', 'TASK', '7', 'DONE', '{done}', '{written}' \
+         FROM n AS a JOIN n AS b"
+    );
+    database.execute(&sql).await;
+}
+
+/// Ids that each page holds, until the list ends.
+async fn pages(store: &Store, filter: &OperationFilter) -> Vec<Vec<u64>> {
+    let tenant = Tenant::parse("acme").expect("a name");
+    let mut filter = OperationFilter {
+        limit: 2,
+        ..filter.clone()
+    };
+    let mut pages = Vec::new();
+    while pages.len() < 9 {
+        let page = store.operations(&tenant, filter.clone()).await;
+        let (items, next) = page.expect("read");
+        pages.push(items.iter().map(|it| it.id).collect());
+        if next.is_none() {
+            break;
+        }
+        filter.before = next;
+    }
+    pages
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_sought_is_walked_for_a_bounded_number_of_entries_a_page() {
+    let database = TestDatabase::create().await;
+    let store = database.store();
+    let ann = async |day: &str| {
+        let sql = format!(
+            "INSERT INTO operation_log (tenant, actor, action, object_kind, object_id, outcome, \
+             created_at, written_at) VALUES ('acme', 'ann', 'SALE', 'X', '1', 'DONE', '{day}', '{day}')"
+        );
+        database.execute(&sql).await;
+        let sql = "SELECT MAX(id) FROM operation_log WHERE actor = 'ann'";
+        database.one::<u64>(sql).await
+    };
+    let moment = |text: &str| Some(text.parse().expect("a moment"));
+    let oldest = ann("2026-01-01").await;
+    // 22,500 of each
+    many(&database, ("2026-01-02", "2026-01-02")).await;
+    // what waited for a worker for days, and is older than what stands below it
+    many(&database, ("2026-01-01 12:00", "2026-01-04")).await;
+    let newest = ann("2026-01-05").await;
+    let any = OperationFilter::default;
+
+    let to = moment("2026-01-01T06:00:00Z");
+    let walked = pages(&store, &OperationFilter { to, ..any() }).await;
+    assert_eq!(walked, [vec![], vec![], vec![oldest]]);
+    let from = moment("2026-01-04T12:00:00Z");
+    let walked = pages(&store, &OperationFilter { from, ..any() }).await;
+    assert_eq!(walked, [[newest]], "all that is older was written before");
+    let walked = OperationFilter {
+        from: moment("2026-01-02T00:00:00Z"),
+        to: moment("2026-01-03T00:00:00Z"),
+        actor: Some("9".to_owned()),
+        ..any()
+    };
+    let walked = pages(&store, &walked).await;
+    assert!(walked[0].is_empty(), "late ones alone");
+    assert_eq!(walked[1].len(), 2, "and those below them are found");
+    let (actor, action) = (Some("9".to_owned()), Some("SALE".to_owned()));
+    let both = OperationFilter {
+        actor,
+        action,
+        ..any()
+    };
+    assert_eq!(pages(&store, &both).await, [[0_u64; 0]; 3]);
+    // what its key holds is found at once
+    let action = Some("SALE".to_owned());
+    let walked = pages(&store, &OperationFilter { action, ..any() }).await;
+    assert_eq!(walked, [[newest, oldest]]);
 }
 
 /// User 7 of acme fetches file 42; `once` makes it one act.

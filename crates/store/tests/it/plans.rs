@@ -6,7 +6,9 @@
 
 use std::time::Duration;
 
-use domain::{Failure, FailureCode, Lane, Progress, TaskFileId, TaskId, TaskKind, TaskStatus};
+use domain::{
+    Failure, FailureCode, ImportMode, Lane, Progress, TaskFileId, TaskId, TaskKind, TaskStatus,
+};
 use mysql_async::Row;
 use mysql_async::prelude::Queryable;
 use store::{
@@ -32,6 +34,64 @@ async fn no_statement_sorts_or_scans_whatever_the_size_of_the_table() {
         explained > 60,
         "only {explained} statements were seen: is the general log on?"
     );
+}
+
+/// Words by which the server alters or leaves out what it would refuse. LOAD DATA LOCAL does so
+/// without any of them; what it altered is told by its counts, and rolled back.
+const IGNORING: [&str; 2] = ["IGNORE", "REPLACE"];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_statement_has_the_server_ignore_what_it_would_refuse() {
+    let database = crate::apply::thing::a_table().await;
+    let lane = a_lane();
+    let statements = log_of(&database, async |store| {
+        crate::batch_run::exercise(&database, store).await;
+        exercise(store, &lane).await;
+        apply_rows(store).await;
+    })
+    .await;
+    let statements: Vec<String> = statements.iter().map(|(_, sql)| unquoted(sql)).collect();
+    for kind in ["INSERT INTO ", "UPDATE ", "DELETE ", "LOAD DATA LOCAL "] {
+        let met = statements.iter().any(|sql| sql.contains(kind));
+        assert!(met, "{kind}was not met: is the general log on?");
+    }
+    let ignores = |sql: &&String| {
+        let mut words = sql.split_whitespace();
+        words.any(|word| IGNORING.contains(&word.to_uppercase().as_str()))
+    };
+    let ignoring: Vec<&String> = statements.iter().filter(ignores).collect();
+    assert!(ignoring.is_empty(), "{ignoring:#?}");
+}
+
+/// Many rows and few, new ones and those that are there.
+async fn apply_rows(store: &Store) {
+    for (mode, count) in [
+        (ImportMode::Insert, 60),
+        (ImportMode::Upsert, 70),
+        (ImportMode::Update, 70),
+    ] {
+        let rows: Vec<[String; 2]> = (0..count)
+            .map(|n| [format!("C{n}"), format!("{mode:?}")])
+            .collect();
+        let applied = crate::apply::thing::apply(store, mode, &["code", "name"], &rows).await;
+        assert_eq!(applied.refused.len(), 0);
+    }
+}
+
+/// The statement without the texts in it, which may say anything.
+fn unquoted(sql: &str) -> String {
+    let mut rest = sql.chars();
+    let mut kept = String::new();
+    let mut quoted = false;
+    while let Some(c) = rest.next() {
+        match c {
+            '\\' if quoted => drop(rest.next()),
+            '\'' => quoted = !quoted,
+            _ if quoted => {}
+            _ => kept.push(c),
+        }
+    }
+    kept
 }
 
 /// Calls everything once.
@@ -194,8 +254,26 @@ async fn watch(store: &Store, tasks: &[TaskId]) {
     }
 }
 
-/// What the server saw of one round of calls, by the connections of a pool made for it.
+/// What of one round of calls can be explained.
 async fn statements_of(database: &TestDatabase, lane: &Lane) -> Vec<String> {
+    let seen = log_of(database, async |store| {
+        crate::batch_run::exercise(database, store).await;
+        exercise(store, lane).await;
+    });
+    seen.await
+        .into_iter()
+        .filter(|(command, sql)| {
+            let words = ["SELECT", "UPDATE", "DELETE"];
+            command == "Execute" && words.iter().any(|word| sql.starts_with(word))
+        })
+        .map(|(_, sql)| sql)
+        .filter(|sql| sql.contains(" FROM ") || sql.starts_with("UPDATE"))
+        .collect()
+}
+
+/// What the server saw of the calls, by the connections of a pool made for them: kind and text of each
+/// statement.
+async fn log_of(database: &TestDatabase, calls: impl AsyncFnOnce(&Store)) -> Vec<(String, String)> {
     let mut admin = database.plain_connection().await;
     let own_id: u64 = admin
         .query_first("SELECT CONNECTION_ID()")
@@ -207,13 +285,12 @@ async fn statements_of(database: &TestDatabase, lane: &Lane) -> Vec<String> {
         .await
         .expect("the throwaway server lets its log be switched on");
     let store = database.store_with_pool(1);
-    crate::batch_run::exercise(database, &store).await;
-    exercise(&store, lane).await;
+    calls(&store).await;
     let name = database.url().rsplit('/').next().expect("a name");
-    let statements: Vec<Vec<u8>> = admin
+    let statements: Vec<(String, Vec<u8>)> = admin
         .query(format!(
-            "SELECT l.argument FROM mysql.general_log l \
-             WHERE l.command_type = 'Execute' AND LEFT(l.argument, 6) <> 'INSERT' \
+            "SELECT l.command_type, l.argument FROM mysql.general_log l \
+             WHERE l.command_type IN ('Execute', 'Query') \
              AND l.thread_id <> {own_id} AND l.thread_id > {own_id} \
              AND EXISTS (SELECT 1 FROM mysql.general_log c WHERE c.thread_id = l.thread_id \
              AND c.command_type = 'Connect' \
@@ -224,13 +301,7 @@ async fn statements_of(database: &TestDatabase, lane: &Lane) -> Vec<String> {
     statements
         .into_iter()
         // answers that are bound are bytes
-        .map(|sql| String::from_utf8_lossy(&sql).into_owned())
-        .filter(|sql| {
-            ["SELECT", "UPDATE", "DELETE"]
-                .iter()
-                .any(|word| sql.starts_with(word))
-        })
-        .filter(|sql| sql.contains(" FROM ") || sql.starts_with("UPDATE"))
+        .map(|(command, sql)| (command, String::from_utf8_lossy(&sql).into_owned()))
         .collect()
 }
 

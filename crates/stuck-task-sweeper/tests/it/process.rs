@@ -50,6 +50,26 @@ async fn a_row_of_a_queue_that_no_definition_names_is_rescued_and_rung_again() {
     );
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_that_meets_others_locks_is_left_to_the_next_pass_and_is_no_error() {
+    let house = House::build().await;
+    house.a_lost_export(&a_lane()).await;
+    let deadlock = "CREATE TRIGGER deadlock BEFORE UPDATE ON task FOR EACH ROW \
+                    SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = 1213, MESSAGE_TEXT = \
+                    'Deadlock found when trying to get lock; try restarting transaction'";
+    house.database.execute(deadlock).await;
+    let sweeping = house.process("one", &[]);
+    let line = sweeping.logged("a row is left to the next pass").await;
+    assert!(line.contains("WARN"), "{line}");
+    house.database.execute("DROP TRIGGER deadlock").await;
+    sweeping.logged("rescued rows whose lease had ended").await;
+    let (_, metrics) = sweeping.ask("/metrics").await;
+    let again = r#"quayside_store_retries_total{op="sweep"}"#;
+    assert!(metrics.contains(again), "{metrics}");
+    let error = r#"quayside_store_errors_total{op="sweep""#;
+    assert!(!metrics.contains(error), "no alert for it: {metrics}");
+}
+
 /// The example's rows are scanned every minute.
 #[tokio::test(flavor = "multi_thread")]
 async fn rows_of_a_definition_are_announced_with_its_scan_interval() {

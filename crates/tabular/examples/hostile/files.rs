@@ -3,7 +3,7 @@
 //! Taken in by the import worker's tests ([`QUICK`]) and written to a directory by this example
 //! ([`QUICK`] and [`HEAVY`]) for `./dev bench hostile`, which measures what each costs a worker.
 
-use super::kit::{Entry, Workbook, workbook, zip, zip_that_counts};
+use super::kit::{Entry, Workbook, relations, workbook, worksheet, zip, zip_that_counts};
 
 /// One file.
 pub(crate) struct Hostile {
@@ -98,6 +98,11 @@ pub(crate) const QUICK: &[Hostile] = &[
     of("merged ranges that all overlap", "not_a_workbook", || {
         merged("<mergeCell ref=\"A1:XFD1048576\"/>", 1_000)
     }),
+    of(
+        "as many headers as may be, and a mapping that names others",
+        "missing_columns",
+        mapped,
+    ),
 ];
 
 /// Those that are as much work as a file may be, or more.
@@ -225,6 +230,35 @@ fn pages() -> Vec<u8> {
     let row = format!("<row>{}</row>", cell.repeat(270));
     let ends = ["<worksheet><sheetData>", "</sheetData></worksheet>"];
     with(vec![Entry::repeated(SHEET, ends[0], &row, 20, ends[1])])
+}
+
+/// Rows of nearly eight mebibytes of headers as long as they may be, in a file of failures that maps two
+/// thousand others.
+fn mapped() -> Vec<u8> {
+    let mapping: Vec<String> = (0..2_000).map(|n| format!("\"{n}\":\"name\"")).collect();
+    let mapping = mapping.join(",");
+    let stamp = format!(
+        "{{\"dataset\":\"member\",\"version\":\"3\",\"task\":\"1\",\"mapping\":{{{mapping}}}}}"
+    );
+    let stamp = format!("<sheetData><row>{}</row></sheetData>", text_cell(&stamp));
+    let sheets = [
+        ("Sheet1", "", "rId1"),
+        ("_quayside", "state=\"veryHidden\"", "rId2"),
+    ];
+    let places = [
+        ("rId1", "worksheet", "worksheets/sheet1.xml"),
+        ("rId2", "worksheet", "worksheets/sheet2.xml"),
+    ];
+    let book = Workbook::new("")
+        .part("xl/workbook.xml", workbook("", &sheets))
+        .part("xl/_rels/workbook.xml.rels", relations(&places))
+        .part("xl/worksheets/sheet2.xml", worksheet(&stamp))
+        .without(SHEET);
+    let row = format!("<row>{}</row>", text_cell(&"x".repeat(500)).repeat(16_000));
+    let ends = ["<worksheet><sheetData>", "</sheetData></worksheet>"];
+    let mut entries = book.entries();
+    entries.push(Entry::repeated(SHEET, ends[0], &row, 2, ends[1]));
+    zip(&entries)
 }
 
 /// Parts that are read whole, as large as they may be.

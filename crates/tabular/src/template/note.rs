@@ -24,7 +24,9 @@ pub(super) fn lines(column: &Column, language: Language) -> Vec<String> {
             format!("At most {most} characters"),
         )
     }));
-    lines.extend(column.scale.map(|digits| {
+    // what is finer of a second is cut and not refused
+    let digits = column.scale.filter(|_| column.kind == ColumnType::Decimal);
+    lines.extend(digits.map(|digits| {
         language.pick(
             format!("小数最多 {digits} 位"),
             format!("At most {digits} digits after the point"),

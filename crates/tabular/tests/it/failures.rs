@@ -7,8 +7,8 @@ mod judged;
 use std::path::PathBuf;
 
 use domain::{
-    Calendar, Empty, ImportMode, NumberForm, NumberStyle, RowCode, RowError, SheetCell, SheetChunk,
-    TaskId, UploadFormat,
+    Calendar, Empty, Formulas, ImportMode, NumberForm, NumberStyle, RowCode, RowError, SheetCell,
+    SheetChunk, TaskId, UploadFormat,
 };
 use serde_json::Map;
 use tabular::{
@@ -112,6 +112,7 @@ fn stamp() -> Stamp {
             timezone: Some(chrono_tz::America::New_York),
             mode: Some(ImportMode::Update),
             empty_means: Some(Empty::Keep),
+            formulas: Some(Formulas::Error),
         },
     }
 }

@@ -189,6 +189,17 @@ fn text_is_cut_at_32767_units_with_a_counted_warning() {
 }
 
 #[test]
+fn line_feeds_beyond_the_253_of_excels_own_list_of_limits_stay_in_the_cell() {
+    let lines = ["line"; 1_001].join("\n");
+    let (values, summary) = read_back(
+        column("c", ColumnType::String),
+        vec![Cell::Text(&lines), Cell::Text(&"\n".repeat(254))],
+    );
+    assert_eq!(values, [text(&lines), text(&"\n".repeat(254))]);
+    assert!(summary.warnings.is_empty());
+}
+
+#[test]
 fn dates_are_real_dates_by_excels_own_count() {
     let cells = [
         "1900-01-01",

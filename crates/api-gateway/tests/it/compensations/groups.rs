@@ -114,3 +114,34 @@ async fn a_group_is_added_to_and_sealed_by_whoever_opened_it_and_by_operators() 
     let operator = token("acme", "8", &["MANAGER", "OPERATOR"]);
     assert_eq!(house.post(&operator, PATH, &seal).await.status, 202);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_follows_a_group_has_the_priority_and_the_delay_that_were_asked_for() {
+    let house = House::open().await;
+    let follow = json!([
+        {"biz_type": "callback", "context": {"url": "x"}, "priority": 7, "delay_level": "1h"},
+        {"biz_type": "coupon_grant", "context": {}, "priority": 4, "run_at": "2026-01-01T00:00:00Z"},
+    ]);
+    let body = grouped(
+        &[],
+        json!({"key": "g", "seal": true, "on_finished": follow}),
+    );
+    submit(&house, &body).await;
+    let born: Vec<(String, u8, bool, i64)> = house
+        .database
+        .query(
+            "SELECT lane, priority, announced, \
+             TIMESTAMPDIFF(MINUTE, UTC_TIMESTAMP(6), wake_at + INTERVAL 30 SECOND) \
+             FROM compensate_biz ORDER BY id",
+        )
+        .await;
+    let row =
+        |lane: &str, priority, announced, minutes| (lane.to_owned(), priority, announced, minutes);
+    assert_eq!(
+        born,
+        [
+            row("quayside.biz.callback.high", 7, false, 60),
+            row("quayside.biz.coupon_grant", 4, true, 0),
+        ]
+    );
+}

@@ -1,19 +1,19 @@
-//! What large calls cost the gateway's process.
+//! What large calls cost the gateway's process, and who shares the room for them.
 
 use std::io::BufReader;
 use std::process::Stdio;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures::{StreamExt, stream};
-use reqwest::Body;
+use reqwest::{Body, Method};
 use serde_json::json;
 use testkit::{TestDatabase, eventually};
 use tokio::sync::Semaphore;
 
 use super::{PATH, item};
-use crate::house::{SECRET, manager};
+use crate::house::{House, SECRET, manager};
 use crate::process::{Ended, address, command, peak};
 
 const CALLS: usize = 10;
@@ -86,4 +86,49 @@ async fn ten_large_calls_at_once_are_read_as_there_is_room_and_all_are_answered(
     assert!(answers.iter().all(|it| it.as_u16() == 422), "{answers:?}");
     let growth = peak(&process.0) - before;
     assert!(growth < MOST_GROWTH_KIB, "grew by {growth} KiB");
+}
+
+/// Two calls of 32 MiB have all the room that there is.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_list_of_rows_waits_for_the_same_room_and_a_small_one_needs_none() {
+    const ROWS: &str = "/api/v1/datasets/member/rows";
+    let house = House::with_tables().await;
+    let (sent, let_go) = (Arc::new(AtomicUsize::new(0)), Arc::new(Semaphore::new(0)));
+    let hold = async || {
+        let (sent, let_go) = (sent.clone(), let_go.clone());
+        let end = stream::once(async move {
+            sent.fetch_add(1, Ordering::Relaxed);
+            let_go.acquire().await.unwrap().forget();
+            vec![b' '; 1 << 20]
+        });
+        let pieces = stream::iter(vec![vec![b' '; 1 << 20]; 31]).chain(end);
+        let request = house.request(Method::POST, PATH).bearer_auth(manager());
+        let request = request
+            .header("content-type", "application/json")
+            .header("content-length", 32 << 20)
+            .body(Body::wrap_stream(pieces.map(Ok::<_, std::io::Error>)));
+        house.send(request).await
+    };
+    let order = Mutex::new(Vec::new());
+    let write = async |remark: usize, times: usize, name: &'static str| {
+        let body = json!({"rows": [{"remark": "x".repeat(remark)}]});
+        for _ in 0..times {
+            let answer = house.post(&manager(), ROWS, &body).await;
+            assert_eq!(answer.status, 200, "{answer:?}");
+        }
+        order.lock().unwrap().push(name);
+    };
+    let lists = async {
+        eventually("the large calls to be nearly there", async || {
+            (sent.load(Ordering::Relaxed) == 2).then_some(())
+        })
+        .await;
+        let small = async {
+            write(1, 5, "small").await;
+            let_go.add_permits(2);
+        };
+        futures::join!(write(100 << 10, 1, "large"), small);
+    };
+    futures::join!(hold(), hold(), lists);
+    assert_eq!(*order.lock().unwrap(), ["small", "large"]);
 }

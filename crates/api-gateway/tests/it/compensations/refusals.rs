@@ -100,8 +100,23 @@ async fn each_fault_is_told_at_its_field_and_nothing_is_written() {
             "/group/on_finished/1/biz_type",
         ),
         invalid(
-            follow(json!({"biz_type": "callback", "context": 1, "delay_level": "5s"})),
+            follow(json!({"biz_type": "callback", "context": 1, "delay_level": "6s"})),
             "/group/on_finished/0/delay_level",
+        ),
+        invalid(
+            follow(json!({"biz_type": "callback", "context": 1, "priority": 10})),
+            "/group/on_finished/0/priority",
+        ),
+        invalid(
+            follow(
+                json!({"biz_type": "callback", "context": 1, "delay_level": "5s",
+                "run_at": "2026-01-03T00:00:00Z"}),
+            ),
+            "/group/on_finished/0/run_at",
+        ),
+        invalid(
+            follow(json!({"biz_type": "callback", "context": 1, "x": 1})),
+            "/group/on_finished/0/x",
         ),
         (
             follow(json!({"biz_type": "x", "context": 1})),
@@ -261,4 +276,63 @@ async fn what_only_the_house_tells_of_is_taken_from_nobody() {
     ];
     let answer = house.post(&operator, PATH, &json!({"items": taken})).await;
     assert_eq!(answer.status, 202, "{answer:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_goes_by_mail_is_placed_on_the_lane_of_mail_and_on_no_other() {
+    let house = House::open().await;
+    let operator = crate::dead_letters::operator();
+    let words = json!({"text": {"subject": "s", "text": "t"}});
+    let inbox = json!({"channel": "inbox", "user": "7", "about": words});
+    let mail = json!({"channel": "email", "to": "a@example.com", "about": words});
+    let item = |biz_id: &str, context: &Value| json!({"biz_type": "notify", "biz_id": biz_id, "context": context});
+    let with = |mut item: Value, field: &str, value: Value| {
+        item[field] = value;
+        item
+    };
+    let items = [
+        item("a", &inbox),
+        item("b", &mail),
+        with(item("c", &mail), "queue", json!("email")),
+        with(item("d", &inbox), "queue", json!("default")),
+        with(item("e", &mail), "priority", json!(5)),
+    ];
+    let follow = json!([{"biz_type": "notify", "context": mail}]);
+    let group = json!({"key": "g", "seal": true, "on_finished": follow});
+    let call = json!({"items": items, "group": group});
+    let answer = house.post(&operator, PATH, &call).await;
+    assert_eq!(answer.status, 202, "{answer:?}");
+    let placed: Vec<(String, String)> = house
+        .database
+        .query("SELECT biz_id, lane FROM compensate_biz ORDER BY biz_id")
+        .await;
+    let lane = |end: &str| format!("quayside.biz.notify{end}");
+    let wanted = [
+        ("a", lane("")),
+        ("b", lane(".email")),
+        ("c", lane(".email")),
+        ("d", lane("")),
+        ("e", lane(".email.high")),
+    ];
+    assert_eq!(
+        placed,
+        wanted.map(|(biz_id, lane)| (biz_id.to_owned(), lane))
+    );
+    let born: String = house
+        .database
+        .one("SELECT on_finished FROM compensate_group")
+        .await;
+    assert!(born.contains(&lane(".email")), "{born}");
+    for (notice, queue) in [(&mail, "default"), (&mail, "webhook"), (&inbox, "email")] {
+        let wrong = with(item("f", notice), "queue", json!(queue));
+        let answer = house
+            .post(&operator, PATH, &json!({"items": [wrong]}))
+            .await;
+        let expected = (
+            400,
+            "invalid_request".to_owned(),
+            "/items/0/queue".to_owned(),
+        );
+        assert_eq!(fault(&answer), expected, "{queue}");
+    }
 }

@@ -5,9 +5,11 @@ use domain::RowCode::{
     Required, TooLong, TypeMismatch,
 };
 use domain::{Calendar, Fields, RowCode, SheetCell, SheetChunk};
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::workshop::{cell_in, check, column, it, number, ok, row, thing, thing_with, told};
+use super::workshop::{
+    cell_in, check, check_of, column, it, number, ok, row, thing, thing_with, told,
+};
 
 const TEXT: &str = r#"type = "string""#;
 const COUNT: &str = r#"type = "integer""#;
@@ -279,6 +281,49 @@ fn rules_between_columns_are_told_with_the_datasets_own_sentence() {
         errors.iter().map(|it| it.code).collect::<Vec<_>>(),
         [RowCode::DateInvalid]
     );
+}
+
+#[test]
+fn a_column_that_a_new_row_is_not_given_is_null_to_the_rules() {
+    let catalog = thing_with(PERIOD, PERIOD_COLUMNS);
+    let broken = |options: Value, header: &[&str], texts: &[&str]| {
+        let check = check_of(&catalog, &options, Calendar::From1900, header);
+        let cells: Vec<SheetCell<'_>> = texts.iter().map(|text| given(text)).collect();
+        let errors = row(&check, &cells).1.into_iter();
+        let told = errors.map(|it| (it.code, it.column, it.field.unwrap(), it.value));
+        told.collect::<Vec<_>>()
+    };
+    let closing = |column: Option<&str>| {
+        let column = column.map(str::to_owned);
+        [(RowCode::BusinessRule, column, "ends".to_owned(), None)]
+    };
+    // the file does not have it
+    let header = ["code", "open"];
+    assert_eq!(
+        broken(json!({"mode": "insert"}), &header, &["c1", "否"]),
+        closing(None)
+    );
+    assert_eq!(broken(json!({}), &header, &["c1", "是"]), []);
+    assert_eq!(broken(json!({}), &header, &["c1", ""]), []);
+    // the cell is blank, and keeps nothing since there is nothing yet
+    let keep = json!({"mode": "insert", "empty_means": "keep"});
+    let header = ["code", "open", "ends"];
+    assert_eq!(
+        broken(keep.clone(), &header, &["c1", "否", ""]),
+        closing(Some("C"))
+    );
+    assert_eq!(broken(keep.clone(), &header, &["c1", "是", ""]), []);
+    assert_eq!(broken(keep, &header, &["c1", "否", "2026-01-02"]), []);
+    // of what decides whether a rule holds, and of what is compared, null is as always
+    for header in [["code", "ends"], ["code", "begins"]] {
+        assert_eq!(broken(json!({}), &header, &["c1", "2026-01-02"]), []);
+    }
+    // a row that may be there has what nobody sees
+    for mode in ["upsert", "update"] {
+        let keep = json!({"mode": mode, "empty_means": "keep"});
+        assert_eq!(broken(keep.clone(), &["code", "open"], &["c1", "否"]), []);
+        assert_eq!(broken(keep, &header, &["c1", "否", ""]), []);
+    }
 }
 
 #[test]

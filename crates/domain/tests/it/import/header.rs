@@ -1,6 +1,6 @@
 //! How headers become columns (cases.md A 17, 19).
 
-use domain::{FailureCode, FailureKind, SheetCell};
+use domain::{FailureCode, FailureKind, ImportOptions, Mapping, SheetCell};
 use serde_json::{Value, json};
 
 use super::workshop::{find, header, map, sheet, text_row};
@@ -120,17 +120,55 @@ fn a_mapping_of_a_header_that_the_file_lacks_is_refused_and_names_it() {
 }
 
 #[test]
-fn a_page_of_text_is_no_header() {
-    let page = format!("{}编码", " ".repeat(5_000));
-    assert_eq!(
-        refused(json!({}), &[&page, "姓名"]).0,
-        FailureCode::MissingColumns
-    );
-    let spaced = format!("{}编码", " ".repeat(1_000));
-    assert_eq!(
-        mapped(json!({}), &[&spaced, "姓名"]),
-        header(&["code", "name"])
-    );
+fn a_header_has_at_most_512_characters_as_it_stands_and_as_it_is_compared() {
+    let spaced = format!("{}编码", " ".repeat(5_000));
+    let known = header(&["code", "name"]);
+    assert_eq!(mapped(json!({}), &[&spaced, "姓名"]), known);
+    // of which NFKC makes eighteen
+    for (letter, most) in [("x", 512), ("问", 512), ("ﷺ", 28)] {
+        let longest = letter.repeat(most);
+        let options = json!({"mapping": {longest.as_str(): "code"}});
+        assert_eq!(mapped(options, &[&longest, "姓名"]), known);
+        let page = letter.repeat(most + 1);
+        assert_eq!(
+            refused(json!({}), &[&page, "姓名"]).0,
+            FailureCode::MissingColumns
+        );
+    }
+    // not even one whose first 512 are a name
+    let starred = format!("编码{}", "*".repeat(511));
+    let invisible = format!("编码{}编码", "\u{ad}".repeat(509));
+    for page in [starred, invisible] {
+        assert_eq!(
+            refused(json!({}), &[&page, "姓名"]).0,
+            FailureCode::MissingColumns
+        );
+    }
+}
+
+/// Each against each would be half an hour of a core.
+#[test]
+fn as_many_mapped_headers_as_there_may_be_cost_no_more_than_reading_the_file() {
+    let options = ImportOptions {
+        mapping: (0..16_384)
+            .map(|n| (format!("absent {n}"), "mobile".to_owned()))
+            .collect(),
+        ..ImportOptions::default()
+    };
+    let catalog = super::workshop::thing(NAMES);
+    let dataset = super::workshop::only(&catalog);
+    // rows of eight mebibytes, and of as much as is compared
+    for (letter, letters, count) in [("x", 4_000, 2_000), ("ﷺ", 28, 16_384)] {
+        let text = letter.repeat(letters);
+        let cells = vec![SheetCell::Text(&text); count];
+        let rows = sheet(1, &[&cells[..]; 4]);
+        let found = Mapping::find_header(dataset, &options, rows.rows()).unwrap();
+        assert_eq!((found.row, found.cells.len()), (1, count));
+        let refused = Mapping::of(dataset, &options, "en", &found.cells, &|_| false);
+        let failure = refused.unwrap_err();
+        assert_eq!(failure.code, FailureCode::MissingColumns);
+        assert_eq!(failure.detail, "16384 mapped headers are not in the file");
+    }
 }
 
 #[test]

@@ -4,7 +4,7 @@ use chrono_tz::Tz;
 use domain::{FaultCode, ImportMode, JsonRows, JsonTerms, RowCode, RowMessages};
 use serde_json::{Map, Value, json};
 
-use super::workshop::{thing, told};
+use super::workshop::{thing, thing_with, told};
 
 const COLUMNS: &str = r#"
   { name = "name", label = { en = "Name" }, type = "string", required = true },
@@ -19,14 +19,18 @@ fn objects(rows: Value) -> Vec<Map<String, Value>> {
     serde_json::from_value(rows).unwrap()
 }
 
-fn read(mode: ImportMode, rows: Value) -> Result<JsonRows, Vec<domain::FieldFault>> {
-    let terms = JsonTerms {
+fn terms(mode: ImportMode) -> JsonTerms<'static> {
+    JsonTerms {
         mode,
         locale: "en",
         timezone: Tz::Asia__Shanghai,
         sees_sensitive: false,
-    };
-    JsonRows::read(thing(COLUMNS).iter().next().unwrap(), &objects(rows), terms)
+    }
+}
+
+fn read(mode: ImportMode, rows: Value) -> Result<JsonRows, Vec<domain::FieldFault>> {
+    let catalog = thing(COLUMNS);
+    JsonRows::read(catalog.iter().next().unwrap(), &objects(rows), terms(mode))
 }
 
 fn values(rows: &JsonRows, index: usize) -> Vec<String> {
@@ -142,6 +146,47 @@ fn an_update_needs_its_key_and_what_it_changes() {
     let rows = read(ImportMode::Update, mixed).unwrap();
     assert_eq!(values(&rows, 0), ["c1", "B", "<keep>"]);
     assert_eq!(values(&rows, 1), ["c2", "<keep>", "5"]);
+}
+
+#[test]
+fn what_a_new_row_lacks_is_null_to_the_rules_between_columns() {
+    let rules = r#"
+rules = [
+  { name = "closing", when = { column = "open", is = false }, required = "ends", message = { en = "What is closed has an end." } },
+]
+"#;
+    let columns = r#"
+  { name = "ends", label = { en = "Ends" }, type = "date" },
+  { name = "open", label = { en = "Open" }, type = "boolean" },
+"#;
+    let catalog = thing_with(rules, columns);
+    let read = |mode, rows: Value| {
+        let dataset = catalog.iter().next().unwrap();
+        JsonRows::read(dataset, &objects(rows), terms(mode)).unwrap()
+    };
+    let closed = json!({"code": "c1", "open": false});
+    let ended = json!({"code": "c2", "open": false, "ends": "2026-01-02"});
+    let open = json!({"code": "c3", "open": true});
+    // no row has the column, or others have it
+    let bare = read(ImportMode::Insert, json!([closed, open]));
+    assert_eq!(bare.fields(), ["code", "open"]);
+    let mixed = read(ImportMode::Insert, json!([closed, open, ended]));
+    for rows in [&bare, &mixed] {
+        let told = [("ends".to_owned(), RowCode::BusinessRule)];
+        assert_eq!(codes(rows, 0), told);
+        let error = &rows.rows()[0].errors[0];
+        assert_eq!(error.message, "What is closed has an end.");
+        assert_eq!(
+            error.params,
+            *json!({"rule": "closing"}).as_object().unwrap()
+        );
+        assert!(rows.rows()[1..].iter().all(|row| row.good().is_some()));
+    }
+    // a row that may be there has what nobody sees
+    for mode in [ImportMode::Upsert, ImportMode::Update] {
+        let rows = read(mode, json!([closed, ended]));
+        assert!(rows.rows().iter().all(|row| row.good().is_some()));
+    }
 }
 
 #[test]

@@ -2,10 +2,10 @@
 
 use domain::Calendar::{From1900, From1904};
 use domain::RowCode::{DateInvalid, TypeMismatch};
-use domain::{Calendar, RowCode, SheetCell};
+use domain::{Calendar, Field, Fields, RowCode, SheetCell};
 use serde_json::{Value, json};
 
-use super::workshop::{cell_in, column, dated, it, number, ok};
+use super::workshop::{cell_in, check, column, dated, it, number, ok, sheet};
 
 const DAY: &str = r#"type = "date""#;
 const CLOCK: &str = r#"type = "time""#;
@@ -113,6 +113,71 @@ fn a_day_number_is_rounded_to_milliseconds_once() {
         ("-0.5", Err(DateInvalid)),
     ] {
         assert_eq!(it(CLOCK, dated(written)), expected, "{written}");
+    }
+}
+
+#[test]
+fn what_of_a_second_is_finer_than_the_columns_scale_is_cut_counted_and_never_carried() {
+    // 2026-12-31 23:59:59.6 and 23:59:59 as day numbers
+    let (late, last) = ("46387.99999537037", "46387.99998842593");
+    let whole = r#"type = "datetime", scale = 0, stored_in = "Asia/Shanghai""#;
+    let tenths = r#"type = "datetime", scale = 1, stored_in = "UTC""#;
+    let clock = r#"type = "time", scale = 0"#;
+    for (rules, cell, expected, cut) in [
+        (whole, dated(late), "2026-12-31 23:59:59", 1),
+        (whole, dated(last), "2026-12-31 23:59:59", 0),
+        (
+            whole,
+            text("2026-12-31 23:59:59.600"),
+            "2026-12-31 23:59:59",
+            1,
+        ),
+        (
+            whole,
+            text("2026-12-31 23:59:59.000"),
+            "2026-12-31 23:59:59",
+            0,
+        ),
+        (
+            whole,
+            text("2026-12-31T15:59:59.999999Z"),
+            "2026-12-31 23:59:59",
+            1,
+        ),
+        (
+            whole,
+            SheetCell::IsoDate("2026-12-31T23:59:59.6Z"),
+            "2026-12-31 23:59:59",
+            1,
+        ),
+        (
+            tenths,
+            text("1969-12-31T23:59:59.99Z"),
+            "1969-12-31 23:59:59.9",
+            1,
+        ),
+        (
+            tenths,
+            text("1969-12-31T23:59:59.9Z"),
+            "1969-12-31 23:59:59.9",
+            0,
+        ),
+        (
+            LOCAL,
+            text("2026-12-31 23:59:59.999999"),
+            "2026-12-31 23:59:59.999999",
+            0,
+        ),
+        (clock, text("23:59:59.600"), "23:59:59", 1),
+        (clock, number("0.99999537037037"), "23:59:59", 1),
+    ] {
+        let catalog = column(rules);
+        let mut fields = Fields::new();
+        let chunk = sheet(2, &[&[text("c1"), cell]]);
+        let row = chunk.rows().next().unwrap();
+        check(&catalog, &json!({})).check(row, &mut fields).unwrap();
+        assert_eq!(fields.get(1), Field::Text(expected), "{rules} {cell:?}");
+        assert_eq!(fields.cut(), cut, "{rules} {cell:?}");
     }
 }
 

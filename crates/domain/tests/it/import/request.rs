@@ -99,6 +99,8 @@ fn every_option_is_taken() {
 #[test]
 fn every_fault_is_told_with_its_place() {
     use FaultCode::{DatasetNotFound, InvalidRequest, UnknownColumn, UnknownQueue};
+    let page = "x".repeat(513);
+    let too_long = format!("/options/mapping/{page}");
     let cases = [
         ("", json!({}), "/dataset", InvalidRequest),
         ("nope", json!({}), "/dataset", DatasetNotFound),
@@ -157,6 +159,12 @@ fn every_fault_is_told_with_its_place() {
             "member",
             json!({"mapping": {"x": 1}}),
             "/options/mapping/x",
+            InvalidRequest,
+        ),
+        (
+            "member",
+            json!({"mapping": {page.as_str(): "member_no"}}),
+            too_long.as_str(),
             InvalidRequest,
         ),
         (

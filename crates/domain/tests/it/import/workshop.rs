@@ -118,7 +118,17 @@ pub(crate) fn check_in(catalog: &Catalog, options: &Value, calendar: Calendar) -
         .filter(|column| column.importable)
         .map(|column| column.name.as_str())
         .collect();
-    let mapping = map(catalog, options, &names).unwrap();
+    check_of(catalog, options, calendar, &names)
+}
+
+/// A check of sheets with this header.
+pub(crate) fn check_of(
+    catalog: &Catalog,
+    options: &Value,
+    calendar: Calendar,
+    names: &[&str],
+) -> RowCheck {
+    let mapping = map(catalog, options, names).unwrap();
     let spec = spec(catalog, options);
     RowCheck::new(only(catalog), &mapping, &spec, Some("Sheet1"), calendar).unwrap()
 }

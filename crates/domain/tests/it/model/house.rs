@@ -18,7 +18,7 @@ use stateright::{Model, Property};
 use super::{breaks, holds};
 use batches::batch_steps;
 use relays::ring;
-use standing::{Deadline, Ear, Harm, Relay, Rings, Row, State, Wake, Worker};
+use standing::{Ear, Harm, Relay, Rings, Row, State, Wake, Worker};
 use step::{Step, Which, relay_steps, worker_steps};
 use workers::{hear, store_offset};
 
@@ -43,6 +43,8 @@ enum Rule {
     LetterWithRow,
     /// A claim raises the epoch.
     ClaimRaises,
+    /// The hard deadline is counted from each claim.
+    ClaimBeginsDeadline,
     /// A cancel raises the epoch.
     CancelRaises,
     /// A batch finishes rows only at the epoch at which it looked at them.
@@ -76,7 +78,7 @@ impl Model for House {
             owner: None,
             announced: true,
             wake: Wake::Later,
-            deadline: Deadline::Unset,
+            late: false,
             effects: 0,
             letter: false,
             rejected: false,
@@ -292,6 +294,12 @@ fn without_a_higher_epoch_at_the_cancel_a_stopped_worker_is_told_that_its_ending
 #[test]
 fn without_a_higher_epoch_at_the_claim_two_lives_of_one_worker_are_the_same() {
     breaks(without(HANDS, Rule::ClaimRaises), laws::TIMERS_LAST);
+}
+
+#[test]
+fn without_a_hard_deadline_of_its_own_an_attempt_is_over_as_it_begins() {
+    let rule = Rule::ClaimBeginsDeadline;
+    breaks(without(HANDS, rule), laws::TIMERS_LAST);
 }
 
 #[test]

@@ -75,7 +75,6 @@ impl Club {
             batches: 2,
             connections: Arc::new(Semaphore::new(2)),
             scan_interval: Duration::from_millis(300),
-            hard_deadline: Duration::from_secs(600),
             retry: RetryPolicy::default(),
             budget: BudgetTerms::default(),
             breaker: BreakerTerms::default(),

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use domain::{BizStatus, CompensateBizId, Failure, FailureCode};
+use domain::{BizStatus, CompensateBizId, Failure, FailureCode, Lane};
 use store::{
-    Announce, CompensationActed, CompensationReach, Ending, OperationFilter, Store, Story,
-    SubmittedCompensations,
+    Announce, BulkRedrive, CompensationActed, CompensationReach, DeadLetterActed, DeadLetterFilter,
+    Ending, OperationFilter, Store, Story, SubmittedCompensations,
 };
 use testkit::{MoodyProxy, TestDatabase, terms};
 
@@ -187,7 +187,8 @@ async fn an_act_whose_commit_was_not_answered_is_read_back_and_logged_once() {
         ..OperationFilter::default()
     };
     let log = store.operations(&actor("acme").tenant, filter).await;
-    let entries = log.expect("read").items.into_iter();
+    let (entries, _) = log.expect("read");
+    let entries = entries.into_iter();
     let entries: Vec<_> = entries.map(|it| (it.action, it.outcome)).collect();
     let done = [
         "COMPENSATION_RETRY",
@@ -196,4 +197,57 @@ async fn an_act_whose_commit_was_not_answered_is_read_back_and_logged_once() {
     ]
     .map(|action| (action.to_owned(), "DONE".to_owned()));
     assert_eq!(entries, done, "and nobody was refused");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_whose_lane_is_no_topic_is_put_back_in_each_way_and_left_to_the_strays() {
+    let database = TestDatabase::create().await;
+    let store = database.store();
+    database
+        .execute(
+            "INSERT INTO compensate_biz (tenant, biz_type, biz_id, context) VALUES \
+             ('acme', 'my type', 'a', '{}'), ('acme', 'my type', 'b', '{}'), \
+             ('acme', 'my type', 'c', '{}')",
+        )
+        .await;
+    let odd = Lane::stored("quayside.biz.my type".to_owned());
+    let given_up = async || {
+        let claimed = store.claim_due(&odd, 3, &terms("one")).await;
+        let claimed = claimed.expect("claimed");
+        for row in &claimed {
+            let failure = Failure::permanent(FailureCode::Internal, "nobody");
+            let ending = Ending::Failed(failure, Duration::ZERO);
+            let settled = store.settle_held(&row.lease, ending, Story::default());
+            settled.await.expect("given up");
+        }
+        claimed.len()
+    };
+    assert_eq!(given_up().await, 3);
+
+    let id: u64 = database
+        .one("SELECT id FROM compensate_biz WHERE biz_id = 'a'")
+        .await;
+    let CompensationActed::Now(row, rung) = retry(&store, CompensateBizId(id)).await else {
+        panic!("it is tried again");
+    };
+    assert_eq!((row.status, rung), (BizStatus::WaitHandle, vec![]));
+    let letters = crate::dead_letter::letters(&store, &crate::dead_letter::acme()).await;
+    let letter = letters.iter().find(|it| it.biz_id.as_deref() == Some("b"));
+    let letter = letter.expect("a letter").id;
+    let (tenants, actor) = (crate::dead_letter::acme(), actor("acme"));
+    let terms = announced();
+    let one = store.redrive_dead_letter(&tenants, letter, &actor, &terms);
+    let DeadLetterActed::Now(_, rung) = one.await.expect("answered") else {
+        panic!("it is redriven");
+    };
+    assert_eq!(rung, []);
+    let all = BulkRedrive {
+        filter: DeadLetterFilter::default(),
+        dry_run: false,
+        max: 10,
+        step_micros: 0,
+    };
+    let many = store.redrive_dead_letters(&tenants, &all, &actor);
+    assert_eq!(many.await.expect("answered").redriven, 1);
+    assert_eq!(given_up().await, 3, "due at once, for whoever looks");
 }

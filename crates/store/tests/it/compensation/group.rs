@@ -1,8 +1,11 @@
 //! Groups that clients name: added to until one call seals them, ended once.
 
+use std::time::Duration;
+
+use chrono::{DateTime, NaiveDateTime};
 use domain::{BizStatus, BizType, Lane};
 use store::{
-    CompensationReach, CompensationsOnce, Effects, Ending, FollowUp, Group, GroupRefusal,
+    CompensationReach, CompensationsOnce, Due, Effects, Ending, FollowUp, Group, GroupRefusal,
     NewCompensations, NewGroup, Store, Story, SubmittedCompensations,
 };
 use testkit::{MoodyProxy, TestDatabase, terms};
@@ -18,6 +21,8 @@ fn follow_up(context: &str) -> FollowUp {
         lane: Lane::parse("quayside.biz.tell").expect("a topic"),
         context: context.to_owned(),
         max_cnt: 3,
+        priority: 0,
+        due: Due::Now,
     }
 }
 
@@ -130,6 +135,25 @@ async fn what_follows_is_given_with_the_first_call_and_may_only_be_repeated() {
         refused,
         CompensationsOnce::Refused(GroupRefusal::OtherFollowUps)
     );
+    for due_or_urgent in [
+        FollowUp {
+            due: Due::After(Duration::from_secs(5)),
+            ..follow_up("{}")
+        },
+        FollowUp {
+            priority: 5,
+            ..follow_up("{}")
+        },
+    ] {
+        let mut other = opening("spring", &["d"]);
+        let of_other = other.group.as_mut().expect("a group");
+        of_other.on_finished = Some(vec![due_or_urgent]);
+        let refused = send(&store, other).await;
+        assert_eq!(
+            refused,
+            CompensationsOnce::Refused(GroupRefusal::OtherFollowUps)
+        );
+    }
     submit(&store, of("plain", &["e"])).await;
     let refused = send(&store, opening("plain", &["f"])).await;
     assert_eq!(
@@ -273,4 +297,76 @@ async fn a_follow_up_is_told_what_the_group_came_to_and_what_the_client_wrote_st
         let born: String = database.one(&sql).await;
         assert_eq!(born, told.replace("GROUP", &counts(id, key)), "{key}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_follow_up_is_due_as_it_was_asked_for_and_a_delay_begins_with_the_end_of_the_group() {
+    let database = TestDatabase::create().await;
+    let store = database.store();
+    let now: String = database.one("SELECT CAST(UTC_TIMESTAMP() AS CHAR)").await;
+    let now = NaiveDateTime::parse_from_str(&now, "%Y-%m-%d %H:%M:%S").expect("a moment");
+    let hour = Duration::from_secs(3_600);
+    let asked = [
+        ("at_once", 0, Due::Now),
+        ("later", 7, Due::After(hour)),
+        ("then", 9, Due::At(now.and_utc() + 2 * hour)),
+        ("passed", 5, Due::At(DateTime::UNIX_EPOCH)),
+    ];
+    let follow_ups = asked.map(|(name, priority, due)| FollowUp {
+        biz_type: BizType::parse(name).expect("a name"),
+        priority,
+        due,
+        ..follow_up("{}")
+    });
+    let mut opening = of("spring", &["a"]);
+    opening.group.as_mut().expect("a group").on_finished = Some(follow_ups.to_vec());
+    let done = submit(&store, opening).await;
+    finish(&store, &done).await;
+    // Long after it was opened.
+    database
+        .execute("UPDATE compensate_group SET created_at = created_at - INTERVAL 3 DAY")
+        .await;
+    let last = submit(&store, sealing("spring", &[])).await;
+
+    let born: Vec<(String, u8, bool, i64)> = database
+        .query(
+            "SELECT biz_type, priority, announced, \
+             TIMESTAMPDIFF(MINUTE, UTC_TIMESTAMP(6), wake_at + INTERVAL 30 SECOND) \
+             FROM compensate_biz WHERE biz_type <> 'grant' ORDER BY id",
+        )
+        .await;
+    let row =
+        |name: &str, priority, announced, minutes| (name.to_owned(), priority, announced, minutes);
+    assert_eq!(
+        born,
+        [
+            row("at_once", 0, true, 0),
+            row("later", 7, false, 60),
+            row("then", 9, false, 120),
+            row("passed", 5, true, 0),
+        ]
+    );
+    assert_eq!(last.rung.len(), 2, "what is due is to be rung");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_follow_up_that_was_stored_by_an_older_version_is_due_at_once_and_not_urgent() {
+    let database = TestDatabase::create().await;
+    let store = database.store();
+    let done = submit(&store, opening("spring", &["a"])).await;
+    let older = r#"[{"biz_type":"tell","lane":"quayside.biz.tell","context":"{}","max_cnt":3}]"#;
+    let store_it = format!("UPDATE compensate_group SET on_finished = '{older}'");
+    database.execute(&store_it).await;
+    finish(&store, &done).await;
+    let mut call = opening("spring", &[]);
+    call.group.as_mut().expect("a group").seal = true;
+    assert_eq!(
+        submit(&store, call).await.rung.len(),
+        1,
+        "the same as given"
+    );
+    let born: (u8, bool) = database
+        .one("SELECT priority, announced FROM compensate_biz WHERE biz_type = 'tell'")
+        .await;
+    assert_eq!(born, (0, true));
 }

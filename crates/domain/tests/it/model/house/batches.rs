@@ -111,7 +111,7 @@ impl House {
             state.harm = Some(Harm::TimerCut);
         }
         let row = &mut state.row;
-        row.begin(number);
+        row.begin(number, true);
         // Whatever it finds, it takes for waiting.
         let found = RowState {
             status: BizStatus::WaitHandle,

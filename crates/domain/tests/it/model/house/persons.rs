@@ -2,7 +2,7 @@
 
 use domain::{Event, transition};
 
-use super::standing::{Deadline, Harm, State, Wake};
+use super::standing::{Harm, State, Wake};
 use super::{House, Rule, follow};
 
 impl House {
@@ -14,7 +14,7 @@ impl House {
         if in_time && self.keeps(Rule::SecondLook) {
             return;
         }
-        let deadline_passed = state.row.deadline == Deadline::Passed;
+        let deadline_passed = state.row.late;
         let event = Event::Rescue { deadline_passed };
         if let Ok(change) = transition(state.row.stands(), event) {
             if in_time {
@@ -35,7 +35,6 @@ impl House {
         follow(state, change, raises, Wake::Later);
         if !cancels {
             state.row.announced = true;
-            state.row.deadline = Deadline::Unset;
             state.row.letter = false;
             state.row.again = true;
             state.rings.present = true;

@@ -14,13 +14,6 @@ pub(super) enum Wake {
     Now,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Deadline {
-    Unset,
-    Ahead,
-    Passed,
-}
-
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Row {
     pub(super) status: BizStatus,
@@ -29,7 +22,8 @@ pub(super) struct Row {
     pub(super) owner: Option<usize>,
     pub(super) announced: bool,
     pub(super) wake: Wake,
-    pub(super) deadline: Deadline,
+    /// Its hard deadline has passed.
+    pub(super) late: bool,
     /// Committed effects, over all its runs.
     pub(super) effects: u8,
     /// An open dead letter tells of it.
@@ -157,21 +151,20 @@ impl Row {
         is_due
     }
 
-    pub(super) fn begin(&mut self, worker: usize) {
+    /// With a hard deadline of its own, unless it keeps the one before.
+    pub(super) fn begin(&mut self, worker: usize, with_its_own: bool) {
         self.owner = Some(worker);
         self.announced = true;
-        if self.deadline == Deadline::Unset {
-            self.deadline = Deadline::Ahead;
-        }
-        if self.deadline == Deadline::Passed {
+        self.late &= !with_its_own;
+        if self.late {
             self.wake = Wake::Now;
         }
     }
 
     /// A lease never goes past the hard deadline.
     pub(super) fn deadline_passes(&mut self) {
-        if self.deadline == Deadline::Ahead && !self.status.is_final() {
-            self.deadline = Deadline::Passed;
+        if !self.status.is_final() {
+            self.late = true;
             if self.status == BizStatus::Processing {
                 self.wake = Wake::Now;
             }
@@ -226,7 +219,7 @@ impl State {
         });
         batches.sort_unstable();
         (
-            (row.status, row.cnt, row.announced, row.wake, row.deadline),
+            (row.status, row.cnt, row.announced, row.wake, row.late),
             (row.effects, row.letter, row.rejected, row.again),
             (self.rings, workers, relays, sweepers, batches, self.harm),
         )

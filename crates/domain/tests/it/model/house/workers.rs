@@ -2,7 +2,7 @@
 
 use domain::{BizStatus, Event, transition};
 
-use super::standing::{Deadline, Ear, Ended, Harm, Hold, State, Wake};
+use super::standing::{Ear, Ended, Harm, Hold, State, Wake};
 use super::step::Which;
 use super::{House, Rule, follow};
 
@@ -33,7 +33,12 @@ impl House {
             }
             let raises = change.raises_epoch && self.keeps(Rule::ClaimRaises);
             follow(state, change, raises, Wake::Later);
-            state.row.begin(worker);
+            state
+                .row
+                .begin(worker, self.keeps(Rule::ClaimBeginsDeadline));
+            if state.row.wake == Wake::Now {
+                state.harm = Some(Harm::TimerCut);
+            }
         }
         let others = state.row.status == BizStatus::Processing && !self.keeps(Rule::Token);
         if change.is_some() || others {
@@ -59,7 +64,7 @@ impl House {
     pub(super) fn beat(&self, state: &mut State, worker: usize) {
         if !self.passes(state, worker) {
             state.workers[worker].hold = None;
-        } else if state.row.deadline != Deadline::Passed {
+        } else if !state.row.late {
             state.row.wake = Wake::Later;
         }
     }
