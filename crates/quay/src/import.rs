@@ -51,7 +51,7 @@ pub(crate) async fn run(args: &ImportArgs) -> Result<Exit, Failure> {
     ));
     let timeout = collect.timeout.map(Duration::from_secs);
     let ended = until_finished(&gateway, submitted, timeout).await?;
-    finish(&gateway, ended, target.as_ref(), (args, validate_only)).await
+    finish(&gateway, ended, target.as_ref(), args, validate_only).await
 }
 
 /// What is left to do when the task has ended: say so, and save the rows that failed.
@@ -59,7 +59,8 @@ async fn finish(
     gateway: &Gateway,
     ended: Answered,
     target: Option<&Target>,
-    (args, validate_only): (&ImportArgs, bool),
+    args: &ImportArgs,
+    validate_only: bool,
 ) -> Result<Exit, Failure> {
     let Answered { task, mut json } = ended;
     let saved = match target {

@@ -145,8 +145,8 @@ pub(crate) fn compare(kind: ColumnType, left: &str, right: &str) -> std::cmp::Or
 }
 
 /// A value of a definition (`min`, `allowed`) as MySQL takes it; none if it is no value of the
-/// column's type, or has fractions of a second that the column does not keep. A datetime without an offset is wall clock of the zone that the column is stored
-/// in.
+/// column's type, or has fractions of a second that the column does not keep. A datetime without an
+/// offset is wall clock of the zone that the column is stored in.
 pub(crate) fn canonical(column: &Column, text: &str) -> Option<String> {
     let mut fields = Fields::new();
     let reader = Reader::of(column, None, column.stored_in, Calendar::From1900);

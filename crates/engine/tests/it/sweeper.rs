@@ -10,6 +10,19 @@ use tokio_util::sync::CancellationToken;
 
 use crate::probe::{House, Probe, Step};
 
+/// A row of the lane, held by a worker that will not be heard of again.
+async fn vanish(house: &House, lane: &Lane) {
+    house
+        .database
+        .execute(&format!(
+            "INSERT INTO compensate_biz (tenant, biz_type, biz_id, context, lane) \
+             VALUES ('acme', 'EXPORT', '{lane}', '{{}}', '{lane}')"
+        ))
+        .await;
+    let claimed = house.store.claim_due(lane, 1, &terms("vanished")).await;
+    assert_eq!(claimed.expect("claimed").len(), 1);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_row_of_a_worker_that_vanished_is_run_by_another_after_the_first_lease_period() {
     let house = House::build().await;
@@ -64,15 +77,7 @@ async fn a_long_lease_keeps_no_other_lane_waiting_for_its_rescue() {
     let [quick, slow, long] = [testkit::a_lane(), testkit::a_lane(), testkit::a_lane()];
     let retired = Lane::parse(format!("quayside.biz.{quick}")).expect("a name");
     for lane in [&quick, &slow, &long, &retired] {
-        house
-            .database
-            .execute(&format!(
-                "INSERT INTO compensate_biz (tenant, biz_type, biz_id, context, lane) \
-                 VALUES ('acme', 'EXPORT', '{lane}', '{{}}', '{lane}')"
-            ))
-            .await;
-        let claimed = house.store.claim_due(lane, 1, &terms("vanished")).await;
-        assert_eq!(claimed.expect("claimed").len(), 1);
+        vanish(&house, lane).await;
     }
     let end = "UPDATE compensate_biz SET wake_at = UTC_TIMESTAMP(6)";
     house.database.execute(end).await;
@@ -259,15 +264,7 @@ async fn a_lane_at_which_the_database_fails_keeps_the_passes_from_no_other() {
     let mut lanes = [testkit::a_lane(), testkit::a_lane(), testkit::a_lane()];
     lanes.sort();
     for lane in &lanes {
-        house
-            .database
-            .execute(&format!(
-                "INSERT INTO compensate_biz (tenant, biz_type, biz_id, context, lane) \
-                 VALUES ('acme', 'EXPORT', '{lane}', '{{}}', '{lane}')"
-            ))
-            .await;
-        let claimed = house.store.claim_due(lane, 1, &terms("vanished")).await;
-        assert_eq!(claimed.expect("claimed").len(), 1);
+        vanish(&house, lane).await;
     }
     // the server goes away whenever the rows of the first lane are written
     house
